@@ -38,7 +38,7 @@ def rounds(
     again = ["groundtune", "rounds", *runs, *allow, "--out", "runs/rounds"]
     next_command = [] if out else again
     if json:
-        shown = {"verdict": comparison.verdict, **comparison.found.model_dump(mode="json")}
+        shown = {"verdict": comparison.verdict, **comparison.comparison.model_dump(mode="json")}
         finish(shown, wrote=page, next_command=next_command, json=True)
         return
     print_table(comparison.table)

@@ -63,9 +63,9 @@ def report_scores(run: Path) -> Path:
     from groundtune.bench.summary import all_estimates, summarise
     from groundtune.pipeline.bench.kept import judges_in, results_in
     from groundtune.pipeline.compare.large import (
+        further_results,
         has_scores,
         large_in,
-        measured,
         scores_of_tests,
         tables_of_large,
     )
@@ -78,7 +78,7 @@ def report_scores(run: Path) -> Path:
     known = all_estimates(read_scores(asked)) if asked.is_dir() else []
     models = list(dict.fromkeys(each.model for each in [*scores, *(m.items for m in large)]))
     summary = summarise(scores, against=models[0], further=tables_of_large(large))
-    further = measured(large, models[0])
+    further = further_results(large, models[0])
     page = comparison_page(
         models,
         [*all_estimates(scores), *summarise((), further=tables_of_large(large)).estimates, *known],

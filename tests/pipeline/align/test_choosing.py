@@ -12,7 +12,7 @@ from groundtune.pipeline.align.choosing import (
     START,
     Choice,
     Content,
-    judged,
+    judge_candidates,
     kept_before,
     read_choice,
 )
@@ -74,8 +74,8 @@ def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
         "step-000002": Content(0.4, 9.5),
         "step-000004": Content(0.1, 9.4),
     }
-    assert [c.allowed for c in judged(rows, 0.05)] == [True, True, False]
-    assert [c.step for c in judged(rows, 0.05)] == [0, 2, 4]
+    assert [c.allowed for c in judge_candidates(rows, 0.05)] == [True, True, False]
+    assert [c.step for c in judge_candidates(rows, 0.05)] == [0, 2, 4]
 
 
 def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
@@ -84,17 +84,19 @@ def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
         "step-000002": Content(0.4, 9.9),
         "step-000004": Content(0.1, 9.5),
     }
-    choice = Choice(by="claims", prompts=1, candidates=tuple(judged(rows, 0.05)), chosen=START)
+    choice = Choice(
+        by="claims", prompts=1, candidates=tuple(judge_candidates(rows, 0.05)), chosen=START
+    )
     for number, chosen in enumerate(("step-000004", "step-000002"), start=1):
         (tmp_path / f"round-{number}").mkdir()
         told = choice.model_copy(update={"chosen": chosen})
         write_sealed(tmp_path / f"round-{number}/choice.json", told)
     assert kept_before(tmp_path / "round-1") == 1.0
     assert kept_before(tmp_path / "round-3") == pytest.approx(0.95 * 0.99)
-    allowed = [c.allowed for c in judged(rows, 0.05, kept_before(tmp_path / "round-2"))]
+    allowed = [c.allowed for c in judge_candidates(rows, 0.05, kept_before(tmp_path / "round-2"))]
     assert allowed == [True, False, False]
-    assert [c.allowed for c in judged(rows, 0.06, 0.95)] == [True, True, False]
-    assert [c.allowed for c in judged(rows, 0.05, 0.9)] == [True, False, False]
+    assert [c.allowed for c in judge_candidates(rows, 0.06, 0.95)] == [True, True, False]
+    assert [c.allowed for c in judge_candidates(rows, 0.05, 0.9)] == [True, False, False]
 
 
 def test_a_question_about_an_image_is_asked_once_over_all_candidates(tmp_path: Path):

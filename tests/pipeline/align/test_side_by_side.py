@@ -22,18 +22,18 @@ def test_seeds_are_pooled_round_by_round_and_other_recipes_are_named_by_what_dif
             finished(tmp_path / "c", (0.8, 0.7), feedback={"divider": "whole"}),
         ]
     )
-    assert [group.seeds for group in made.found.groups] == [(0, 1), (0,)]
+    assert [group.seeds for group in made.comparison.groups] == [(0, 1), (0,)]
     assert [row[0] for row in made.table[1:]] == [
         "Base",
         "Round 1",
         "Round 2",
         "feedback.divider=whole",
     ]
-    first = {e.model: e.value for e in made.found.estimates if e.metric == "rejected_answers"}
+    first = {e.model: e.value for e in made.comparison.estimates if e.metric == "rejected_answers"}
     assert first == pytest.approx(
         {"base": 0.8, "round-1": 0.55, "round-2": 0.25, "feedback.divider=whole": 0.7}
     )
-    change = {d.model: d for d in made.found.differences if d.metric == "rejected_answers"}
+    change = {d.model: d for d in made.comparison.differences if d.metric == "rejected_answers"}
     assert change["round-2"].value == pytest.approx(-0.55)
     assert change["round-2"].relative == pytest.approx(-0.55 / 0.8)
     assert change["round-2"].low < -0.6 < -0.5 < change["round-2"].high
@@ -116,6 +116,6 @@ def test_a_page_says_how_many_settings_of_each_recipe_were_tried(tmp_path: Path)
     )
     assert made.page.summary.startswith(text)
     assert made.page.subject.limits[0].startswith(text)
-    assert [group.settings_tried for group in made.found.groups] == [40, 1]
+    assert [group.settings_tried for group in made.comparison.groups] == [40, 1]
     unknown = beside([finished(tmp_path / "d", (0.8, 0.6))])
     assert unknown.page.summary == "Settings tried before these were chosen: not recorded."

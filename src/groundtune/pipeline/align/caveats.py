@@ -1,4 +1,4 @@
-"""What the page of rounds begins with: answers that could not be checked, and rounds in vain."""
+"""Warnings at the top of the page of rounds: unchecked answers, and rounds without improvement."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -31,31 +31,31 @@ class UnreadPart(NamedTuple):
 
 
 def learning_part(number: int, feedback: FeedbackCounts) -> UnreadPart:
-    """The answers that a round made its pairs of."""
+    """The answers from which a round's pairs were built."""
     pairs = feedback.pairs
     unread = sum(pairs.unscored_why.get(why, 0) for why in NOT_READ)
     return UnreadPart(f"from which round {number} learnt", unread, pairs.answers - pairs.duplicates)
 
 
 def choosing_part(number: int, choice: Choice) -> UnreadPart:
-    """The answers that a round's checkpoint was chosen by."""
+    """The answers by which a round's checkpoint was chosen."""
     unread = sum(candidate.unchecked for candidate in choice.candidates)
     answers = choice.prompts * len(choice.candidates)
     return UnreadPart(f"by which round {number} chose its model", unread, answers)
 
 
 def reported_part(scores: Sequence[Score]) -> UnreadPart:
-    """The answers that the page reports on."""
+    """The answers that the page reports."""
     unread = sum(score.status == "unparsed" for score in scores)
     return UnreadPart("that this page reports on", unread, len(scores))
 
 
 def caveat_of(choices: Sequence[Choice], parts: Sequence[UnreadPart]) -> Caveat | None:
-    """Return what comes before all figures: much that is unread, then that no round was better."""
+    """Return the caveat before all values: many unread answers, then that no round was better."""
     vain = is_unchanged(choices)
     high = [part for part in parts if part.share >= HIGH]
     rounds = f"{len(choices)} rounds" if len(choices) > 1 else "1 round"
-    unchanged = (
+    explanation = (
         f"After {rounds} no checkpoint was better, on prompts held back for this choice, than the "
         "model that its round began with. So nothing is compared: the figures are those of the "
         "model that the run began with."
@@ -64,8 +64,8 @@ def caveat_of(choices: Sequence[Choice], parts: Sequence[UnreadPart]) -> Caveat 
         worst = max(high, key=lambda part: part.share)
         title = f"{worst.share:.0%} of the answers {worst.what} could not be checked"
         text = f"Not checked: {listed([str(part) for part in high])}. No figure includes them."
-        return Caveat(title=title, text=f"{text} {UNCHANGED}. {unchanged}" if vain else text)
-    return Caveat(title=UNCHANGED, text=unchanged) if vain else None
+        return Caveat(title=title, text=f"{text} {UNCHANGED}. {explanation}" if vain else text)
+    return Caveat(title=UNCHANGED, text=explanation) if vain else None
 
 
 def is_unchanged(choices: Sequence[Choice]) -> bool:

@@ -1,9 +1,9 @@
-"""The last step of a round of AI feedback: which checkpoint the next round begins with.
+"""The last step of a round of AI feedback: choose the checkpoint for the next round.
 
-The rule: each checkpoint, and the model that the round began with, answers the prompts in choosing/
-greedily. A candidate is allowed if it keeps all but `choose.max_content_loss` of what the first
-round began with; the model that the round began with always is. Of those allowed the one with the
-least wrong is chosen, of equal ones the earliest. `choose.by` says who decides what is wrong and
+The rule: each checkpoint, and the round's first model, answers the prompts in choosing/ greedily. A
+candidate is allowed if it keeps all but `choose.max_content_loss` of the very first model's
+content; the round's first model always is. Of the allowed candidates, the one with the fewest
+errors is chosen; of equal ones, the earliest. `choose.by` selects who decides what is wrong and
 kept: the labeler's verdicts on claims, or, for comparison, the truth.
 
     OUT/round-1/choosing/drawn/NAME/    each candidate's answers
@@ -32,13 +32,13 @@ from groundtune.store.files import remove_folder
 from groundtune.store.sealed import read_sealed
 
 BY_CLAIMS = "Set choose.by=claims"
-"""What can be done where no truth is known."""
+"""Fix if there is no ground truth."""
 START = "start"
-"""The candidate that is the model with which the round began."""
+"""The candidate that is the round's first model."""
 
 
 class Content(NamedTuple):
-    """What is wrong and what is right in a candidate's answers, and how many were not checked."""
+    """Errors and right content in a candidate's answers, and the number of unchecked answers."""
 
     wrong: float
     kept: float
@@ -46,14 +46,14 @@ class Content(NamedTuple):
 
 
 class CandidateModel(Record):
-    """A checkpoint that a round's model may be chosen from."""
+    """A candidate for a round's model."""
 
     name: str
     step: int
     wrong: float
     kept: float
     unchecked: int = 0
-    """Answers with a claim that has no verdict: `wrong` and `kept` are of the others."""
+    """Answers with a claim without verdict: `wrong` and `kept` are of the others."""
     allowed: bool
     """Whether it keeps enough."""
 
@@ -72,32 +72,34 @@ def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None
     from groundtune.train.checkpoint import steps_in
 
     out = folder / settings.out
-    found = {START: Path(model_or_folder(folder, settings.model))}
-    found |= {path.name: path for path in steps_in(out / "training/checkpoints")}
+    candidates = {START: Path(model_or_folder(folder, settings.model))}
+    candidates |= {path.name: path for path in steps_in(out / "training/checkpoints")}
     if not (out / "choice.json").exists() or not (out / "model/config.json").exists():
-        choice = _choice(folder, settings, found, progress)
-        write_chosen(folder, settings, found[choice.chosen], progress)
+        choice = _choice(folder, settings, candidates, progress)
+        write_chosen(folder, settings, candidates[choice.chosen], progress)
         write(out / "choice.json", choice)
-    for name, path in found.items():
+    for name, path in candidates.items():
         if name != START:
             remove_folder(path)  # with the optimiser's state several times the model's size
 
 
-def _choice(folder: Path, settings: Round, found: Mapping[str, Path], progress: Progress) -> Choice:
+def _choice(
+    folder: Path, settings: Round, models: Mapping[str, Path], progress: Progress
+) -> Choice:
     run, out = settings.run, folder / settings.out
     target = RunFolder(out / "choosing")
-    _take_last_answers(folder, settings, str(found[START]))
-    for name, path in found.items():
+    _take_last_answers(folder, settings, str(models[START]))
+    for name, path in models.items():
         model = run.of(str(path)).part(LabelledModel, label=name)
-        drawn = RunFolder(_drawn(out, name))
-        answer(run, model, folder / "choosing", drawn.path, progress)
-        target.take_prompts(drawn, drawn.prompts.read())
-        target.take_answers(drawn, drawn.answers.read())
+        candidate_run = RunFolder(_drawn(out, name))
+        answer(run, model, folder / "choosing", candidate_run.path, progress)
+        target.take_prompts(candidate_run, candidate_run.prompts.read())
+        target.take_answers(candidate_run, candidate_run.answers.read())
     if run.choose.by == "claims":
-        contents = _contents_by_claims(target, run.feedback, str(found[START]), progress)
+        contents = _contents_by_claims(target, run.feedback, str(models[START]), progress)
     else:
         contents = _contents_by_truth(target)
-    candidates = judged(contents, run.choose.max_content_loss, kept_before(out))
+    candidates = judge_candidates(contents, run.choose.max_content_loss, kept_before(out))
     chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
     return Choice(
         by=run.choose.by,
@@ -124,11 +126,11 @@ def _take_last_answers(folder: Path, settings: Round, model: str) -> None:
     source = RunFolder(_drawn(last, read_choice(last).chosen))
     target = RunFolder(_drawn(folder / settings.out, START))
     revision = revision_of(settings.run.of(model).part(ModelSettings))
-    equal = [each for each in source.answers.read() if each.producer.revision == revision]
+    equal = [answer_ for answer_ in source.answers.read() if answer_.producer.revision == revision]
     if not equal or target.answers.parts():
         return
     target.take_prompts(source, source.prompts.read())
-    target.answers.append([by_another_name(each, START) for each in equal])
+    target.answers.append([by_another_name(answer_, START) for answer_ in equal])
 
 
 def _contents_by_claims(
@@ -146,21 +148,23 @@ def _contents_by_claims(
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, target) as labelling:
         label_claims(target.path, target.path, labelling, progress, settings=feedback)
-    author = {each.key: each.producer.name for each in target.answers.read()}
+    author = {row.key: row.producer.name for row in target.answers.read()}
     claims: dict[str, list[Claim]] = defaultdict(list)
     for claim in target.claims.read():
         claims[author[claim.answer]].append(claim)
-    for name, own in claims.items():
+    for name, own_claims in claims.items():
         where = _drawn(target.path.parent, name)
-        require_verdicts(summary_of(own), feedback.labeler, feedback.divider, where, silence=True)
+        require_verdicts(
+            summary_of(own_claims), feedback.labeler, feedback.divider, where, silence=True
+        )
     scores: dict[str, list[Score]] = defaultdict(list)
-    for each in claim_scores(target.path):
-        scores[each.model].append(each)
-    return {name: _content_of(name, some, target) for name, some in scores.items()}
+    for row in claim_scores(target.path):
+        scores[row.model].append(row)
+    return {name: _content_of(name, model_scores, target) for name, model_scores in scores.items()}
 
 
 def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> Content:
-    read = [each.values for each in scores if each.status == "scored"]
+    read = [score.values for score in scores if score.status == "scored"]
     if not read:
         raise UserError(
             f"Of {name} no answer's claims could be read, so no checkpoint can be chosen.",
@@ -175,29 +179,31 @@ def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> Conten
 
 
 def _contents_by_truth(target: RunFolder) -> dict[str, Content]:
-    """Return each candidate's content by the truth: for comparison, where a source knows it."""
+    """Return each candidate's content by the truth: for comparison, if a source knows it."""
     prompts = target.prompts_by_key()
     truth_of = truth_scorer(source_of(prompts.values()), str(target.path), BY_CLAIMS)
     truths: dict[str, list[Truth]] = defaultdict(list)
-    for each in target.answers.read():
-        truths[each.producer.name].append(truth_of(prompts[each.prompt], each.text))
+    for row in target.answers.read():
+        truths[row.producer.name].append(truth_of(prompts[row.prompt], row.text))
     return {
         name: Content(
-            wrong=sum((each.invented > 0) + each.wrong for each in some) / 2 / len(some),
-            kept=sum(each.named for each in some) / sum(each.there for each in some),
+            wrong=sum((row.invented > 0) + row.wrong for row in model_truths)
+            / 2
+            / len(model_truths),
+            kept=sum(row.named for row in model_truths) / sum(row.there for row in model_truths),
         )
-        for name, some in truths.items()
+        for name, model_truths in truths.items()
     }
 
 
 def kept_before(out: Path) -> float:
     """Return the share of the first model's correct content that the earlier rounds kept."""
-    kept = 1.0
+    share = 1.0
     for number in range(1, int(out.name.removeprefix("round-"))):
         choice = read_choice(out.parent / round_name(number))
         values = {candidate.name: candidate.kept for candidate in choice.candidates}
-        kept *= values[choice.chosen] / values[START] if values[START] else 1.0
-    return kept
+        share *= values[choice.chosen] / values[START] if values[START] else 1.0
+    return share
 
 
 def read_choice(out: Path) -> Choice:
@@ -205,7 +211,7 @@ def read_choice(out: Path) -> Choice:
     return read_sealed(out / "choice.json", Choice)
 
 
-def judged(
+def judge_candidates(
     contents: Mapping[str, Content], max_content_loss: float, before: float = 1.0
 ) -> list[CandidateModel]:
     """Candidates by the names of `contents`, the model that the round began with among them.
@@ -213,7 +219,7 @@ def judged(
     One is allowed if it keeps all but `max_content_loss` of what the first round began with, of
     which `before` is left at the start of this one; that model always is.
     """
-    least = contents[START].kept * (1 - max_content_loss) / before if before else 0.0
+    least_content = contents[START].kept * (1 - max_content_loss) / before if before else 0.0
     return [
         CandidateModel(
             name=name,
@@ -221,7 +227,7 @@ def judged(
             wrong=content.wrong,
             kept=content.kept,
             unchecked=content.unchecked,
-            allowed=name == START or content.kept >= least - 1e-9,
+            allowed=name == START or content.kept >= least_content - 1e-9,
         )
         for name, content in contents.items()
     ]

@@ -39,16 +39,16 @@ class ClaimMeasure:
     def __init__(self, settings: AlignSettings) -> None:
         self._settings = settings
 
-    def job(self, wanted: ToMeasure, evaluation: Evaluation) -> Job:
+    def job(self, target: ToMeasure, evaluation: Evaluation) -> Job:
         """Return the job that lets a model answer and checks its claims; `evaluation` is unused."""
         del evaluation
         return Job(
-            name=wanted.job_name,
-            title=f"measure {wanted.model.label}",
+            name=target.job_name,
+            title=f"measure {target.model.label}",
             work=check_model,
-            settings=ModelCheck(run=self._settings, model=wanted.model, out=wanted.out),
-            needs=wanted.needs,
-            inputs=wanted.inputs,
+            settings=ModelCheck(run=self._settings, model=target.model, out=target.out),
+            needs=target.needs,
+            inputs=target.inputs,
             cost=4,
             tasks={"sample": 0.5, "check": 0.5},
         )

@@ -22,26 +22,26 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
     if (request := requested(settings.prompts)) is not None:
         _make(request.source, folder, settings, progress)
         return
-    asked = RunFolder(folder / "asked")
-    found = find_prompts(settings, asked, progress).prompts
+    source_run = RunFolder(folder / "asked")
+    all_prompts = find_prompts(settings, source_run, progress).prompts
     groups: dict[tuple[str, ...], list[Prompt]] = {}
-    for prompt in found:
+    for prompt in all_prompts:
         groups.setdefault(prompt.images, []).append(prompt)
     order = sorted(groups.items(), key=lambda group: key_of("held back", settings.seed, group[0]))
     parts: dict[str, list[Prompt]] = {"choosing": [], "reporting": [], "learning": []}
-    full = _held_back(settings, len(found))
-    for _, some in order:
-        name = next((n for n, most in full.items() if len(parts[n]) < most), "learning")
-        parts[name] += some
+    full = _held_back(settings, len(all_prompts))
+    for _, members in order:
+        name = next((n for n, limit in full.items() if len(parts[n]) < limit), "learning")
+        parts[name] += members
     if not parts["learning"]:
         raise UserError(
-            f"Of {len(found)} prompts none is left to learn from.",
+            f"Of {len(all_prompts)} prompts none is left to learn from.",
             settings.prompts or settings.images,
             "Give prompts about at least three images.",
         )
-    held_back = images_of((*parts["choosing"], *parts["reporting"]), asked.images)
+    held_back = images_of((*parts["choosing"], *parts["reporting"]), source_run.images)
     learnt = training_images([settings.model, settings.adapter])
-    for training in (images_of(parts["learning"], asked.images), *learnt):
+    for training in (images_of(parts["learning"], source_run.images), *learnt):
         refuse_common(
             training,
             held_back,
@@ -49,16 +49,16 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
             setting="allow_evaluation_images=true",
             allowed=settings.allow_evaluation_images,
         )
-    for name, some in parts.items():
-        _emptied(folder / name).take_prompts(asked, some)
+    for name, members in parts.items():
+        _emptied(folder / name).take_prompts(source_run, members)
 
 
 def _held_back(settings: AlignSettings, prompts: int) -> dict[str, int]:
     """Return how many of so many prompts are for choosing and for the report; few ones are said."""
-    most = max(1, int(prompts * settings.held_back))
-    wanted = {"choosing": settings.choose.prompts, "reporting": settings.reported}
-    full = {name: min(number, most) for name, number in wanted.items()}
-    if full != wanted:
+    maximum = max(1, int(prompts * settings.held_back))
+    requested_counts = {"choosing": settings.choose.prompts, "reporting": settings.reported}
+    full = {name: min(number, maximum) for name, number in requested_counts.items()}
+    if full != requested_counts:
         log.warning(
             "%s: of %d prompts, %d are for choosing (not choose.prompts=%d) and %d for the report "
             "(not reported=%d): each at most held_back=%g of all",
@@ -80,8 +80,8 @@ def _make(source: PromptSource, folder: Path, settings: AlignSettings, progress:
         parts["reporting"] = settings.reported
     for part, number in parts.items():
         target = _emptied(folder / part)
-        made = source.prompts(target.images, number, progress, part=part, seed=settings.seed)
-        target.prompts.add(made)
+        new_prompts = source.prompts(target.images, number, progress, part=part, seed=settings.seed)
+        target.prompts.add(new_prompts)
 
 
 def of_round(prompts: list[Prompt], number: int, a_round: int, seed: int) -> list[Prompt]:

@@ -35,7 +35,7 @@ from groundtune.store.sealed import read_sealed
 
 FIXED = "The last round's model, whatever it is; its checkpoint was chosen on other prompts."
 BY = {"claims": "the labeler's claims", "truth": "the truth"}
-"""What `choose.by` is called on pages."""
+"""Names of `choose.by` on pages."""
 
 
 class RoundRow(Record):
@@ -104,9 +104,9 @@ def truth_notes(*runs: AlignSettings) -> tuple[model.Note, ...]:
     by_truth = sum(run.choose.by == "truth" for run in runs)
     if not by_truth:
         return ()
-    whose = "" if by_truth == len(runs) else f" of {by_truth} of the {len(runs)} runs"
+    scope = "" if by_truth == len(runs) else f" of {by_truth} of the {len(runs)} runs"
     text = (
-        f"For comparison alone: the truth chose the checkpoints{whose} (choose.by=truth). "
+        f"For comparison alone: the truth chose the checkpoints{scope} (choose.by=truth). "
         "Without the truth, claims choose them."
     )
     return (model.Note(kind="warning", text=text),)
@@ -120,11 +120,11 @@ def with_truth_note(verdict: str, *runs: AlignSettings) -> str:
 def _tables(
     settings: AlignSettings, out: Path, measure: Measure, scores: Sequence[Score]
 ) -> AlignTables:
-    made = summarise(scores, against=BASE, metrics=measure.metrics)
+    summary = summarise(scores, against=BASE, metrics=measure.metrics)
     return AlignTables(
         rounds=tuple(_row(out, number) for number in range(1, settings.rounds + 1)),
-        estimates=made.estimates,
-        differences=made.differences,
+        estimates=summary.estimates,
+        differences=summary.differences,
     )
 
 
@@ -157,21 +157,21 @@ def _page(
     """Return the page; `names` are the base and each round, or the base if no round was better."""
     measure = measure_of(settings)
     subject = measure.subject(tables.estimates, seeds=1)
-    seen = seen_notes(out, settings, settings.rounds)
-    notes = (*subject.notes, *seen, *truth_notes(settings))
-    tried = tried_text({BASE: settings.settings_tried})
+    notes_on_images = seen_notes(out, settings, settings.rounds)
+    notes = (*subject.notes, *notes_on_images, *truth_notes(settings))
+    trials = tried_text({BASE: settings.settings_tried})
     subject = subject.model_copy(
-        update={"fixed": FIXED, "notes": notes, "limits": (tried, *subject.limits)}
+        update={"fixed": FIXED, "notes": notes, "limits": (trials, *subject.limits)}
     )
     return model.ReportInput(
         title="Rounds of AI feedback",
         caveat=caveat,
-        summary=f"{_summary(settings, tables.rounds)} {tried}",
+        summary=f"{_summary(settings, tables.rounds)} {trials}",
         models=tuple(_model(name, tables.rounds) for name in names),
         subject=subject,
         headline=subject.lead(names[-1], BASE),
-        estimates=tuple(each for each in tables.estimates if each.model in names),
-        differences=tuple(each for each in tables.differences if each.model in names),
+        estimates=tuple(row for row in tables.estimates if row.model in names),
+        differences=tuple(row for row in tables.differences if row.model in names),
         curves=tuple(
             _curve(tables, names, ref, subject) for ref in measure.columns if len(names) > 1
         ),
@@ -180,50 +180,57 @@ def _page(
 
 
 def _model(name: str, rounds: Sequence[RoundRow]) -> model.ModelSpec:
-    own = next((row for row in rounds if round_name(row.round) == name), None)
-    if own is None:
+    round_row = next((row for row in rounds if round_name(row.round) == name), None)
+    if round_row is None:
         return model_spec(name)
-    return model.ModelSpec(name=name, label=f"Round {own.round}", note=_round_text(own))
+    return model.ModelSpec(name=name, label=f"Round {round_row.round}", note=_round_text(round_row))
 
 
-def _round_text(own: RoundRow) -> str:
-    """What a round learnt from, and what it chose."""
-    choice = own.choice
-    what = choice.chosen
-    if what == START:
-        what = "the round's first model, no checkpoint being better by this"
+def _round_text(row: RoundRow) -> str:
+    """A round's pairs and its choice."""
+    choice = row.choice
+    chosen = choice.chosen
+    if chosen == START:
+        chosen = "the round's first model, no checkpoint being better by this"
     note = (
-        f"{own.pairs:,} pairs of {own.answers:,} answers; {own.rejected:,} of {own.claims:,} "
-        f"claims rejected; chosen by {BY[choice.by]} on {choice.prompts:,} prompts: {what}"
+        f"{row.pairs:,} pairs of {row.answers:,} answers; {row.rejected:,} of {row.claims:,} "
+        f"claims rejected; chosen by {BY[choice.by]} on {choice.prompts:,} prompts: {chosen}"
     )
-    if unchecked := sum(candidate.unchecked for candidate in choice.candidates):
+    if unchecked_count := sum(candidate.unchecked for candidate in choice.candidates):
         answers = choice.prompts * len(choice.candidates)
-        note += f"; {unchecked:,} of {answers:,} answers there were not checked and did not count"
+        note += (
+            f"; {unchecked_count:,} of {answers:,} answers there were not checked and did not count"
+        )
     return note
 
 
 def _summary(settings: AlignSettings, rounds: Sequence[RoundRow]) -> str:
-    who = "the model itself" if settings.feedback.labeler == "self" else settings.feedback.labeler
+    labeler = (
+        "the model itself" if settings.feedback.labeler == "self" else settings.feedback.labeler
+    )
     several = "s" if settings.rounds > 1 else ""
-    told = ""
+    details = ""
     if is_unchanged([row.choice for row in rounds]):
-        told = "".join(f" Round {row.round}: {_round_text(row)}." for row in rounds)
+        details = "".join(f" Round {row.round}: {_round_text(row)}." for row in rounds)
     return (
         f"{settings.rounds} round{several} from {settings.model}. In each, the model drew "
-        f"{settings.n} answers a prompt at temperature {settings.sampling.temperature:g}, {who} "
-        "said yes or no to their claims, and the next model learnt from the pairs that this gave "
+        f"{settings.n} answers per prompt at temperature {settings.sampling.temperature:g}, "
+        f"{labeler} said yes or no to their claims, and the next model learnt from the resulting "
+        "pairs "
         f"by {settings.learn.method.type.upper()}, with the round's first model as its reference. "
         f"Checkpoints were chosen by {BY[settings.choose.by]}, on other prompts than those that "
-        f"are reported.{told}"
+        f"are reported.{details}"
     )
 
 
 def _curve(
     tables: AlignTables, names: Sequence[str], ref: model.MetricRef, subject: model.Subject
 ) -> Curve:
-    found = ((i, model.find_estimate(tables.estimates, name, ref)) for i, name in enumerate(names))
-    line = [(i, each) for i, each in found if each is not None]
-    sizes = " / ".join(f"{n:,}" for n in dict.fromkeys(each.n for _, each in line))
+    estimates = (
+        (i, model.find_estimate(tables.estimates, name, ref)) for i, name in enumerate(names)
+    )
+    line = [(i, estimate) for i, estimate in estimates if estimate is not None]
+    sizes = " / ".join(f"{n:,}" for n in dict.fromkeys(estimate.n for _, estimate in line))
     note = f"Bands are 95% intervals, n = {sizes}."
     return metric_curve(subject.metric(ref), "round", {"greedy": line}, note=note)
 
@@ -238,13 +245,17 @@ def table_of(
     With `rounds`, by a model's name, also its pairs and its checkpoint.
     """
     specs = [page.metric(ref) for ref in columns]
-    told = ["pairs", "checkpoint"] if rounds is not None else []
-    rows = [["model", *told, *(spec.label for spec in specs)]]
-    for own in page.models:
-        done = (rounds or {}).get(own.name)
-        cells = [str(done.pairs), done.choice.chosen] if done else [""] * len(told)
+    round_columns = ["pairs", "checkpoint"] if rounds is not None else []
+    rows = [["model", *round_columns, *(spec.label for spec in specs)]]
+    for model_ in page.models:
+        round_row = (rounds or {}).get(model_.name)
+        cells = (
+            [str(round_row.pairs), round_row.choice.chosen]
+            if round_row
+            else [""] * len(round_columns)
+        )
         for ref, spec in zip(columns, specs, strict=True):
-            found = page.estimate(own.name, ref)
-            cells.append(with_interval(found, spec))
-        rows.append([own.label, *cells])
+            estimate = page.estimate(model_.name, ref)
+            cells.append(with_interval(estimate, spec))
+        rows.append([model_.label, *cells])
     return rows

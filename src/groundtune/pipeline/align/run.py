@@ -133,8 +133,8 @@ def _measured(
     settings: AlignSettings, measure: Measure, model: str, label: str, before: str
 ) -> Job:
     """The step that measures a model, after the step that makes it."""
-    wanted = settings.of(model).part(LabelledModel, label=label)
-    return measure.job(ToMeasure(wanted, (before,)), settings.evaluation)
+    target = settings.of(model).part(LabelledModel, label=label)
+    return measure.job(ToMeasure(target, (before,)), settings.evaluation)
 
 
 def _round(settings: Round, before: str) -> list[Job]:
@@ -164,13 +164,13 @@ def _round(settings: Round, before: str) -> list[Job]:
 def _models(settings: AlignSettings) -> dict[str, str]:
     """Return all models that the rounds begin with or ask, by what they are."""
     feedback = settings.feedback
-    named = {"model": settings.model, "adapter": settings.adapter}
-    named |= {f"others {name}": name for name in settings.others}
+    names = {"model": settings.model, "adapter": settings.adapter}
+    names |= {f"others {name}": name for name in settings.others}
     if feedback.labeler != SELF:
-        named["labeler"] = feedback.labeler
+        names["labeler"] = feedback.labeler
     if feedback.divider != SELF and not by_rules(feedback.divider):
-        named["divider"] = feedback.divider
-    return {what: name for what, name in named.items() if name}
+        names["divider"] = feedback.divider
+    return {role: name for role, name in names.items() if name}
 
 
 def _prompts_mark(settings: AlignSettings) -> str:

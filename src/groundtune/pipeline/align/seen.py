@@ -26,9 +26,9 @@ def refuse_learning_from_held_back(
     A prompt source keeps its parts apart by a promise of its code; this is the check.
     """
     parts = [RunFolder(folder / name) for name in HELD_BACK]
-    held = [images_of(part.prompts.read(), part.images) for part in parts]
+    held_out = [images_of(part.prompts.read(), part.images) for part in parts]
     training = images_of(learning, out.images)
-    for evaluation in (*held, *evaluations_of(folder, ())):
+    for evaluation in (*held_out, *evaluations_of(folder, ())):
         _refuse(training, evaluation, folder, settings, allowed=False)
 
 
@@ -49,17 +49,17 @@ def seen_notes(
     """
     names = (str(out / round_name(rounds) / "model"), settings.model, settings.adapter)
     common: dict[str, None] = {}
-    shown: dict[str, None] = {}
+    page_images: dict[str, None] = {}
     for evaluation in evaluations_of(out, ()):
-        shown |= dict.fromkeys(evaluation.hashes)
+        page_images |= dict.fromkeys(evaluation.hashes)
         for training in training_images(names):
-            found = _refuse(training, evaluation, out, settings, setting=setting, allowed=allowed)
-            common |= dict.fromkeys(found)
+            matches = _refuse(training, evaluation, out, settings, setting=setting, allowed=allowed)
+            common |= dict.fromkeys(matches)
     if not common:
         return ()
     text = (
-        f"{len(common)} of the {len(shown)} images that this page reports on are in the training "
-        "data, or look like one there: a model looks better on images that it learnt from."
+        f"{len(common)} of the {len(page_images)} images that this page reports on are in the "
+        "training data, or look like one there: a model looks better on images that it learnt from."
     )
     return (Note(kind="warning", text=text),)
 
@@ -74,11 +74,11 @@ def _refuse(
     allowed: bool,
 ) -> list[str]:
     """Return the evaluation's images that are in the training data, where that is allowed."""
-    found = refuse_common(
+    matches = refuse_common(
         training,
         evaluation,
         where=str(where),
         setting=setting or "allow_evaluation_images=true",
         allowed=allowed or settings.allow_evaluation_images,
     )
-    return [each.second for each in found]
+    return [match.second for match in matches]

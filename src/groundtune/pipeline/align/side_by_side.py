@@ -59,7 +59,7 @@ class Beside(Record):
 class BesideResult(NamedTuple):
     """The comparison and its table: a row per model."""
 
-    found: Beside
+    comparison: Beside
     page: model.ReportInput
     verdict: str
     table: list[list[str]]
@@ -97,25 +97,27 @@ def beside(
     estimates: list[Estimate] = []
     differences: list[Difference] = []
     measure = measure_of(runs[0].settings)
-    for name, some in rows.items():
-        found = _pooled(name, some, measure)
-        estimates += found[0]
-        differences += found[1]
-    found = Beside(groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences))
+    for name, members in rows.items():
+        pooled = _pooled(name, members, measure)
+        estimates += pooled[0]
+        differences += pooled[1]
+    pooled = Beside(
+        groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences)
+    )
     last = round_name(groups[0].rounds)
     length = measure.equal_length(*_last_and_base(last, rows[last]))
     settings = [run.settings for run in runs]
     notes = (*_seen(runs, allowed=allow_evaluation_images), *truth_notes(*settings))
-    page = _page(found, list(rows), measure, length, notes)
+    page = _page(pooled, list(rows), measure, length, notes)
     verdict = with_truth_note(verdict_text(page), *settings)
-    return BesideResult(found, page, verdict, table_of(page, measure.columns))
+    return BesideResult(pooled, page, verdict, table_of(page, measure.columns))
 
 
 @one_writer()
-def write_beside(made: BesideResult, out: Path) -> Path:
+def write_beside(result: BesideResult, out: Path) -> Path:
     """Write rounds.json and report.html; return the report's path."""
-    write_object(out / "rounds.json", made.found, indent=1)
-    return write_report(out, made.page)
+    write_object(out / "rounds.json", result.comparison, indent=1)
+    return write_report(out, result.page)
 
 
 def _read(folder: Path) -> _Run:
@@ -125,17 +127,17 @@ def _read(folder: Path) -> _Run:
             "The folder is not of groundtune align.", str(folder), "Give folders of that command."
         )
     settings = AlignSettings.model_validate(run.recipe)
-    done = 0
-    while (folder / "evaluation" / round_name(done + 1) / "scores").exists():
-        done += 1
-    done = min(done, settings.rounds)
-    if not done:
+    rounds = 0
+    while (folder / "evaluation" / round_name(rounds + 1) / "scores").exists():
+        rounds += 1
+    rounds = min(rounds, settings.rounds)
+    if not rounds:
         raise UserError(
             "No round is done and measured there.",
             str(folder),
             f"Go on with it: groundtune align --out {folder}",
         )
-    return _Run(folder, settings, done)
+    return _Run(folder, settings, rounds)
 
 
 def _seen(runs: Sequence[_Run], *, allowed: bool) -> list[model.Note]:
@@ -158,35 +160,39 @@ def _groups(runs: Sequence[_Run], labels: Mapping[Path, str]) -> list[RecipeGrou
     groups: dict[str, list[_Run]] = {}
     for run in runs:
         groups.setdefault(_differs(_recipe(run), first), []).append(run)
-    made: list[RecipeGroup] = []
-    for told, some in groups.items():
-        called = [labels[run.folder] for run in some if run.folder in labels]
-        seeds = tuple(run.settings.seed for run in some)
-        tried = [each for run in some if (each := run.settings.settings_tried) is not None]
+    result: list[RecipeGroup] = []
+    for text, members in groups.items():
+        group_names = [labels[run.folder] for run in members if run.folder in labels]
+        seeds = tuple(run.settings.seed for run in members)
+        trials = [count for run in members if (count := run.settings.settings_tried) is not None]
         if len(set(seeds)) < len(seeds):
             raise UserError(
                 "Two of the runs have one recipe and one seed.",
-                ", ".join(str(run.folder) for run in some),
+                ", ".join(str(run.folder) for run in members),
                 "Give each run once.",
             )
-        made.append(
+        result.append(
             RecipeGroup(
-                name=(called[0] if called else told) if told else "",
-                settings=told,
-                folders=tuple(str(run.folder) for run in some),
+                name=(group_names[0] if group_names else text) if text else "",
+                settings=text,
+                folders=tuple(str(run.folder) for run in members),
                 seeds=seeds,
-                rounds=min(run.rounds for run in some),
-                settings_tried=max(tried) if tried else None,
+                rounds=min(run.rounds for run in members),
+                settings_tried=max(trials) if trials else None,
             )
         )
-    names = [BASE, *(round_name(i + 1) for i in range(made[0].rounds)), *(g.name for g in made[1:])]
+    names = [
+        BASE,
+        *(round_name(i + 1) for i in range(result[0].rounds)),
+        *(g.name for g in result[1:]),
+    ]
     if twice := {name for name in names if names.count(name) > 1}:
         raise UserError(
             f"Two rows of the table would be called {', '.join(sorted(twice))}.",
             "groundtune rounds",
             "Name each recipe otherwise: LABEL=FOLDER.",
         )
-    return made
+    return result
 
 
 def _recipe(run: _Run) -> dict[str, Any]:
@@ -197,18 +203,20 @@ def _recipe(run: _Run) -> dict[str, Any]:
 
 
 def _flat(tree: dict[str, Any], before: str) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            found |= _flat(value, f"{before}{name}.")  # pyright: ignore[reportUnknownArgumentType]
+            values |= _flat(value, f"{before}{name}.")  # pyright: ignore[reportUnknownArgumentType]
         else:
-            found[before + name] = value
-    return found
+            values[before + name] = value
+    return values
 
 
-def _differs(own: dict[str, Any], first: dict[str, Any]) -> str:
+def _differs(values: dict[str, Any], first: dict[str, Any]) -> str:
     """Return the settings that differ from the first recipe's."""
-    return ", ".join(f"{name}={value}" for name, value in own.items() if first.get(name) != value)
+    return ", ".join(
+        f"{name}={value}" for name, value in values.items() if first.get(name) != value
+    )
 
 
 def _rows(groups: Sequence[RecipeGroup]) -> dict[str, list[tuple[Path, str, int]]]:
@@ -226,48 +234,48 @@ def _models(group: RecipeGroup, number: int) -> list[tuple[Path, str, int]]:
 
 
 def _pooled(
-    name: str, some: Sequence[tuple[Path, str, int]], measure: Measure
+    name: str, members: Sequence[tuple[Path, str, int]], measure: Measure
 ) -> tuple[list[Estimate], list[Difference]]:
     """Return pooled estimates of a row's models, and the mean difference from their bases."""
-    ours, _ = _last_and_base(name, some)
-    estimates = estimate_all(ours, metrics=measure.metrics)
+    pooled_scores, _ = _last_and_base(name, members)
+    estimates = estimate_all(pooled_scores, metrics=measure.metrics)
     if name == BASE:
         return estimates, []
-    runs = [(f"{folder}/{own}", f"{folder}/{BASE}") for folder, own, _ in some]
+    runs = [(f"{folder}/{model_name}", f"{folder}/{BASE}") for folder, model_name, _ in members]
     scores = [
-        score.model_copy(update={"model": f"{folder}/{each}"})
-        for folder, own, _ in some
-        for each in (own, BASE)
-        for score in read_scores(folder / "evaluation" / each)
+        score.model_copy(update={"model": f"{folder}/{name_}"})
+        for folder, model_name, _ in members
+        for name_ in (model_name, BASE)
+        for score in read_scores(folder / "evaluation" / name_)
     ]
     return estimates, pool(runs, scores, model=name, against=BASE, metrics=measure.metrics)
 
 
 def _last_and_base(
-    name: str, some: Sequence[tuple[Path, str, int]]
+    name: str, members: Sequence[tuple[Path, str, int]]
 ) -> tuple[list[Score], list[Score]]:
     """Return the scores of the last round's models and of their bases, over all seeds."""
-    ours: list[Score] = []
-    theirs: list[Score] = []
-    for folder, own, seed in some:
-        ours += with_seed(read_scores(folder / "evaluation" / own), name, seed)
-        theirs += with_seed(read_scores(folder / "evaluation" / BASE), BASE, seed)
-    return ours, theirs
+    model_scores: list[Score] = []
+    base_scores: list[Score] = []
+    for folder, model_name, seed in members:
+        model_scores += with_seed(read_scores(folder / "evaluation" / model_name), name, seed)
+        base_scores += with_seed(read_scores(folder / "evaluation" / BASE), BASE, seed)
+    return model_scores, base_scores
 
 
 def _page(
-    found: Beside,
+    comparison: Beside,
     names: Sequence[str],
     measure: Measure,
     length: model.LengthControl | None,
     warnings: tuple[model.Note, ...],
 ) -> model.ReportInput:
-    first, *others = found.groups
+    first, *others = comparison.groups
     notes = {group.name: _note(group) for group in others}
     notes |= {round_name(number): _seeds(first) for number in range(1, first.rounds + 1)}
-    subject = measure.subject(found.estimates, seeds=len(first.seeds))
+    subject = measure.subject(comparison.estimates, seeds=len(first.seeds))
     last = round_name(first.rounds)
-    tried = tried_text(
+    trials = tried_text(
         {_label(last, ()): first.settings_tried}
         | {group.name: group.settings_tried for group in others}
     )
@@ -275,20 +283,20 @@ def _page(
         update={
             "fixed": FIXED,
             "notes": (*subject.notes, *warnings),
-            "limits": (tried, *subject.limits),
+            "limits": (trials, *subject.limits),
         }
     )
     return model.ReportInput(
         title="Rounds of AI feedback, side by side",
-        summary=tried,
+        summary=trials,
         models=tuple(
             model.ModelSpec(name=name, label=_label(name, others), note=notes.get(name, ""))
             for name in names
         ),
         subject=subject,
         headline=subject.lead(last, BASE),
-        estimates=found.estimates,
-        differences=found.differences,
+        estimates=comparison.estimates,
+        differences=comparison.differences,
         length_control=length,
     )
 
@@ -302,10 +310,10 @@ def _label(name: str, others: Sequence[RecipeGroup]) -> str:
 
 def _note(group: RecipeGroup) -> str:
     rounds = f"{group.rounds} round{'s' if group.rounds > 1 else ''}"
-    told = group.settings if group.settings != group.name else ""
-    return ", ".join(filter(None, [told, rounds, _seeds(group)]))
+    settings = group.settings if group.settings != group.name else ""
+    return ", ".join(filter(None, [settings, rounds, _seeds(group)]))
 
 
 def _seeds(group: RecipeGroup) -> str:
-    many = "seeds" if len(group.seeds) > 1 else "seed"
-    return f"{many} {', '.join(map(str, group.seeds))}"
+    noun = "seeds" if len(group.seeds) > 1 else "seed"
+    return f"{noun} {', '.join(map(str, group.seeds))}"

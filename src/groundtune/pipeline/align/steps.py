@@ -64,12 +64,12 @@ def sample_round(folder: Path, settings: Round, progress: Progress) -> None:
     share, more = divmod(run.n, len(models))
     with open_workers(run.engine) as workers:
         for i, (name, model) in enumerate(models.items()):
-            own = RunFolder(target.path / "drawn" / str(i)) if run.others else target
-            own.take_prompts(target, prompts)  # a draw's folder is of one model
+            answer_run = RunFolder(target.path / "drawn" / str(i)) if run.others else target
+            answer_run.take_prompts(target, prompts)  # a draw's folder is of one model
             draw = run.of(model).part(SampleSettings, n=share + (i < more), seed=settings.seed)
-            answer_prompts(draw, prompts, own, progress, workers, name=name)
-            target.take_prompts(own, prompts)
-            target.take_answers(own, own.answers.read())
+            answer_prompts(draw, prompts, answer_run, progress, workers, name=name)
+            target.take_prompts(answer_run, prompts)
+            target.take_answers(answer_run, answer_run.answers.read())
 
 
 def _prompts_of(
@@ -80,12 +80,12 @@ def _prompts_of(
     if (request := requested(run.prompts)) is not None:
         number = run.prompts_per_round or request.number
         make = request.source.prompts
-        made = make(target.images, number, progress, part="learning", seed=settings.seed)
-        refuse_learning_from_held_back(folder, run, made, target)
-        return made
+        new_prompts = make(target.images, number, progress, part="learning", seed=settings.seed)
+        refuse_learning_from_held_back(folder, run, new_prompts, target)
+        return new_prompts
     source = RunFolder(folder / "learning")
-    every = read_some(source.prompts)
-    prompts = of_round(every, settings.number, run.prompts_per_round, run.seed)
+    all_prompts = read_some(source.prompts)
+    prompts = of_round(all_prompts, settings.number, run.prompts_per_round, run.seed)
     target.take_prompts(source, prompts)
     return prompts
 
@@ -98,11 +98,11 @@ def label_round(folder: Path, settings: Round, progress: Progress) -> None:
     feedback = with_self(run.feedback, model_or_folder(folder, settings.model))
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, RunFolder(out)) as labelling:
-        checked = label_claims(out, out, labelling, progress, settings=feedback)
-    require_verdicts(checked, feedback.labeler, feedback.divider, out)
+        claim_counts = label_claims(out, out, labelling, progress, settings=feedback)
+    require_verdicts(claim_counts, feedback.labeler, feedback.divider, out)
     rules = run.pairs.model_copy(update={"seed": run.pairs.seed + run.seed})
     counts = make_claim_pairs(out, out, rules, progress)
-    write(out / "feedback.json", FeedbackCounts(claims=checked, pairs=counts))
+    write(out / "feedback.json", FeedbackCounts(claims=claim_counts, pairs=counts))
 
 
 def train_round(folder: Path, settings: Round, progress: Progress) -> None:
@@ -161,18 +161,18 @@ def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
     feedback = with_self(run.feedback, model_or_folder(folder, run.first))
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, RunFolder(out)) as labelling:
-        checked = label_claims(out, out, labelling, progress, settings=feedback)
-    require_verdicts(checked, feedback.labeler, feedback.divider, out, silence=True)
-    kept = RecordSet(out / "scores", Score)
-    kept.add(claim_scores(out, settings.model.label))
+        counts = label_claims(out, out, labelling, progress, settings=feedback)
+    require_verdicts(counts, feedback.labeler, feedback.divider, out, silence=True)
+    score_set = RecordSet(out / "scores", Score)
+    score_set.add(claim_scores(out, settings.model.label))
 
 
 def claim_scores(folder: Path, label: str = "") -> list[Score]:
     """Return the scores of a folder's answers by their checked claims."""
     from groundtune.pipeline.check.scores import scores_of
 
-    own = RunFolder(folder)
-    return scores_of(own.answers.read(), own.claims.read(), own.prompts_by_key(), label)
+    run = RunFolder(folder)
+    return scores_of(run.answers.read(), run.claims.read(), run.prompts_by_key(), label)
 
 
 def answer(

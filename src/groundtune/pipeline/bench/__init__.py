@@ -1,1 +1,1 @@
-"""`bench`: generating answers, scoring them, fetching data, exporting scores."""
+"""`bench`: generate answers, score them, download data, export scores."""

@@ -1,4 +1,4 @@
-"""Stage "bench calibrate": one judge's scores held against another's, of the same answers."""
+"""Stage "bench calibrate": compares one judge's scores with another's, for the same answers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,12 +15,12 @@ from groundtune.store.lock import one_writer
 
 
 class JudgeCalibration(Record):
-    """A judge beside another on one benchmark's answers of one model."""
+    """A judge compared with another on one model's answers to one benchmark."""
 
     benchmark: str
     model: str
     column: str
-    """The value that was compared; "" where it is what was extracted."""
+    """The compared value; "" for the extracted text."""
     calibration: Calibration
 
 
@@ -28,7 +28,7 @@ class JudgeCalibration(Record):
 def calibrate(
     run: Path, against: Path, out: Path, *, column: str = "", seed: int = 0
 ) -> list[JudgeCalibration]:
-    """Compares the scores of two folders of `bench score`, benchmark by benchmark.
+    """Compare the scores of two folders of `bench score`, benchmark by benchmark.
 
     Each is written to OUT/calibration/MODEL-BENCHMARK.json. A model may be called otherwise in the
     other folder where that has one only. `column` names the value that is the verdict, if not the
@@ -39,7 +39,7 @@ def calibrate(
             different answers, no answer has a verdict of both, or there is no such value.
     """
     mine, other = _by_benchmark(run), _by_benchmark(against)
-    found: list[JudgeCalibration] = []
+    calibrations: list[JudgeCalibration] = []
     for name, models in mine.items():
         for model, scores in models.items():
             beside = _of(model, len(models), other.get(name, {}))
@@ -48,43 +48,43 @@ def calibrate(
             value = column or benchmark_of(name).verdict
             _refuse_missing(value, scores, run, chosen=bool(column))
             _refuse_missing(value, beside, against, chosen=bool(column))
-            made = held_against(scores, beside, column=value, seed=seed)
-            found.append(
-                JudgeCalibration(benchmark=name, model=model, column=value, calibration=made)
+            calibration = held_against(scores, beside, column=value, seed=seed)
+            calibrations.append(
+                JudgeCalibration(benchmark=name, model=model, column=value, calibration=calibration)
             )
-    if not found:
+    if not calibrations:
         raise UserError(
             f"The folders have no model's benchmark in common: {_names(mine)} here, "
             f"{_names(other)} there.",
             f"{run}, {against}",
             "Score the same answers with both judges, in one --mode and under one --label.",
         )
-    for each in found:
-        path = out / "calibration" / f"{file_name(each.model, each.benchmark)}.json"
-        write_object(path, each, indent=1)
-    return found
+    for row in calibrations:
+        path = out / "calibration" / f"{file_name(row.model, row.benchmark)}.json"
+        write_object(path, row, indent=1)
+    return calibrations
 
 
 def _by_benchmark(folder: Path) -> dict[str, dict[str, list[Score]]]:
     """Scores by benchmark (with its mode), then model."""
-    found: dict[str, dict[str, list[Score]]] = {}
+    groups: dict[str, dict[str, list[Score]]] = {}
     for (model, name, _), scores in total_groups(read_scores(folder)).items():
-        found.setdefault(name, {}).setdefault(model, []).extend(scores)
-    return found
+        groups.setdefault(name, {}).setdefault(model, []).extend(scores)
+    return groups
 
 
 def _of(model: str, models: int, other: Mapping[str, list[Score]]) -> list[Score] | None:
-    """The same model's scores; with one model on each side the other's whatever it is called."""
+    """The same model's scores; with one model on each side, the other's under any name."""
     if models == len(other) == 1:
         return next(iter(other.values()))
     return other.get(model)
 
 
 def _refuse_missing(column: str, scores: list[Score], where: Path, *, chosen: bool) -> None:
-    known = sorted({name for score in scores for name in score.values})
-    if chosen and column not in known:
+    columns = sorted({name for score in scores for name in score.values})
+    if chosen and column not in columns:
         raise UserError(
-            f"No score has a value {column!r}; there are {', '.join(known) or 'none'}.",
+            f"No score has a value {column!r}; there are {', '.join(columns) or 'none'}.",
             str(where),
             "Name one of these with --column, or leave it out.",
         )

@@ -1,9 +1,9 @@
-"""Benchmarks' own data from their official places, into a folder of the user's cache.
+"""Benchmarks' data from their official addresses, in a folder of the user's cache.
 
     CACHE/groundtune/bench/NAME/FILE         or NAME/SET/FILE where there are several sets
 
-Nothing is fetched unless `groundtune bench data` or `--data official` asks for it, and nothing that
-is there and right is fetched again. Each file is checked by its sha256 whenever it is used.
+Data are only downloaded for `groundtune bench data` or `--data official`, and correct files are not
+downloaded again. Each file's sha256 is checked at every use.
 """
 
 import os
@@ -25,20 +25,20 @@ from groundtune.store.files import disk_error
 from groundtune.store.lock import one_writer
 
 WORD = "official"
-"""What --data says for the data of the official place; "official:SET" for another set."""
+"""Value of --data for the official data; "official:SET" for another set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedData:
-    """A set of a benchmark's data on the disk."""
+    """A set of a benchmark's data on disk."""
 
     benchmark: str
     set: str
     folder: Path
     files: tuple[Path, ...]
-    """As --data takes them."""
+    """Paths for --data."""
     fetched: int
-    """How many were not there yet."""
+    """Number of newly downloaded files."""
     data: OfficialData
 
     @property
@@ -61,12 +61,12 @@ class FetchedData:
 
 
 def cache_folder() -> Path:
-    """Where data are kept: groundtune/bench in $XDG_CACHE_HOME, or in ~/.cache."""
+    """The folder of the data: groundtune/bench in $XDG_CACHE_HOME, or in ~/.cache."""
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "groundtune" / "bench"
 
 
 def official_data(benchmark: Benchmark[Any]) -> OfficialData:
-    """What is known of the place of a benchmark's data; no sets where nothing is."""
+    """What is known about a benchmark's official data; without sets if there is nothing."""
     return benchmark.official or OFFICIAL.get(benchmark.name) or OfficialData(sets={})
 
 
@@ -74,7 +74,7 @@ def official_data(benchmark: Benchmark[Any]) -> OfficialData:
 def fetch_data(
     name: str, progress: Progress, *, out: Path | None = None, mirror: str = ""
 ) -> FetchedData:
-    """The files of NAME or NAME:SET, fetched as far as they are not there.
+    """The files of NAME or NAME:SET, downloading the missing ones.
 
     They go into the cache, or straight into the folder `out`, where no other file is overwritten.
     A mirror is the address of a cache's folder (`cache_folder`) on a web server.
@@ -91,38 +91,38 @@ def fetch_data(
         )
     data = official_data(benchmark)
     chosen = _set_of(benchmark.name, data, chosen)
-    kept = PurePosixPath(benchmark.name, chosen)
-    folder = out if out is not None else cache_folder() / kept
-    base = f"{_checked(mirror)}/{quote(str(kept))}/" if mirror else ""
-    fetched = 0
+    target_name = PurePosixPath(benchmark.name, chosen)
+    folder = out if out is not None else cache_folder() / target_name
+    base = f"{_checked(mirror)}/{quote(str(target_name))}/" if mirror else ""
+    downloads = 0
     files: list[Path] = []
     for file in data.sets[chosen]:
         target = folder / file.name
-        fetched += _fetch(file, target, base, progress, may_replace=out is None)
+        downloads += _fetch(file, target, base, progress, may_replace=out is None)
         files.append(_unpack(target, file.member, out is None) if file.member else target)
     return FetchedData(
         benchmark=benchmark.name,
         set=chosen,
         folder=folder,
         files=tuple(files),
-        fetched=fetched,
+        fetched=downloads,
         data=data,
     )
 
 
 def _set_of(name: str, data: OfficialData, chosen: str) -> str:
-    """The set that is meant: the one chosen, else the usual one."""
+    """The chosen set, or else the usual one."""
     if not data.sets:
         raise UserError(
             f"The data of {name} can't be fetched: no place of theirs can be checked by a sha256.",
             data.by_hand or name,
             "Fetch them by hand, and give them with --data.",
         )
-    found = chosen or next(iter(data.sets))
-    if found not in data.sets:
-        named = ", ".join(f"{name}:{each}" for each in data.sets if each) or name
-        raise UserError(f"{name} has no set {chosen!r}.", f"{name}:{chosen}", f"Use {named}.")
-    return found
+    set_name = chosen or next(iter(data.sets))
+    if set_name not in data.sets:
+        choices = ", ".join(f"{name}:{other}" for other in data.sets if other) or name
+        raise UserError(f"{name} has no set {chosen!r}.", f"{name}:{chosen}", f"Use {choices}.")
+    return set_name
 
 
 def _checked(mirror: str) -> str:
@@ -141,7 +141,7 @@ def _checked(mirror: str) -> str:
 def _fetch(
     file: PublishedFile, target: Path, base: str, progress: Progress, *, may_replace: bool
 ) -> bool:
-    """Fetches a file that is not there; whether it was so."""
+    """Download a missing file; return whether it was missing."""
     from groundtune.pipeline.bench.download import download, is_file
 
     if is_file(file, target):
@@ -164,19 +164,19 @@ def _other_file(path: Path) -> UserError:
 
 
 def _unpack(archive: Path, member: str, may_replace: bool) -> Path:
-    """A member of an archive that was checked, beside it; not again where it is there whole."""
+    """Extract a member of a checked archive next to it, unless it is already complete."""
     import zipfile
 
     target = archive.with_name(PurePosixPath(member).name)
     part = target.with_name(f".{target.name}.part")
     try:
-        with zipfile.ZipFile(archive) as zipped:
-            info = zipped.getinfo(member)
+        with zipfile.ZipFile(archive) as zip_file:
+            info = zip_file.getinfo(member)
             if target.is_file() and _crc(target) == info.CRC:
                 return target
             if target.exists() and not may_replace:
                 raise _other_file(target)
-            with zipped.open(info) as source, part.open("wb") as file:
+            with zip_file.open(info) as source, part.open("wb") as file:
                 shutil.copyfileobj(source, file, 1 << 20)
                 file.flush()
                 os.fsync(file.fileno())
@@ -191,26 +191,26 @@ def _unpack(archive: Path, member: str, may_replace: bool) -> Path:
 
 
 def _crc(path: Path) -> int:
-    made = 0
+    crc = 0
     with path.open("rb") as file:
         while piece := file.read(1 << 20):
-            made = zlib.crc32(piece, made)
-    return made
+            crc = zlib.crc32(piece, crc)
+    return crc
 
 
 def with_official(name: str, paths: Sequence[Path], progress: Progress) -> tuple[Path, ...]:
-    """Paths of --data with "official" or "official:SET" replaced by the files, fetched if need be.
+    """Replace "official" or "official:SET" in --data by the files, downloading missing ones.
 
     A file or folder of that name goes first.
 
     Raises:
         UserError: as `fetch_data` does.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in paths:
         word, sign, chosen = str(path).partition(":")
         if word != WORD or path.exists():
-            found.append(path)
+            files.append(path)
         else:
-            found += fetch_data(f"{name}{sign}{chosen}", progress).files
-    return tuple(found)
+            files += fetch_data(f"{name}{sign}{chosen}", progress).files
+    return tuple(files)

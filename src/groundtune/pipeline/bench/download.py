@@ -1,4 +1,4 @@
-"""One published file from the web to the disk: checked byte by byte, whole or absent, resumable.
+"""Downloads one published file to disk: checked byte by byte, complete or absent, resumable.
 
     FOLDER/.NAME.part   what has come so far; the next run goes on behind it
     FOLDER/NAME         the file, once its sha256 is right
@@ -22,32 +22,32 @@ from groundtune.store.files import disk_error
 
 TRIES = 5
 FIRST_WAIT_S = 1.0
-"""Before the second try; doubled each time."""
+"""Seconds before the second try; doubled each time."""
 REDIRECTS = 5
 TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 """Seconds without a byte."""
 MOST = 1 << 28
-"""Bytes of a file whose size isn't known."""
+"""Maximum bytes of a file of unknown size."""
 AGAIN = frozenset({408, 425, 429})
-"""Status codes below 500 that are worth another try."""
+"""Status codes below 500 that are retried."""
 HEADERS = {"Accept-Encoding": "identity", "User-Agent": "groundtune"}
-"""Unpacked, so that a piece of the reply is a piece of the file."""
+"""Not compressed, so that a part of the reply is a part of the file."""
 BY_HAND = "Fetch the file by other means, and give it with --data."
 
 
 class _Broken(Exception):
-    """Why a try failed, where another may succeed."""
+    """Why a try failed, if another may succeed."""
 
 
-def is_file(wanted: PublishedFile, path: Path) -> bool:
-    """Whether a path is this very file."""
-    if not path.is_file() or (wanted.size and path.stat().st_size != wanted.size):
+def is_file(file: PublishedFile, path: Path) -> bool:
+    """Whether a path is exactly this file."""
+    if not path.is_file() or (file.size and path.stat().st_size != file.size):
         return False
-    return sha256_of(path) == wanted.sha256
+    return sha256_of(path) == file.sha256
 
 
-def download(wanted: PublishedFile, address: str, target: Path, progress: Progress) -> None:
-    """Fetches a file; what stood at `target` stays until the new one is whole and right.
+def download(file: PublishedFile, address: str, target: Path, progress: Progress) -> None:
+    """Download a file; an existing `target` stays until the new file is complete and correct.
 
     Raises:
         UserError: the address can't be reached, has no such file or another one, sends on to http,
@@ -60,9 +60,9 @@ def download(wanted: PublishedFile, address: str, target: Path, progress: Progre
             _alone(target.parent),
             httpx.Client(timeout=TIMEOUT, headers=HEADERS) as client,
         ):
-            if is_file(wanted, target):
+            if is_file(file, target):
                 return  # by another process, while this one waited
-            _try_often(client, wanted, address, part, progress)
+            _try_often(client, file, address, part, progress)
             os.replace(part, target)
     except OSError as error:
         raise disk_error(error, target) from error
@@ -70,7 +70,7 @@ def download(wanted: PublishedFile, address: str, target: Path, progress: Progre
 
 @contextmanager
 def _alone(folder: Path) -> Generator[None]:
-    """Waits until no other process fetches into the folder."""
+    """Wait until no other process downloads into the folder."""
     try:
         import fcntl
     except ImportError:  # Windows
@@ -83,15 +83,15 @@ def _alone(folder: Path) -> Generator[None]:
 
 
 def _try_often(
-    client: httpx.Client, wanted: PublishedFile, address: str, part: Path, progress: Progress
+    client: httpx.Client, file: PublishedFile, address: str, part: Path, progress: Progress
 ) -> None:
-    """Leaves the whole file in `part`."""
+    """Download the complete file to `part`, with retries."""
     why = ""
     for attempt in range(TRIES):
         if attempt:
             time.sleep(FIRST_WAIT_S * 2 ** (attempt - 1))
         try:
-            return _try(client, wanted, address, part, progress)
+            return _try(client, file, address, part, progress)
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise UserError(
                 f"There is no connection ({error}).",
@@ -111,36 +111,34 @@ def _try_often(
 
 
 def _try(
-    client: httpx.Client, wanted: PublishedFile, address: str, part: Path, progress: Progress
+    client: httpx.Client, file: PublishedFile, address: str, part: Path, progress: Progress
 ) -> None:
-    progress.start(f"fetch {wanted.name}", total=wanted.size or None)
-    if is_file(wanted, part):
+    progress.start(f"fetch {file.name}", total=file.size or None)
+    if is_file(file, part):
         return
     have = part.stat().st_size if part.exists() else 0
-    if wanted.size and have >= wanted.size:
+    if file.size and have >= file.size:
         have = 0
     headers = {"Range": f"bytes={have}-"} if have else {}
-    with _opened(client, address, headers) as response:
-        have = _start_of(response, have, wanted, address, part)
+    with _open(client, address, headers) as response:
+        have = _start_of(response, have, file, address, part)
         progress.advance(have)
-        _receive(response, have, wanted, address, part, progress)
-    if is_file(wanted, part):
+        _receive(response, have, file, address, part, progress)
+    if is_file(file, part):
         return
-    found = sha256_of(part)
+    sha256 = sha256_of(part)
     part.unlink()
     if have:
         raise _Broken("its pieces don't fit together")
     raise UserError(
-        f"What came is another file: its sha256 is {found}, not {wanted.sha256}.",
+        f"What came is another file: its sha256 is {sha256}, not {file.sha256}.",
         address,
         "Try again later or from another network; a file that you trust can be given with --data.",
     )
 
 
 @contextmanager
-def _opened(
-    client: httpx.Client, address: str, headers: dict[str, str]
-) -> Generator[httpx.Response]:
+def _open(client: httpx.Client, address: str, headers: dict[str, str]) -> Generator[httpx.Response]:
     """The reply of the address, or of where it sends on to."""
     request = client.build_request("GET", address, headers=headers)
     for _ in range(REDIRECTS + 1):
@@ -157,7 +155,7 @@ def _opened(
 
 
 def _refuse_plain(to: httpx.URL, first: httpx.URL) -> None:
-    """Only a mirror that was named with http may stay with it, and only on its own host."""
+    """Only a mirror with an http address may use http, and only on its host."""
     same = (to.scheme, to.host, to.port) == (first.scheme, first.host, first.port)
     if to.scheme != "https" and not same:
         raise UserError(
@@ -168,7 +166,7 @@ def _refuse_plain(to: httpx.URL, first: httpx.URL) -> None:
 
 
 def _start_of(
-    response: httpx.Response, have: int, wanted: PublishedFile, address: str, part: Path
+    response: httpx.Response, have: int, file: PublishedFile, address: str, part: Path
 ) -> int:
     """Where in the file the reply begins: `have`, or 0 where the server sends all of it again.
 
@@ -190,36 +188,36 @@ def _start_of(
     length = response.headers.get("content-length", "")
     is_plain = response.headers.get("content-encoding", "identity") == "identity"
     if length.isdecimal() and is_plain:
-        _refuse_size(begins + int(length), wanted, address, part)
+        _refuse_size(begins + int(length), file, address, part)
     return begins
 
 
-def _refuse_size(size: int, wanted: PublishedFile, address: str, part: Path) -> None:
-    if size == wanted.size or (not wanted.size and size <= MOST):
+def _refuse_size(size: int, file: PublishedFile, address: str, part: Path) -> None:
+    if size == file.size or (not file.size and size <= MOST):
         return
     part.unlink(missing_ok=True)
-    right = f"the published one has {wanted.size:,}" if wanted.size else f"at most {MOST:,} will do"
+    right = f"the published one has {file.size:,}" if file.size else f"at most {MOST:,} will do"
     raise UserError(f"The file there has {size:,} bytes; {right}.", address, BY_HAND)
 
 
 def _receive(
     response: httpx.Response,
     begins: int,
-    wanted: PublishedFile,
+    published: PublishedFile,
     address: str,
     part: Path,
     progress: Progress,
 ) -> None:
-    """Writes the reply behind the first `begins` bytes, and never more than there should be."""
+    """Write the reply after the first `begins` bytes, and never more than expected."""
     size = begins
     with part.open("ab" if begins else "wb") as file:
         for piece in response.iter_bytes():
             size += len(piece)
-            if size > (wanted.size or MOST):
-                _refuse_size(size, wanted, address, part)
+            if size > (published.size or MOST):
+                _refuse_size(size, published, address, part)
             file.write(piece)
             progress.advance(len(piece))
         file.flush()
         os.fsync(file.fileno())
-    if wanted.size and size < wanted.size:
-        raise _Broken(f"it ended after {size:,} of {wanted.size:,} bytes")
+    if published.size and size < published.size:
+        raise _Broken(f"it ended after {size:,} of {published.size:,} bytes")

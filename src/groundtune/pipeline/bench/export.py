@@ -1,4 +1,4 @@
-"""Stage "bench export": kept scores as other evaluators' logs, one file a model and benchmark."""
+"""Stage "bench export": stored scores as other evaluators' logs, one per model and benchmark."""
 
 from pathlib import Path
 from typing import Literal
@@ -22,30 +22,30 @@ def export_scores(run: Path, out: Path, layout: Layout) -> list[Path]:
     Raises:
         UserError: the folder has no scores, or the disk is full.
     """
-    written: list[Path] = []
+    paths: list[Path] = []
     for (model, name, decoding), scores in total_groups(read_scores(run)).items():
         benchmark = benchmark_of(name)
         verdict = foreign_logs.verdict_of(scores, benchmark.metrics, benchmark.headline)
-        asked = _questions(run, model, name, decoding)
+        questions = _questions(run, model, name, decoding)
         slug = file_name(model, name.replace("/", "."), decoding)
         if layout == "lmms-eval":
             task = file_name(name.replace("/", "."))
             path = out / f"{slug}_samples_{task}.jsonl"
-            lines = foreign_logs.lmms_samples(scores, verdict, asked, benchmark.log_fields)
+            lines = foreign_logs.lmms_samples(scores, verdict, questions, benchmark.log_fields)
             write_atomic(path, "".join(f"{line}\n" for line in lines).encode())
         else:
             table = tabulate(scores)
-            values = {each.name: value_of(table, each) for each in benchmark.metrics}
-            known = {key: value for key, value in values.items() if value is not None}
+            values = {metric.name: value_of(table, metric) for metric in benchmark.metrics}
+            valid_values = {key: value for key, value in values.items() if value is not None}
             fields = benchmark.log_fields
-            log = foreign_logs.inspect_log(scores, verdict, known, name, asked, fields)
+            log = foreign_logs.inspect_log(scores, verdict, valid_values, name, questions, fields)
             path = foreign_logs.write_log(out / f"{slug}.json", log)
-        written.append(path)
-    return written
+        paths.append(path)
+    return paths
 
 
 def _questions(run: Path, model: str, benchmark: str, decoding: str) -> dict[str, str]:
-    """The questions that the file of items knows, by item; none where there is no such file."""
+    """The questions in the file of items, by item; {} without such a file."""
     name, mode = split_mode(benchmark.partition("/")[0])
     mode = mode or benchmark_of(name).modes[0]
     path = run / "items" / f"{slug_of(model, name, mode, decoding)}.jsonl"

@@ -1,4 +1,4 @@
-"""Scores a benchmark some answers at a time; only sums, counts and files are kept.
+"""Scores a benchmark in batches of answers; only sums, counts and files are kept.
 
 For benchmarks whose answers are each scored by themselves (`Benchmark.tally`): memory grows by the
 answers that were read, not by what is found in them.
@@ -28,34 +28,34 @@ def score_in_chunks(
     exam: Exam, answers: Sequence[ItemAnswer], out: Path, progress: Progress, *, seed: int
 ) -> BenchmarkResult:
     """Score answers of one model and decoding; write their file of items and their scores."""
-    benchmark, data, how = exam.benchmark, exam.data, exam.scoring
+    benchmark, data, scoring = exam.benchmark, exam.data, exam.scoring
     assert benchmark.tally is not None
-    slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
+    slug = slug_of(scoring.model, benchmark.name, scoring.mode, scoring.decoding)
     items = out / "items" / f"{slug}.jsonl"
-    group = how.model, benchmark.score_name(how.mode), how.decoding
+    group = scoring.model, benchmark.score_name(scoring.mode), scoring.decoding
     running, behaviour = RunningResults(benchmark), RunningBehaviour()
-    tally, other = benchmark.tally(data, how.mode), _OtherMode(exam)
+    tally, other = benchmark.tally(data, scoring.mode), _OtherMode(exam)
     progress.start(f"score {benchmark.name}", total=len(answers))
     with whole_file(items) as file, replaced_scores(out, *group) as store:
-        for some in _chunks(answers):
-            scores = scores_of(exam, some)
+        for chunk in _chunks(answers):
+            scores = scores_of(exam, chunk)
             running.add(scores)
             behaviour.add(scores)
-            tally.add(some, scores)
-            asked = questions_of(data, some, scores)
-            file.writelines(item_lines(scores, item_columns(benchmark, asked)))
-            store(kept_as(benchmark, scores, how.mode))
-            other.add(some)
-            progress.advance(len(some))
+            tally.add(chunk, scores)
+            questions = questions_of(data, chunk, scores)
+            file.writelines(item_lines(scores, item_columns(benchmark, questions)))
+            store(kept_as(benchmark, scores, scoring.mode))
+            other.add(chunk)
+            progress.advance(len(chunk))
     progress.start(f"sum up {benchmark.name}")
-    results = running.results(how.model, seed=seed)
+    results = running.results(scoring.model, seed=seed)
     results = replace(results, strata=results.strata | tally.strata())
-    notes = notes_of(results, behaviour.behaviour()) + notes_on_thoughts(answers, how.mode)
+    notes = notes_of(results, behaviour.behaviour()) + notes_on_thoughts(answers, scoring.mode)
     return BenchmarkResult(
         benchmark=benchmark,
-        mode=how.mode,
-        model=how.model,
-        decoding=how.decoding,
+        mode=scoring.mode,
+        model=scoring.model,
+        decoding=scoring.decoding,
         results=results,
         other=other.results(),
         items=items,

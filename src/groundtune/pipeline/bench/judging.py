@@ -1,4 +1,4 @@
-"""Opens what a command names for scoring: a judge of any kind, word vectors."""
+"""Opens what a command names for scoring: a judge of any kind, or word vectors."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Judges(Record):
-    """Where replies come from; none of it for a benchmark without judge."""
+    """Where replies come from; empty for a benchmark without a judge."""
 
     replies: tuple[Path, ...] = ()
     """Files of recorded replies."""
@@ -29,7 +29,7 @@ class Judges(Record):
     model: str = ""
     """The judge's name at that URL."""
     similarity: Path | None = None
-    """Word vectors that tell the similarity of nouns."""
+    """Word vectors for the similarity of nouns."""
 
 
 def open_judge(judges: Judges, out: Path, progress: Progress) -> Scoring:
@@ -51,19 +51,19 @@ def _judge(judges: Judges, out: Path, progress: Progress) -> Judging | None:
         )
     if not judges.replies and not judges.judge:
         return None
-    named = _described(judges)
-    source = _replies(named, out / "judge" / "replies.jsonl")
+    judge_file = _as_judge_file(judges)
+    source = _replies(judge_file, out / "judge" / "replies.jsonl")
     return Judging(
         source=source,
-        repeats=named.repeats,
-        swap=named.swap,
-        prompt=named.prompt,
+        repeats=judge_file.repeats,
+        swap=judge_file.swap,
+        prompt=judge_file.prompt,
         progress=progress,
     )
 
 
-def _described(judges: Judges) -> "JudgeFile":
-    """What the options say, as a judge's file would."""
+def _as_judge_file(judges: Judges) -> "JudgeFile":
+    """The options as a judge file."""
     from groundtune.bench.judge.file import JudgeFile, read_judge
     from groundtune.generate.endpoint import parse_endpoint
 
@@ -90,51 +90,55 @@ def _described(judges: Judges) -> "JudgeFile":
     return JudgeFile(model=name)
 
 
-def _replies(named: "JudgeFile", cache: Path) -> ReplySource:
+def _replies(judge_file: "JudgeFile", cache: Path) -> ReplySource:
     from groundtune.bench.judge.cached import CachedJudge
     from groundtune.bench.judge.recorded import RecordedJudge
 
-    if named.replies:
-        return RecordedJudge(*named.replies)
-    sampling = Sampling(temperature=named.temperature, max_new_tokens=named.max_tokens)
-    asker = _endpoint(named, sampling) if named.url else _local(named, sampling, cache.parent)
-    return CachedJudge(asker, cache, dry_run=named.dry_run)
+    if judge_file.replies:
+        return RecordedJudge(*judge_file.replies)
+    sampling = Sampling(temperature=judge_file.temperature, max_new_tokens=judge_file.max_tokens)
+    asker = (
+        _endpoint(judge_file, sampling)
+        if judge_file.url
+        else _local(judge_file, sampling, cache.parent)
+    )
+    return CachedJudge(asker, cache, dry_run=judge_file.dry_run)
 
 
-def _endpoint(named: "JudgeFile", sampling: Sampling) -> "Asker":
+def _endpoint(judge_file: "JudgeFile", sampling: Sampling) -> "Asker":
     from groundtune.bench.judge.endpoint import EndpointAsker
     from groundtune.generate.endpoint import EndpointLimits, EndpointSettings, base_urls
 
-    limits = named.model_dump(include=set(EndpointLimits.model_fields))
-    settings = EndpointSettings(model=named.model, urls=base_urls(named.url), **limits)
-    return EndpointAsker(settings, sampling, _budget(named))
+    limits = judge_file.model_dump(include=set(EndpointLimits.model_fields))
+    settings = EndpointSettings(model=judge_file.model, urls=base_urls(judge_file.url), **limits)
+    return EndpointAsker(settings, sampling, _budget(judge_file))
 
 
-def _budget(named: "JudgeFile") -> "Budget | None":
+def _budget(judge_file: "JudgeFile") -> "Budget | None":
     from groundtune.bench.judge.budget import Budget
     from groundtune.bench.judge.cost import read_price
 
-    if named.prices is None:
-        if named.budget is None:
+    if judge_file.prices is None:
+        if judge_file.budget is None:
             return None
         raise UserError(
             "A budget needs a price.",
-            f"model {named.model}",
+            f"model {judge_file.model}",
             "Give a price table that has the judge's model, as prices: FILE.",
         )
-    price = read_price(named.prices, named.model)
-    return Budget(price, named.max_tokens, *([named.budget] if named.budget else []))
+    price = read_price(judge_file.prices, judge_file.model)
+    return Budget(price, judge_file.max_tokens, *([judge_file.budget] if judge_file.budget else []))
 
 
-def _local(named: "JudgeFile", sampling: Sampling, folder: Path) -> "Asker":
-    """A model that is loaded before its first reply, so that kept replies need none."""
+def _local(judge_file: "JudgeFile", sampling: Sampling, folder: Path) -> "Asker":
+    """A model that is loaded before its first reply, so that cached replies need none."""
     from functools import partial
 
     from groundtune.bench.judge.local import LocalAsker
     from groundtune.pipeline.workers.lazy import Lazy, LazyModel
     from groundtune.store.images import ImageStore
 
-    fields = named.model_dump(include={"model", "device", "dtype", "batch_size"})
+    fields = judge_file.model_dump(include={"model", "device", "dtype", "batch_size"})
     settings = ModelSettings.model_validate(fields)
     load = partial(open_generator, settings, ImageStore(folder))
     model = LazyModel(settings.model, revision_of(settings), Lazy(load))

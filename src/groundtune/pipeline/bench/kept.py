@@ -1,4 +1,4 @@
-"""What `bench run` and `bench score` keep next to the scores: summary.json and results.
+"""Files that `bench run` and `bench score` write next to the scores: summary.json and results.
 
 OUT/summary.json    rows {model, benchmark, metric, value, low, high, n}
 """
@@ -21,7 +21,7 @@ def sum_up(
     further: Sequence[Estimate] = (),
     done: Collection[tuple[str, str, str]] = (),
 ) -> list[Estimate]:
-    """Writes summary.json from the scores of the folder, and these estimates; returns both.
+    """Write summary.json from the scores of the folder and further estimates; return both.
 
     `done` are the (model, benchmark, decoding) of which the estimates are among `further`: their
     scores are not read. Rows that are there already stay where the folder has no scores of their
@@ -30,13 +30,13 @@ def sum_up(
     scores = scores_but(out, done)
     rows = [*estimate_all(scores), *further_estimates(scores), *further]
     path, new = out / "summary.json", set(map(_place, rows))
-    old = [each for each in estimates_in(path) if _place(each) not in new]
+    old = [row for row in estimates_in(path) if _place(row) not in new]
     checksums.write(path, json_of([*old, *rows], where=str(path), indent=1).encode() + b"\n")
     return rows
 
 
 def estimates_in(path: Path) -> list[Estimate]:
-    """The rows of a summary.json; none if it is no such file.
+    """The rows of a summary.json; [] if it isn't one.
 
     Raises:
         DamageError: its bytes don't match its recorded checksum.
@@ -54,34 +54,34 @@ def _place(estimate: Estimate) -> tuple[str, str]:
 
 
 def judges_in(folder: Path) -> dict[tuple[str, str], dict[str, str]]:
-    """Who judged, by (model, benchmark), as FOLDER/results/*.json say; files of others are left."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    """The judges by (model, benchmark), from FOLDER/results/*.json; other files are ignored."""
+    judges: dict[tuple[str, str], dict[str, str]] = {}
     for result in results_in(folder):
         judge = result.get("judge")
         if isinstance(judge, dict):
             facts = {str(k): str(v) for k, v in cast("dict[object, object]", judge).items()}
-            found[str(result.get("model", "")), name_of(result)] = facts
-    return found
+            judges[str(result.get("model", "")), name_of(result)] = facts
+    return judges
 
 
 def results_in(folder: Path) -> list[dict[str, Any]]:
-    """What `bench score` kept in FOLDER/results/, in the order of the files' names.
+    """The results of `bench score` in FOLDER/results/, by file name.
 
     Raises:
         DamageError: the bytes of one don't match its recorded checksum.
     """
-    return [each for path in sorted(folder.glob("results/*.json")) if (each := _object(path))]
+    return [result for path in sorted(folder.glob("results/*.json")) if (result := _object(path))]
 
 
 def name_of(result: dict[str, Any]) -> str:
-    """The name that a result's scores bear."""
+    """The name in a result's scores."""
     return str(result.get("name") or result.get("benchmark", ""))
 
 
 def _object(path: Path) -> dict[str, Any]:
     checksums.refuse_damage(path)
     try:
-        found = json_file(path)
+        content = json_file(path)
     except UserError:
         return {}  # another tool's file: it only lacks what would be shown next to the figures
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+    return cast("dict[str, Any]", content) if isinstance(content, dict) else {}

@@ -1,4 +1,4 @@
-"""The result of one benchmark, model, mode and decoding, as it is kept and printed.
+"""The result of one benchmark, model, mode and decoding, as stored and printed.
 
 OUT/items/LABEL-NAME-MODE.jsonl     one row per item: answer, what was read in it, values, why
 OUT/results/LABEL-NAME-MODE.json    what --json prints
@@ -23,7 +23,7 @@ from groundtune.store.json_writing import json_of
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BenchmarkResult:
-    """What came of a model's answers in one mode, and what is shown next to it."""
+    """A model's results in one mode, and the notes shown with them."""
 
     benchmark: Benchmark[Any]
     mode: Mode
@@ -31,12 +31,12 @@ class BenchmarkResult:
     decoding: str
     results: Results
     other: Results | None
-    """Of the other mode; None where there is none, or its rules refuse the answers."""
+    """The other mode's results; None if there is none, or its rules refuse the answers."""
     items: Path
     path: Path
     """Of the JSON object."""
     scores: Sequence[Score] = ()
-    """As they are kept; none of a large file, or of one that was scored in chunks."""
+    """As stored; empty for a large file, or one that was scored in chunks."""
     data: tuple[DataFile, ...] = ()
     notes: tuple[str, ...] = ()
     judge: dict[str, str]
@@ -51,7 +51,7 @@ class BenchmarkResult:
     @property
     def other_mode(self) -> Mode | None:
         """The mode that isn't this one, if there is one."""
-        return next((each for each in self.benchmark.modes if each != self.mode), None)
+        return next((mode for mode in self.benchmark.modes if mode != self.mode), None)
 
     @property
     def differing(self) -> list[str]:
@@ -66,8 +66,8 @@ class BenchmarkResult:
     def total_rows(self) -> list[Estimate]:
         """Its estimates under the name that rows of summary.json have."""
         name = f"{self.benchmark.score_name(self.mode)}/{self.decoding}"
-        made = self.results.estimates.values()
-        return [each.model_copy(update={"benchmark": name}) for each in made]
+        estimates = self.results.estimates.values()
+        return [estimate.model_copy(update={"benchmark": name}) for estimate in estimates]
 
     def as_json(self) -> dict[str, Any]:
         """What `--json` prints."""
@@ -85,7 +85,7 @@ class BenchmarkResult:
             "strata": results.strata,
             "items": str(self.items),
             "revision": self.benchmark.revision,
-            "data": [each.model_dump() for each in self.data],
+            "data": [file.model_dump() for file in self.data],
             "notes": list(self.notes),
         }
         if self.judge:
@@ -99,7 +99,7 @@ class BenchmarkResult:
         return fields
 
     def write(self) -> None:
-        """Write the JSON object, and note its checksum."""
+        """Write the JSON object, and record its checksum."""
         data = json_of(self.as_json(), where=str(self.path)).encode() + b"\n"
         checksums.write(self.path, data)
 
@@ -113,18 +113,18 @@ class Measurement(NamedTuple):
 
 
 def file_name(*words: str) -> str:
-    """Words as one name of a file; whatever isn't plain becomes "_"."""
+    """Join parts into a safe file name; other characters become "_"."""
     return "-".join(re.sub(r"[^\w.:=+-]+", "_", word) for word in words)
 
 
 def slug_of(model: str, benchmark: str, mode: str, decoding: str) -> str:
-    """The name of a result's files, without their ending."""
+    """The name of a result's files, without ending."""
     words = (model, benchmark, mode, *([decoding] if decoding != "greedy" else []))
     return file_name(*words)
 
 
 def kept_as(benchmark: Benchmark[Any], scores: Sequence[Score], mode: Mode) -> list[Score]:
-    """The scores under the name that they are kept by."""
+    """The scores under the name with which they are stored."""
     name, length = benchmark.score_name(mode), len(benchmark.name)
     if name == benchmark.name:
         return list(scores)
@@ -132,12 +132,14 @@ def kept_as(benchmark: Benchmark[Any], scores: Sequence[Score], mode: Mode) -> l
 
 
 def item_columns(
-    benchmark: Benchmark[Any], asked: Mapping[str, str]
+    benchmark: Benchmark[Any], questions: Mapping[str, str]
 ) -> Callable[[Score], dict[str, object]]:
     """The benchmark's further columns of a row of items, and the question where it is known."""
 
     def columns(score: Score) -> dict[str, object]:
-        further: dict[str, object] = {"question": asked[score.item]} if score.item in asked else {}
+        further: dict[str, object] = (
+            {"question": questions[score.item]} if score.item in questions else {}
+        )
         return further | (benchmark.columns(score) if benchmark.columns else {})
 
     return columns

@@ -1,4 +1,4 @@
-"""Stage "bench run": asks a model what benchmarks ask, keeps its answers, scores them, sums up.
+"""Stage "bench run": asks a model a benchmark's questions, stores its answers and scores them.
 
 OUT/prompts/ answers/ images/           what was asked and answered, resumable by key
 OUT/items/ results/ scores/ ...         as `score.py` writes them
@@ -47,12 +47,12 @@ class BenchSettings(LabelledModel):
 
     benchmarks: tuple[str, ...] = DEFAULT
     mode: Mode | None = None
-    """Each benchmark's first if None."""
+    """Each benchmark's first mode if None."""
     split: str = "development"
     n: int = Field(default=500, ge=1)
     """Images."""
     seed: int = 0
-    """Of the wordings, the questions and the draws."""
+    """Seed of the wordings, the questions and the sampling."""
     self_knowledge: bool = False
     """Also ask the model about each object that its greedy captions name."""
     allow_training_images: bool = False
@@ -83,7 +83,7 @@ def run_bench(
     notebook: Path | None = None,
     command: Sequence[str] = (),
 ) -> Measurement:
-    """Answers and scores what `out` lacks, and sums up.
+    """Answer and score what `out` lacks, and write the summary.
 
     `scoring` brings a judge or a similarity. The model is loaded as `settings` say, unless there is
     a `generator`, which must find its images under `out`/images.
@@ -96,24 +96,25 @@ def run_bench(
     benchmarks = load_all(settings.benchmarks)
     for benchmark in benchmarks:
         refuse_lacking(benchmark, "run")
-    given = replace(scoring or Scoring(), model=settings.name)
-    refuse_useless(benchmarks, given)
+    base_scoring = replace(scoring or Scoring(), model=settings.name)
+    refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(benchmarks, settings.selection, opening)
-    found = sources_with_official(benchmarks, sources or Sources(), progress)
+    given_data = sources_with_official(benchmarks, sources or Sources(), progress)
     images = ImageStore(out / "images")
     sheets: list[tuple[Exam, list[Item]]] = []
     for benchmark in benchmarks:
         progress.start(f"read {benchmark.name}")
-        paths, scoring = found.paths(benchmark.name), with_mode(given, benchmark, settings.mode)
+        paths = given_data.paths(benchmark.name)
+        scoring = with_mode(base_scoring, benchmark, settings.mode)
         exam = exam_of(benchmark, paths, settings.selection, scoring, images)
-        items = items_of(exam, partial(found.image_folder, benchmark.name), images)
+        items = items_of(exam, partial(given_data.image_folder, benchmark.name), images)
         sheets.append((exam, items))
-    asked = images_of((item.prompt for _, items in sheets for item in items), images)
+    evaluation_images = images_of((item.prompt for _, items in sheets for item in items), images)
     for learnt in training_images([settings.model, str(settings.adapter or "")]):
         refuse_common(
             learnt,
-            asked,
+            evaluation_images,
             where=settings.model,
             setting="--allow-training-images",
             allowed=settings.allow_training_images,
@@ -122,12 +123,12 @@ def run_bench(
         progress.start(f"load {settings.model}")
         generator = open_generator(settings, images)
     results: list[BenchmarkResult] = []
-    known: list[Estimate] = []
+    self_knowledge: list[Estimate] = []
     for exam, items in sheets:
         answers = ask(exam.benchmark, items, generator, settings.seed, out, progress)
         own = score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=False)
         if settings.self_knowledge:
-            known += _know(own, items, generator, settings, out, progress)
+            self_knowledge += _know(own, items, generator, settings, out, progress)
         results += own
     write_run(
         out / "scores",
@@ -139,7 +140,7 @@ def run_bench(
         {"bench": settings.seed},
         list(command),
     )
-    return measurement(results, out, opening if settings.split == "test" else None, known)
+    return measurement(results, out, opening if settings.split == "test" else None, self_knowledge)
 
 
 def _know(
@@ -150,12 +151,12 @@ def _know(
     out: Path,
     progress: Progress,
 ) -> list[Estimate]:
-    """What the model says when asked about its own greedy answers; the scores are kept."""
-    known: list[Score] = []
+    """Ask the model about its greedy answers; store the scores."""
+    scores: list[Score] = []
     for result in results:
         follow_up = result.benchmark.follow_up
         if follow_up is not None and result.decoding == "greedy":
-            known += follow_up(result.scores, items, model, progress, settings.seed)
-    if known:
-        store_scores(known, out / "self-knowledge")
-    return all_estimates(known)
+            scores += follow_up(result.scores, items, model, progress, settings.seed)
+    if scores:
+        store_scores(scores, out / "self-knowledge")
+    return all_estimates(scores)

@@ -1,4 +1,4 @@
-"""Stage "bench score": reads answers that exist, checks and scores them; no model is loaded.
+"""Stage "bench score": reads, checks and scores existing answers; loads no model.
 
 OUT/items/ results/    as `result.py` writes them
 OUT/scores/            Score records, for `groundtune compare` and `groundtune report`
@@ -57,11 +57,11 @@ LARGE_NOTE = (
     "resample at most 1,024 groups of images."
 )
 BY_SIMILARITY = "by_similarity"
-"""The value of a score whose nouns were compared: 1 by a similarity, 0 by equality alone."""
+"""Value of scores with compared nouns: 1 by a similarity, 0 by equality alone."""
 
 
 class ScoreSettings(Record):
-    """Which answers are scored with which data, and how."""
+    """Which answers are scored, with which data, and how."""
 
     name: str
     """A benchmark or a suite."""
@@ -70,13 +70,13 @@ class ScoreSettings(Record):
     selection: ItemSelection = Field(default_factory=ItemSelection)
     """The items, of benchmarks that make their own."""
     mode: Mode | None = None
-    """The benchmark's first if None."""
+    """The benchmark's first mode if None."""
     label: str = ""
     """What the model is called; if empty as the answers say, else as their file is called."""
     decoding: str = "greedy"
     """What the decoding is called, of answers that don't say it."""
     seed: int = 0
-    """Of the resampling."""
+    """Seed of the resampling."""
 
     @property
     def model(self) -> str:
@@ -98,7 +98,7 @@ def score_bench(
     scoring: Scoring | None = None,
     opening: Opening | None = None,
 ) -> Measurement:
-    """Scores a file or folder of answers and keeps the results; of a suite what is answered.
+    """Score a file or folder of answers and store the results; for a suite, the answered part.
 
     `scoring` brings a judge or a similarity; its mode, model and decoding are those of `settings`.
 
@@ -109,20 +109,20 @@ def score_bench(
     benchmarks = load_all([settings.name])
     for benchmark in benchmarks:
         refuse_lacking(benchmark, "score")
-    given = replace(scoring or Scoring(), model=settings.model, decoding=settings.decoding)
-    refuse_useless(benchmarks, given)
-    if settings.data and all(each.read_data is None for each in benchmarks):
+    base_scoring = replace(scoring or Scoring(), model=settings.model, decoding=settings.decoding)
+    refuse_useless(benchmarks, base_scoring)
+    if settings.data and all(benchmark_.read_data is None for benchmark_ in benchmarks):
         raise UserError(f"{settings.name} has no data in files.", "--data", "Leave it out.")
-    ways = [with_mode(given, benchmark, settings.mode) for benchmark in benchmarks]
+    ways = [with_mode(base_scoring, benchmark, settings.mode) for benchmark in benchmarks]
     refuse_closed_split(benchmarks, settings.selection, opening)
     results: list[BenchmarkResult] = []
-    for benchmark, how in zip(benchmarks, ways, strict=True):
+    for benchmark, scoring_ in zip(benchmarks, ways, strict=True):
         progress.start(f"read {benchmark.name}")
         paths = with_official(benchmark.name, settings.data, progress)
-        if (large := _score_large(benchmark, paths, settings, how, out)) is not None:
+        if (large := _score_large(benchmark, paths, settings, scoring_, out)) is not None:
             results.append(large)
             continue
-        exam = exam_of(benchmark, paths, settings.selection, how, ImageStore(out / "images"))
+        exam = exam_of(benchmark, paths, settings.selection, scoring_, ImageStore(out / "images"))
         answers = _read_answers(exam, settings)
         results += score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=True)
     if not results:
@@ -135,22 +135,22 @@ def score_bench(
 
 
 def refuse_useless(benchmarks: Sequence[Benchmark[Any]], scoring: Scoring) -> None:
-    """Raises UserError for a judge or word vectors that are of use to none of the benchmarks."""
-    names = ", ".join(each.name for each in benchmarks)
+    """Raise UserError for a judge or word vectors that no benchmark uses."""
+    names = ", ".join(benchmark.name for benchmark in benchmarks)
     if scoring.judge is not None and not any(map(_is_judged, benchmarks)):
         raise UserError(
             f"{names} is scored by rules alone and has no judge.",
             "--judge",
             "Leave the judge out.",
         )
-    if scoring.similarity is not None and not any(each.vectors for each in benchmarks):
+    if scoring.similarity is not None and not any(benchmark.vectors for benchmark in benchmarks):
         raise UserError(
             f"{names} compares no nouns by their vectors.", "--similarity", "Leave it out."
         )
 
 
 def with_mode(scoring: Scoring, benchmark: Benchmark[Any], mode: Mode | None) -> Scoring:
-    """The same in the mode that is meant: the benchmark's first if none is named.
+    """The same with its mode: the benchmark's first if none is named.
 
     Raises:
         UserError: it has no such mode.
@@ -168,7 +168,7 @@ def _read_answers(exam: Exam, settings: ScoreSettings) -> list[ItemAnswer]:
     """The answers, all of one model if it has a label."""
     assert exam.benchmark.read_answers is not None  # `refuse_lacking` refuses benchmarks without
     answers = exam.benchmark.read_answers(settings.answers, exam.data)
-    return [replace(each, model="") for each in answers] if settings.label else answers
+    return [replace(answer, model="") for answer in answers] if settings.label else answers
 
 
 def score_answers(
@@ -187,16 +187,16 @@ def score_answers(
     """
     groups: dict[tuple[str, str], list[ItemAnswer]] = {}
     for answer in answers:
-        who = answer.model or exam.scoring.model, answer.decoding or exam.scoring.decoding
-        groups.setdefault(who, []).append(answer)
+        author = answer.model or exam.scoring.model, answer.decoding or exam.scoring.decoding
+        groups.setdefault(author, []).append(answer)
     results: list[BenchmarkResult] = []
-    for (model, decoding), own in groups.items():
-        how = replace(exam.scoring, model=model, decoding=decoding)
-        one = replace(exam, scoring=how)
+    for (model, decoding), group in groups.items():
+        scoring = replace(exam.scoring, model=model, decoding=decoding)
+        one = replace(exam, scoring=scoring)
         if exam.benchmark.tally is not None and may_replace:
-            results.append(score_in_chunks(one, own, out, progress, seed=seed))
+            results.append(score_in_chunks(one, group, out, progress, seed=seed))
         else:
-            results.append(_score_group(one, own, out, progress, seed=seed))
+            results.append(_score_group(one, group, out, progress, seed=seed))
             store_scores(results[-1].scores, out, may_replace=may_replace)
         results[-1].write()
     return results
@@ -205,36 +205,38 @@ def score_answers(
 def _score_group(
     exam: Exam, answers: Sequence[ItemAnswer], out: Path, progress: Progress, *, seed: int
 ) -> BenchmarkResult:
-    """The result of one model and decoding; its file of items is written."""
-    benchmark, data, how = exam.benchmark, exam.data, exam.scoring
+    """The result of one model and decoding; writes its file of items."""
+    benchmark, data, scoring = exam.benchmark, exam.data, exam.scoring
     progress.start(f"score {benchmark.name}")
     scores = scores_of(exam, answers)
     progress.start(f"sum up {benchmark.name}")  # a judge has counted its own steps since
     results = results_of(benchmark, scores, seed=seed)
     strata, further = _strata_and_notes(exam, answers, scores)
     results = replace(results, strata=results.strata | strata)
-    notes = notes_of(results, behaviour(scores)) + notes_on_thoughts(answers, how.mode) + further
-    similarity = _similarity_of(how) if any(BY_SIMILARITY in s.values for s in scores) else {}
+    notes = (
+        notes_of(results, behaviour(scores)) + notes_on_thoughts(answers, scoring.mode) + further
+    )
+    similarity = _similarity_of(scoring) if any(BY_SIMILARITY in s.values for s in scores) else {}
     if "sha256" in similarity:
         text = "Nouns are compared by {name} ({file}, sha256 {sha256})."
         notes.append(text.format(**similarity))
-    slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
+    slug = slug_of(scoring.model, benchmark.name, scoring.mode, scoring.decoding)
     items = out / "items" / f"{slug}.jsonl"
-    asked = questions_of(data, answers, scores)
-    write_atomic(items, b"".join(item_lines(scores, item_columns(benchmark, asked))))
+    questions = questions_of(data, answers, scores)
+    write_atomic(items, b"".join(item_lines(scores, item_columns(benchmark, questions))))
     return BenchmarkResult(
         benchmark=benchmark,
-        mode=how.mode,
-        model=how.model,
-        decoding=how.decoding,
+        mode=scoring.mode,
+        model=scoring.model,
+        decoding=scoring.decoding,
         results=results,
         other=_other(exam, answers),
         items=items,
         path=out / "results" / f"{slug}.json",
-        scores=kept_as(benchmark, scores, how.mode),
+        scores=kept_as(benchmark, scores, scoring.mode),
         data=exam.files,
         notes=tuple(notes),
-        judge=_judge_of(how) if _is_judged(benchmark) else {},
+        judge=_judge_of(scoring) if _is_judged(benchmark) else {},
         similarity=similarity,
     )
 
@@ -253,8 +255,8 @@ def _strata_and_notes(
 
 
 def _other(exam: Exam, answers: Sequence[ItemAnswer]) -> Results | None:
-    """The other mode's results; None where there is none or it refuses, as some official code."""
-    mode = next((each for each in exam.benchmark.modes if each != exam.scoring.mode), None)
+    """The other mode's results; None if there is none or it refuses, like some official code."""
+    mode = next((mode_ for mode_ in exam.benchmark.modes if mode_ != exam.scoring.mode), None)
     if mode is None:
         return None
     try:
@@ -269,23 +271,23 @@ def _score_large(
     benchmark: Benchmark[Any],
     paths: Sequence[Path],
     settings: ScoreSettings,
-    how: Scoring,
+    scoring: Scoring,
     out: Path,
 ) -> BenchmarkResult | None:
-    """A file with more answers than are kept as scores; None if this one isn't such."""
+    """Score a file with more answers than are stored as scores; None for a smaller file."""
     if benchmark.large is None:
         return None
-    slug = slug_of(how.model, benchmark.name, how.mode, how.decoding)
+    slug = slug_of(scoring.model, benchmark.name, scoring.mode, scoring.decoding)
     items = out / "items" / f"{slug}.jsonl"
-    scores = benchmark.large(paths, settings.answers, how.mode, items)
+    scores = benchmark.large(paths, settings.answers, scoring.mode, items)
     if scores is None:
         return None
-    results, other = results_of_large(benchmark, scores, how.mode, how.model, settings.seed)
+    results, other = results_of_large(benchmark, scores, scoring.mode, scoring.model, settings.seed)
     result = BenchmarkResult(
         benchmark=benchmark,
-        mode=how.mode,
-        model=how.model,
-        decoding=how.decoding,
+        mode=scoring.mode,
+        model=scoring.model,
+        decoding=scoring.decoding,
         results=results,
         other=other,
         items=scores.items,
@@ -295,7 +297,7 @@ def _score_large(
         judge={},
         similarity={},
     )
-    remove_scores(out, how.model, benchmark.score_name(how.mode))
+    remove_scores(out, scoring.model, benchmark.score_name(scoring.mode))
     result.write()
     return result
 
@@ -307,22 +309,24 @@ def measurement(
     further: Sequence[Estimate] = (),
 ) -> Measurement:
     """Sums up what the folder holds and further estimates, and notes the test split's opening."""
-    large = [row for each in results if not each.scores for row in each.total_rows()]
-    rows = sum_up(out, [*large, *further], {each.group for each in results if not each.scores})
+    large = [row for result in results if not result.scores for row in result.total_rows()]
+    rows = sum_up(
+        out, [*large, *further], {result.group for result in results if not result.scores}
+    )
     if opening is not None:
-        opened = [each for each in results if each.benchmark.load is not None]
+        with_splits = [result for result in results if result.benchmark.load is not None]
         note_scores(
-            list({each.benchmark.name: each.benchmark for each in opened}.values()),
-            [score for each in opened for score in each.scores],
+            list({result.benchmark.name: result.benchmark for result in with_splits}.values()),
+            [score for result in with_splits for score in result.scores],
             opening,
         )
     return Measurement(
-        results, [r for r in rows if r in further or any(each.has(r) for each in results)]
+        results, [r for r in rows if r in further or any(result.has(r) for result in results)]
     )
 
 
 def _is_judged(benchmark: Benchmark[Any]) -> bool:
-    """Whether a judge is of any use to it."""
+    """Whether the benchmark uses a judge."""
     return benchmark.judged or benchmark.protocol.judge != "none"
 
 

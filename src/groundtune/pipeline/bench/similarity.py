@@ -17,7 +17,7 @@ class WordVectors:
     """Cosine similarity of words, -1 to 1; 0 for a word that the file lacks.
 
     The file is text, a word and its numbers a line, as word2vec and GloVe write it, with or without
-    a first line of counts. Only where each word stands is kept in memory.
+    a first line of counts. Only the position of each word is in memory.
 
     Raises:
         UserError: it can't be read, or a line has another number of numbers than the first.
@@ -40,7 +40,7 @@ class WordVectors:
         if a is None or b is None:
             return 0.0
         if len(a) != len(b):
-            raise self._refused(f"{first!r} has {len(a)} numbers, {second!r} {len(b)}", second)
+            raise self._error(f"{first!r} has {len(a)} numbers, {second!r} {len(b)}", second)
         norms = float(np.linalg.norm(a) * np.linalg.norm(b))
         return float(a @ b) / norms if norms else 0.0
 
@@ -54,13 +54,13 @@ class WordVectors:
         with self.path.open("rb") as file:
             file.seek(self._places[word][0])
             try:
-                return np.array([float(each) for each in file.readline().split()[1:]])
+                return np.array([float(number) for number in file.readline().split()[1:]])
             except ValueError as error:
-                raise self._refused("A number can't be read", word) from error
+                raise self._error("A number can't be read", word) from error
 
-    def _refused(self, what: str, word: str) -> UserError:
+    def _error(self, problem: str, word: str) -> UserError:
         return UserError(
-            f"{what}.",
+            f"{problem}.",
             f"{self.path}:{self._places[word][1]}",
             "Write a word and its numbers a line, with blanks between them.",
         )

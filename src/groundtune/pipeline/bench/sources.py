@@ -51,21 +51,21 @@ def sources(data: Sequence[str], images: Sequence[str]) -> Sources:
 
 def _named(text: str) -> tuple[str, Path]:
     name, sign, path = text.partition("=")
-    known = find_name(name) if sign else None
-    return (known, Path(path)) if known else ("", Path(text))
+    benchmark_name = find_name(name) if sign else None
+    return (benchmark_name, Path(path)) if benchmark_name else ("", Path(text))
 
 
 def sources_with_official(
-    benchmarks: Sequence[Benchmark[Any]], found: Sources, progress: Progress
+    benchmarks: Sequence[Benchmark[Any]], given_sources: Sources, progress: Progress
 ) -> Sources:
     """The same, of these benchmarks, with what `with_official` puts for the word official.
 
     Raises:
         UserError: as `with_official`.
     """
-    own: Mapping[str, tuple[Path, ...]] = {
-        each.name: with_official(each.name, found.paths(each.name), progress)
-        for each in benchmarks
-        if each.read_data is not None
+    files_of: Mapping[str, tuple[Path, ...]] = {
+        benchmark.name: with_official(benchmark.name, given_sources.paths(benchmark.name), progress)
+        for benchmark in benchmarks
+        if benchmark.read_data is not None
     }
-    return found.model_copy(update={"data": {**found.data, **own}})
+    return given_sources.model_copy(update={"data": {**given_sources.data, **files_of}})

@@ -1,49 +1,51 @@
-"""Results of `bench score` as a table: metrics with intervals, both modes where they part."""
+"""Results of `bench score` as a table: metrics with intervals, and both modes if they differ."""
 
 from groundtune.bench.metric import Metric
 from groundtune.pipeline.bench.result import BenchmarkResult
 
 
-def score_table(made: BenchmarkResult) -> list[tuple[str, ...]]:
-    """Rows of texts, the heads first: metric, value, interval, n, unparsed, the other mode's value.
+def score_table(result: BenchmarkResult) -> list[tuple[str, ...]]:
+    """Rows of texts: metric, value, interval, n, unparsed, the other mode's value.
 
-    n is all answers, also where a metric leaves out those that can't be read.
+    The first row is the header. n is all answers, even if a metric leaves out the unreadable ones.
     """
-    other = made.other.metrics if made.other and made.differing else None
-    heads = ("metric", made.mode, "95% interval", "n", "unparsed")
-    counts = (str(made.results.n), str(made.results.unparsed))
-    rows: list[tuple[str, ...]] = [(*heads, str(made.other_mode)) if other else heads]
-    for metric in made.benchmark.metrics:
-        found = made.results.estimates.get(metric.name)
+    other = result.other.metrics if result.other and result.differing else None
+    heads = ("metric", result.mode, "95% interval", "n", "unparsed")
+    counts = (str(result.results.n), str(result.results.unparsed))
+    rows: list[tuple[str, ...]] = [(*heads, str(result.other_mode)) if other else heads]
+    for metric in result.benchmark.metrics:
+        estimate = result.results.estimates.get(metric.name)
         cells = ("-", "")
-        if found is not None:
-            low, high = shown(found.low, metric), shown(found.high, metric)
-            cells = (shown(found.value, metric, unit=True), f"{low} to {high}")
-        there = other.get(metric.name) if other else None
-        last = shown(there, metric, unit=True) if metric.name in made.differing else ""
+        if estimate is not None:
+            low, high = display_value(estimate.low, metric), display_value(estimate.high, metric)
+            cells = (display_value(estimate.value, metric, unit=True), f"{low} to {high}")
+        other_value = other.get(metric.name) if other else None
+        last = (
+            display_value(other_value, metric, unit=True) if metric.name in result.differing else ""
+        )
         rows.append((metric.name, *cells, *counts, *([last] if other else [])))
     return rows
 
 
 _NO_UNITS = ("score", "difference")
-"""What the docs call the unit of a bare number."""
+"""The docs' names for the unit of a plain number."""
 
 
-def shown(value: float | None, metric: Metric, *, unit: bool = False) -> str:
-    """A value as a person reads it; "-" if there is none."""
+def display_value(value: float | None, metric: Metric, *, unit: bool = False) -> str:
+    """Format a value for people; "-" if there is none."""
     if value is None:
         return "-"
     text = f"{metric.scale * value:.{metric.decimals}f}"
-    named = unit and metric.unit not in _NO_UNITS
-    return text + f" {metric.unit}".replace(" %", "%").rstrip() if named else text
+    has_unit = unit and metric.unit not in _NO_UNITS
+    return text + f" {metric.unit}".replace(" %", "%").rstrip() if has_unit else text
 
 
-def mode_note(made: BenchmarkResult) -> list[str]:
+def mode_note(result: BenchmarkResult) -> list[str]:
     """That the two modes part, and on how many answers that can't be read."""
-    if made.other is None or not made.differing:
+    if result.other is None or not result.differing:
         return []
-    strict = made.results if made.mode == "strict" else made.other
+    strict = result.results if result.mode == "strict" else result.other
     return [
-        f"{made.other_mode} differs by more than the interval in {', '.join(made.differing)}; "
-        f"{strict.unparsed:,} of {made.results.n:,} answers can't be read by the strict rule."
+        f"{result.other_mode} differs by more than the interval in {', '.join(result.differing)}; "
+        f"{strict.unparsed:,} of {result.results.n:,} answers can't be read by the strict rule."
     ]

@@ -1,6 +1,6 @@
-"""Warnings where two models' answers were scored with different files of data.
+"""Warnings if two models' answers were scored with different data files.
 
-Items are paired by name, and two files of questions may number their rows alike.
+Items are paired by name, and two files of questions may have the same row numbers.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,13 +11,13 @@ from groundtune.bench.stats.behaviour import BehaviourWarning
 from groundtune.pipeline.bench.kept import name_of, results_in
 
 OTHER_DATA = "other_data"
-"""The guard's name."""
+"""Name of the guard."""
 
 
 def data_warnings(folders: Sequence[Path], models: Sequence[str]) -> Iterator[BehaviourWarning]:
-    """A warning for each benchmark whose data are not those of the first of `models`.
+    """A warning per benchmark whose data differ from those of the first of `models`.
 
-    Data are the same if one model has all files of the other; a result without files has none.
+    Data are equal if one model has all files of the other; a result without files has none.
     """
     files: dict[tuple[str, str], dict[str, str]] = {}
     numbers: dict[tuple[str, str], int] = {}
@@ -28,9 +28,13 @@ def data_warnings(folders: Sequence[Path], models: Sequence[str]) -> Iterator[Be
             key = (other if other in models else model, f"{name_of(result)}/{decoding}")
             files[key] = _files_of(result)
             numbers[key] = int(result.get("n", 0))
-    for (model, benchmark), own in files.items():
+    for (model, benchmark), model_files in files.items():
         first = files.get((models[0], benchmark), {})
-        if model != models[0] and own.keys() - first.keys() and first.keys() - own.keys():
+        if (
+            model != models[0]
+            and model_files.keys() - first.keys()
+            and first.keys() - model_files.keys()
+        ):
             yield BehaviourWarning(
                 model=model,
                 benchmark=benchmark,
@@ -38,8 +42,8 @@ def data_warnings(folders: Sequence[Path], models: Sequence[str]) -> Iterator[Be
                 value=0,
                 limit=0,
                 n=numbers[model, benchmark],
-                text=f"scored with other data than {models[0]}: {_named(own, first)}. Items are "
-                "paired by name and may differ: score both with the same files.",
+                text=f"scored with other data than {models[0]}: {_file_names(model_files, first)}. "
+                "Items are paired by name and may differ: score both with the same files.",
             )
 
 
@@ -49,6 +53,9 @@ def _files_of(result: Mapping[str, Any]) -> dict[str, str]:
     return {str(row.get("sha256", "")): Path(str(row.get("path", ""))).name for row in rows}
 
 
-def _named(own: Mapping[str, str], first: Mapping[str, str]) -> str:
-    alone = [[f"{name} ({mark[:8]})" for mark, name in each.items()] for each in (own, first)]
-    return " and ".join(", ".join(some) for some in alone)
+def _file_names(model_files: Mapping[str, str], first: Mapping[str, str]) -> str:
+    alone = [
+        [f"{name} ({mark[:8]})" for mark, name in mapping.items()]
+        for mapping in (model_files, first)
+    ]
+    return " and ".join(", ".join(names) for names in alone)

@@ -1,4 +1,4 @@
-"""Items whose verdict changed, as examples of a report: both answers, what is wrong marked."""
+"""Items whose verdict changed, as examples of a report: both answers, with marked errors."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -18,7 +18,7 @@ from groundtune.report.examples import (
 from groundtune.report.specs import benchmark_spec
 
 EACH = 4
-"""Items of a benchmark and model that are shown at most, as many of either kind."""
+"""Maximum items per benchmark and model, equally many of either kind."""
 MOST = 16
 
 
@@ -29,31 +29,31 @@ EmbeddedImage = Callable[[Score], ItemView | None]
 def flip_examples(
     tests: Sequence[HeadlineTest], scores: Sequence[Score], images: EmbeddedImage | None
 ) -> Examples:
-    """Examples by a fixed rule; none where nothing changed or no answers are given.
+    """Choose examples by a fixed rule; none if nothing changed or there are no answers.
 
-    Of each test, in turns, the items that got worse and those that got better, the largest changes
-    first and ties by the hash of the item's name, so that nobody chooses.
+    Per test, the items that got worse and that got better take turns, the largest changes first,
+    with ties broken by the hash of the item's name, so that nobody chooses.
     """
     chosen = [(test, flip) for test in tests for flip in _turns(test.flips)][:MOST]
     if not chosen or not scores:
         return NO_EXAMPLES
-    wanted = {(name, flip.item) for test, flip in chosen for name in (test.against, test.model)}
-    found = {
+    keys = {(name, flip.item) for test, flip in chosen for name in (test.against, test.model)}
+    answers = {
         (score.model, name, score.item): score
         for score in scores
-        if (score.model, score.item) in wanted
+        if (score.model, score.item) in keys
         for name in names_of(score)
     }
     examples = [
-        example for test, flip in chosen if (example := _example(test, flip, found, images))
+        example for test, flip in chosen if (example := _example(test, flip, answers, images))
     ]
     return Examples(shown=tuple(examples), how=_how(tests))
 
 
 def names_of(score: Score) -> tuple[str, str]:
-    """What a score's benchmark is called in tests: with its part, or as a whole."""
-    whole, _, part = score.benchmark.partition("/")
-    return f"{score.benchmark}/{score.decoding}", f"{whole}/{score.decoding}" if part else ""
+    """The names of a score's benchmark in tests: with its part, and as a whole."""
+    benchmark, _, part = score.benchmark.partition("/")
+    return f"{score.benchmark}/{score.decoding}", f"{benchmark}/{score.decoding}" if part else ""
 
 
 def _turns(flips: Sequence[Flip]) -> list[Flip]:
@@ -70,24 +70,24 @@ def _turns(flips: Sequence[Flip]) -> list[Flip]:
 def _example(
     test: HeadlineTest,
     flip: Flip,
-    found: Mapping[tuple[str, str, str], Score],
+    answers: Mapping[tuple[str, str, str], Score],
     images: EmbeddedImage | None,
 ) -> Example | None:
-    both = [found.get((name, test.benchmark, flip.item)) for name in (test.against, test.model)]
-    there = [score for score in both if score is not None]
-    if len(there) < len(both):
+    both = [answers.get((name, test.benchmark, flip.item)) for name in (test.against, test.model)]
+    present = [score for score in both if score is not None]
+    if len(present) < len(both):
         return None
-    shown = (images(there[0]) if images else None) or ItemView()
-    what = "Got better" if flip.better else "Got worse"
+    view = (images(present[0]) if images else None) or ItemView()
+    group = "Got better" if flip.better else "Got worse"
     return Example(
-        images=shown.images,
-        prompt=shown.prompt,
-        truth=truth_of(there[0]),
-        group=f"{what}: {benchmark_spec(test.benchmark).label}",
-        item=shown.name or flip.item,
+        images=view.images,
+        prompt=view.prompt,
+        truth=truth_of(present[0]),
+        group=f"{group}: {benchmark_spec(test.benchmark).label}",
+        item=view.name or flip.item,
         answers=tuple(
             _answer(test, score, value, truth_of(score))
-            for score, value in zip(there, (flip.theirs, flip.ours), strict=True)
+            for score, value in zip(present, (flip.theirs, flip.ours), strict=True)
         ),
     )
 
@@ -111,14 +111,14 @@ def _answer(test: HeadlineTest, score: Score, value: float, truth: str) -> Examp
 
 
 def _how(tests: Sequence[HeadlineTest]) -> str:
-    told = [
+    parts = [
         f"{benchmark_spec(test.benchmark).label} with {test.model} {test.improved:,} better, "
         f"{test.worsened:,} worse, {test.unchanged:,} the same"
         for test in tests
         if test.flips
     ]
-    most = "; ".join(told[: MOST // EACH])
+    text = "; ".join(parts[: MOST // EACH])
     return (
         "Items whose verdict changed, chosen by rule, not by hand: those that got worse and those "
-        f"that got better take turns, the largest changes first. Of all items: {most}."
+        f"that got better take turns, the largest changes first. Of all items: {text}."
     )

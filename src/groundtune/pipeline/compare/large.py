@@ -1,4 +1,4 @@
-"""What `bench score` keeps of large files, as a comparison and a report read it.
+"""Results of `bench score` for large files, as a comparison and a report read them.
 
 Such a file has a table of items in place of score records (`bench/files/large_items.py`).
 """
@@ -21,14 +21,14 @@ from groundtune.records import Score
 
 
 def large_in(folder: Path) -> list[LargeItems]:
-    """The tables of items of large files in a folder, in the order of their results' names."""
-    found: list[LargeItems] = []
-    for told in results_in(folder):
-        path = folder / "items" / Path(str(told.get("items", ""))).name
+    """The tables of items of large files in a folder, by their results' names."""
+    tables: list[LargeItems] = []
+    for result in results_in(folder):
+        path = folder / "items" / Path(str(result.get("items", ""))).name
         if path.suffix == ".parquet" and path.is_file():
-            model, name = str(told.get("model", "")), name_of(told)
-            found.append(LargeItems(path=path, model=model, benchmark=name))
-    return found
+            model, name = str(result.get("model", "")), name_of(result)
+            tables.append(LargeItems(path=path, model=model, benchmark=name))
+    return tables
 
 
 def has_scores(folder: Path) -> bool:
@@ -37,35 +37,46 @@ def has_scores(folder: Path) -> bool:
 
 
 def tables_of_large(models: Iterable[LargeModel]) -> Tables:
-    """The sums of each, by (model, benchmark, decoding)."""
+    """The sums of each model, by (model, benchmark, decoding)."""
     return {
-        (each.items.model, each.items.benchmark, each.items.decoding): each.counts.table
-        for each in models
+        (
+            large_model.items.model,
+            large_model.items.benchmark,
+            large_model.items.decoding,
+        ): large_model.counts.table
+        for large_model in models
     }
 
 
-def measured(models: Sequence[LargeModel], against: str) -> FurtherResults:
-    """The headline's test of each model beside `against`, and how each one's answers are."""
-    first = {each.items.name: each for each in models if each.items.model == against}
-    made: list[HeadlineTest | UntestedHeadline] = []
-    for each in models:
-        base, benchmark = first.get(each.items.name), benchmark_of(each.items.benchmark)
-        if each.items.model != against and base is not None:
-            made.append(headline_test(each, base, benchmark.metrics, benchmark.headline))
-    tests, untested = split_untested(made)
-    return FurtherResults(tests, untested, [behaviour(each.items) for each in models])
+def further_results(models: Sequence[LargeModel], against: str) -> FurtherResults:
+    """Test each model's headline against `against`, and summarise its answers' behaviour."""
+    first = {
+        large_model.items.name: large_model
+        for large_model in models
+        if large_model.items.model == against
+    }
+    results: list[HeadlineTest | UntestedHeadline] = []
+    for large_model in models:
+        base, benchmark = (
+            first.get(large_model.items.name),
+            benchmark_of(large_model.items.benchmark),
+        )
+        if large_model.items.model != against and base is not None:
+            results.append(headline_test(large_model, base, benchmark.metrics, benchmark.headline))
+    tests, untested = split_untested(results)
+    return FurtherResults(tests, untested, [behaviour(large_model.items) for large_model in models])
 
 
 def scores_of_tests(models: Sequence[LargeItems], tests: Iterable[HeadlineTest]) -> list[Score]:
     """Both models' records of the answers that the tests list as changed."""
-    named = {(each.model, each.name): each for each in models}
-    found: list[Score] = []
+    items_by_name = {(each.model, each.name): each for each in models}
+    scores: list[Score] = []
     for test in tests:
-        both = (named.get((model, test.benchmark)) for model in (test.against, test.model))
-        found += [
+        both = (items_by_name.get((model, test.benchmark)) for model in (test.against, test.model))
+        scores += [
             score
             for items in both
             if items is not None
             for score in scores_of_flips(items, test.flips)
         ]
-    return found
+    return scores

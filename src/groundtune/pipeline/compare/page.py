@@ -1,4 +1,4 @@
-"""The report of models compared with the first one, on whatever benchmarks they did."""
+"""The report of models compared with the first one, on any benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,11 +16,11 @@ from groundtune.report.examples import NO_EXAMPLES, ItemView
 from groundtune.report.specs import benchmark_spec, model_label, model_spec, subject_of
 
 MOST_BESIDE = 3
-"""Further headlines that the verdict names."""
+"""Maximum of further headlines in the verdict."""
 MOST_WARNED = 3
-"""Benchmarks whose warnings stand at the top of the page; a table has all."""
+"""Maximum of benchmarks whose warnings are at the top of the page; a table has all."""
 MOST_WARNINGS = 4
-"""Warnings of each of these."""
+"""Maximum of warnings for each of these."""
 
 
 def comparison_page(
@@ -41,7 +41,7 @@ def comparison_page(
     `scores` are those that the changed items' answers are shown of, `images` finds what an item
     asked; `results` are what `bench score` kept beside the scores: data, revisions, notes.
     """
-    names = list(dict.fromkeys(each.benchmark for each in estimates))
+    names = list(dict.fromkeys(row.benchmark for row in estimates))
     subject = subject_of(names)
     notes = (*subject.notes, *_stand_in_notes(bench), *_warning_notes(bench))
     return model.ReportInput(
@@ -67,7 +67,7 @@ def _headline(
     """
     ends = {"model": models[min(1, len(models) - 1)], "against": models[0]}
     tests = bench.tests if bench else ()
-    tested = {test.benchmark: test.metric for test in tests if test.model == ends["model"]}
+    tested_metrics = {test.benchmark: test.metric for test in tests if test.model == ends["model"]}
     for name in names:
         benchmark = benchmark_of(name)
         if benchmark.companions and name == f"{benchmark.name}/{benchmark.decodings[0]}":
@@ -77,7 +77,9 @@ def _headline(
             )
     wholes = [n for n in names if n.count("/") == 1] or list(names)
     refs = [
-        model.MetricRef(benchmark=name, metric=tested.get(name) or benchmark_of(name).headline)
+        model.MetricRef(
+            benchmark=name, metric=tested_metrics.get(name) or benchmark_of(name).headline
+        )
         for name in wholes
     ]
     if not refs:
@@ -92,75 +94,85 @@ def _headline(
 def _with_data(
     provenance: model.Provenance, results: Sequence[Mapping[str, Any]]
 ) -> model.Provenance:
-    """The same with the data files' hashes and revisions."""
+    """The same, with the data files' hashes and revisions."""
     files = [
-        cast("Mapping[str, object]", each)
-        for told in results
-        for each in cast("Sequence[object]", told.get("data", ()))
+        cast("Mapping[str, object]", entry)
+        for result in results
+        for entry in cast("Sequence[object]", result.get("data", ()))
     ]
-    named = {Path(str(f["path"])).name: f"{f['revision']}; sha256 {f['sha256']}" for f in files}
-    return provenance.model_copy(update={"inputs": {**provenance.inputs, **named}})
+    file_notes = {
+        Path(str(f["path"])).name: f"{f['revision']}; sha256 {f['sha256']}" for f in files
+    }
+    return provenance.model_copy(update={"inputs": {**provenance.inputs, **file_notes}})
 
 
 def _result_notes(results: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What the results say of themselves, each benchmark's notes as one line."""
+    """The results' own notes, one line per benchmark."""
     lines: list[str] = []
-    for told in results:
-        notes = [str(note) for note in cast("Sequence[object]", told.get("notes", ()))]
+    for result in results:
+        notes = [str(note) for note in cast("Sequence[object]", result.get("notes", ()))]
         if notes:
-            lines.append(f"{told.get('benchmark')}, {told.get('model')}: {' '.join(notes)}")
+            lines.append(f"{result.get('benchmark')}, {result.get('model')}: {' '.join(notes)}")
     return tuple(dict.fromkeys(lines))
 
 
 def _stand_in_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
-    """A note for each headline that another metric stands for."""
-    told = substitutes(bench) if bench else []
-    return tuple(model.Note(text=f"{benchmark_spec(name).label}: {text}") for name, text in told)
+    """A note per headline that another metric replaces."""
+    replacements = substitutes(bench) if bench else []
+    return tuple(
+        model.Note(text=f"{benchmark_spec(name).label}: {text}") for name, text in replacements
+    )
 
 
 def _warning_notes(bench: BenchParts | None) -> tuple[model.Note, ...]:
-    """A note a benchmark with its warnings, those of the first benchmarks."""
-    told: dict[str, list[str]] = {}
-    for each in bench.warnings if bench else ():
-        told.setdefault(each.benchmark, []).append(f"{model_label(each.model)}: {each.text}")
+    """A note per benchmark with its warnings, for the first benchmarks."""
+    texts: dict[str, list[str]] = {}
+    for warning in bench.warnings if bench else ():
+        texts.setdefault(warning.benchmark, []).append(
+            f"{model_label(warning.model)}: {warning.text}"
+        )
     notes = [
         model.Note(
             kind="warning",
-            text=f"{benchmark_spec(name).label}: {' '.join(said[:MOST_WARNINGS])}",
+            text=f"{benchmark_spec(name).label}: {' '.join(warnings[:MOST_WARNINGS])}",
         )
-        for name, said in list(told.items())[:MOST_WARNED]
+        for name, warnings in list(texts.items())[:MOST_WARNED]
     ]
-    first = list(told.values())[:MOST_WARNED]
-    rest = sum(map(len, told.values())) - sum(len(said[:MOST_WARNINGS]) for said in first)
+    first = list(texts.values())[:MOST_WARNED]
+    rest = sum(map(len, texts.values())) - sum(len(warnings[:MOST_WARNINGS]) for warnings in first)
     if rest:
         notes.append(model.Note(text=f"{rest} more warnings stand under \u201cBehaviour\u201d."))
     return tuple(notes)
 
 
 def images_in(folders: Sequence[Path]) -> EmbeddedImage:
-    """Finds what an item asked, and its images, in folders of `bench run`.
+    """Return a function that finds an item's prompt and images in folders of `bench run`.
 
     Items of two benchmarks may share a name, so a prompt is found by its benchmark and item; a
     prompt of another dataset (the embedded world) by the item or the image alone. Where several
     prompts fit, the result has their images alone.
     """
     benchmarks = set(registry.names())
-    asked: dict[tuple[str, str], list[tuple[RunFolder, Prompt]]] = {}
+    prompts_of: dict[tuple[str, str], list[tuple[RunFolder, Prompt]]] = {}
     for run in map(RunFolder, folders):
         for prompt in run.prompts.read() if run.prompts.parts() else []:
             dataset = prompt.source.dataset.partition("/")[0]
             key = (dataset if dataset in benchmarks else "", prompt.source.row)
-            asked.setdefault(key, []).append((run, prompt))
+            prompts_of.setdefault(key, []).append((run, prompt))
 
     def find(score: Score) -> ItemView | None:
-        found = asked.get((family_of(score.benchmark), score.item))
-        found = found or asked.get(("", score.item)) or asked.get(("", score.image))
-        if not found:
+        candidates = prompts_of.get((family_of(score.benchmark), score.item))
+        candidates = (
+            candidates or prompts_of.get(("", score.item)) or prompts_of.get(("", score.image))
+        )
+        if not candidates:
             return None
-        run, prompt = found[0]
-        there = (each for each in prompt.images if run.images.path(each).is_file())
-        images = tuple(run.images.read(sha256) for sha256 in there)
-        alone = len({each.key for _, each in found}) == 1
+        run, prompt = candidates[0]
+        available = (
+            image_hash for image_hash in prompt.images if run.images.path(image_hash).is_file()
+        )
+        images = tuple(run.images.read(sha256) for sha256 in available)
+        alone = len({image_hash.key for _, image_hash in candidates}) == 1
         if not alone:
             return ItemView(images=images)
         name = "" if prompt.source.dataset.partition("/")[0] in benchmarks else prompt.source.name

@@ -1,4 +1,4 @@
-"""What a comparison and a report tell of benchmarks beside their figures, from scores.
+"""Further parts of a comparison or report, from scores.
 
 Tests of the headlines, the answers' behaviour with its warnings, other tools' readings, and who
 judged. `report/bench_parts.py` has the records.
@@ -30,7 +30,7 @@ from groundtune.report.bench_parts import BenchParts, JudgeSummary
 
 
 class FurtherResults(NamedTuple):
-    """What was measured of benchmarks that have no score records."""
+    """Measurements of benchmarks without score records."""
 
     tests: Sequence[HeadlineTest] = ()
     """Not corrected."""
@@ -65,24 +65,24 @@ def parts_of(
     """
     groups = total_groups(scores)
     against = against or next((model for model, _, _ in groups), "")
-    behaviours = {key: _behaviour(key, some) for key, some in groups.items()}
-    for seen in further.behaviours:
-        name, _, decoding = seen.benchmark.rpartition("/")
-        behaviours[seen.model, name, decoding] = seen
-    tests, untested = split_untested(headline_tests(groups, against, seed=seed))
+    behaviours = {key: _behaviour(key, members) for key, members in groups.items()}
+    for known_behaviour in further.behaviours:
+        name, _, decoding = known_behaviour.benchmark.rpartition("/")
+        behaviours[known_behaviour.model, name, decoding] = known_behaviour
+    tests, without_test = split_untested(headline_tests(groups, against, seed=seed))
     tests = as_measured(with_holm_correction([*tests, *further.tests]), differences)
-    untested = [*untested, *further.untested]
+    without_test = [*without_test, *further.untested]
     readings: list[ToolReading] = []
     apart: list[DisputedAnswer] = []
-    for (_, benchmark, decoding), some in groups.items():
-        made, told = tool_readings(some, f"{benchmark}/{decoding}")
-        readings += made
-        apart += told
+    for (_, benchmark, decoding), members in groups.items():
+        tool_rows, disputed = tool_readings(members, f"{benchmark}/{decoding}")
+        readings += tool_rows
+        apart += disputed
     return BenchParts(
         tests=tuple(tests),
         behaviours=tuple(behaviours.values()),
         warnings=(
-            *_without_value(tests, untested, behaviours.values()),
+            *_without_value(tests, without_test, behaviours.values()),
             *_warnings(behaviours, against),
         ),
         readings=tuple(readings),
@@ -94,29 +94,29 @@ def parts_of(
 def headline_tests(
     groups: Groups, against: str, *, seed: int = 0
 ) -> list[HeadlineTest | UntestedHeadline]:
-    """The headline of every benchmark of every model but the first; not yet corrected."""
-    made: list[HeadlineTest | UntestedHeadline] = []
-    for (model, name, decoding), some in groups.items():
+    """Test the headline of every benchmark of every model but the first; without correction."""
+    results: list[HeadlineTest | UntestedHeadline] = []
+    for (model, name, decoding), members in groups.items():
         other = groups.get((against, name, decoding))
         if model == against or other is None:
             continue
         benchmark = benchmark_of(name)
-        test = headline_test(some, other, benchmark.metrics, benchmark.headline, seed=seed)
-        made.append(test.model_copy(update={"benchmark": f"{name}/{decoding}"}))
-    return made
+        test = headline_test(members, other, benchmark.metrics, benchmark.headline, seed=seed)
+        results.append(test.model_copy(update={"benchmark": f"{name}/{decoding}"}))
+    return results
 
 
 def split_untested(
-    made: Iterable[HeadlineTest | UntestedHeadline],
+    results: Iterable[HeadlineTest | UntestedHeadline],
 ) -> tuple[list[HeadlineTest], list[UntestedHeadline]]:
-    """The tests, and what could not be tested."""
-    every = list(made)
-    tests = [each for each in every if isinstance(each, HeadlineTest)]
-    return tests, [each for each in every if isinstance(each, UntestedHeadline)]
+    """Separate the tests from the headlines that could not be tested."""
+    all_results = list(results)
+    tests = [result for result in all_results if isinstance(result, HeadlineTest)]
+    return tests, [result for result in all_results if isinstance(result, UntestedHeadline)]
 
 
 def substitutes(bench: BenchParts) -> list[tuple[str, str]]:
-    """The benchmark of each test of another metric than the headline, and why that is so."""
+    """The benchmarks whose test uses another metric than the headline, each with the reason."""
     return [
         (
             test.benchmark,
@@ -134,21 +134,25 @@ def _without_value(
     behaviours: Iterable[Behaviour],
 ) -> list[BehaviourWarning]:
     """What a headline without a value hides: a change that no test shows, or that none was made."""
-    seen = list(behaviours)
-    made: list[BehaviourWarning] = []
+    behaviour_list = list(behaviours)
+    warnings: list[BehaviourWarning] = []
     for test in tests:
         if test.missing_for == (test.model,) and not test.worse:
             label = metric_of(test.benchmark, test.metric).label
-            told = _no_value(test, test.in_place_of, seen)
-            text = f"{told}. {label}, tested in its place, did not clearly get worse."
-            made.append(_warned(test, NO_VALUE, test.items, text))
-    for each in untested:
-        own = (s.n for s in seen if (s.model, s.benchmark) == (each.model, each.benchmark))
-        told = _no_value(each, each.metric, seen)
-        text = f"not tested. {told}. No other metric has one for both models."
-        guard_name = LOST if each.missing_for == (each.model,) else UNTESTED
-        made.append(_warned(each, guard_name, next(own, 0), text))
-    return made
+            explanation = _no_value(test, test.in_place_of, behaviour_list)
+            text = f"{explanation}. {label}, tested in its place, did not clearly get worse."
+            warnings.append(_warned(test, NO_VALUE, test.items, text))
+    for headline in untested:
+        counts = (
+            s.n
+            for s in behaviour_list
+            if (s.model, s.benchmark) == (headline.model, headline.benchmark)
+        )
+        explanation = _no_value(headline, headline.metric, behaviour_list)
+        text = f"not tested. {explanation}. No other metric has one for both models."
+        guard_name = LOST if headline.missing_for == (headline.model,) else UNTESTED
+        warnings.append(_warned(headline, guard_name, next(counts, 0), text))
+    return warnings
 
 
 def _warned(
@@ -159,25 +163,37 @@ def _warned(
     )
 
 
-def _no_value(test: HeadlineTest | UntestedHeadline, metric: str, seen: Iterable[Behaviour]) -> str:
+def _no_value(
+    test: HeadlineTest | UntestedHeadline, metric: str, behaviours: Iterable[Behaviour]
+) -> str:
     """Of which models a headline has no value, and why, as far as their answers tell it."""
-    answered = {each.model: each for each in seen if each.benchmark == test.benchmark}
-    reasons = (_why(answered.get(name)) for name in test.missing_for)
+    by_model = {
+        behaviour.model: behaviour
+        for behaviour in behaviours
+        if behaviour.benchmark == test.benchmark
+    }
+    reasons = (_why(by_model.get(name)) for name in test.missing_for)
     why = list(dict.fromkeys(filter(None, reasons)))
     models = " and ".join(test.missing_for)
     text = f"{metric_of(test.benchmark, metric).label} has no value for {models}"
     return f"{text}: {'; '.join(why)}" if why else text
 
 
-def _why(seen: Behaviour | None) -> str:
-    """What all of a model's answers have in common, "" if nothing that would leave no value."""
-    if seen is None:
+def _why(behaviour: Behaviour | None) -> str:
+    """What all of a model's answers share; "" if it doesn't explain a missing value."""
+    if behaviour is None:
         return ""
-    if seen.unparsed == 1:
+    if behaviour.unparsed == 1:
         return "no answer can be read"
-    if seen.constant == 1:
-        return f"every answer is {seen.constant_text[:40]!r}"
-    return "no answer is yes" if seen.yes == 0 else "no answer is no" if seen.yes == 1 else ""
+    if behaviour.constant == 1:
+        return f"every answer is {behaviour.constant_text[:40]!r}"
+    return (
+        "no answer is yes"
+        if behaviour.yes == 0
+        else "no answer is no"
+        if behaviour.yes == 1
+        else ""
+    )
 
 
 def _behaviour(key: tuple[str, str, str], scores: Sequence[Score]) -> Behaviour:
@@ -188,35 +204,35 @@ def _behaviour(key: tuple[str, str, str], scores: Sequence[Score]) -> Behaviour:
 def _warnings(
     behaviours: Mapping[tuple[str, str, str], Behaviour], against: str
 ) -> list[BehaviourWarning]:
-    made: list[BehaviourWarning] = []
-    for (model, name, decoding), seen in behaviours.items():
-        made += guard(seen)
+    warnings: list[BehaviourWarning] = []
+    for (model, name, decoding), model_behaviour in behaviours.items():
+        warnings += guard(model_behaviour)
         other = behaviours.get((against, name, decoding))
         if model != against and other is not None:
-            made += guard_change(seen, other)
-    return made
+            warnings += guard_change(model_behaviour, other)
+    return warnings
 
 
 def _judges(groups: Groups, judges: Mapping[tuple[str, str], dict[str, str]]) -> list[JudgeSummary]:
-    made: list[JudgeSummary] = []
-    for (model, name, decoding), some in groups.items():
+    summaries: list[JudgeSummary] = []
+    for (model, name, decoding), members in groups.items():
         repeats = [
             [value for column, value in score.values.items() if column.startswith(REPEAT)]
-            for score in some
+            for score in members
         ]
-        found = components(repeats)
+        variance = components(repeats)
         facts = judges.get((model, name), {})
-        if facts or found:
-            made.append(
+        if facts or variance:
+            summaries.append(
                 JudgeSummary(
                     benchmark=f"{name}/{decoding}",
                     model=model,
                     properties=facts,
-                    items=found.items if found else len(some),
-                    repeats=found.repeats if found else 1.0,
-                    item_error=found.item_error if found else 0.0,
-                    judge_error=found.judge_error if found else 0.0,
-                    judge_share=found.judge_share if found else 0.0,
+                    items=variance.items if variance else len(members),
+                    repeats=variance.repeats if variance else 1.0,
+                    item_error=variance.item_error if variance else 0.0,
+                    judge_error=variance.judge_error if variance else 0.0,
+                    judge_share=variance.judge_share if variance else 0.0,
                 )
             )
-    return made
+    return summaries

@@ -13,9 +13,9 @@ from groundtune.errors import UserError
 from groundtune.pipeline.bench.kept import judges_in, results_in
 from groundtune.pipeline.compare.data_files import data_warnings
 from groundtune.pipeline.compare.large import (
+    further_results,
     has_scores,
     large_in,
-    measured,
     scores_of_tests,
     tables_of_large,
 )
@@ -36,23 +36,23 @@ from groundtune.store.lock import one_writer
 
 Answered = Score | LargeItems
 SHOWN_FLIPS = 20
-"""Changed items of a benchmark in what `--json` prints; OUT/flips.jsonl has all."""
+"""Maximum changed items per benchmark in the output of `--json`; OUT/flips.jsonl has all."""
 
 
 class Comparisons(Record):
-    """What the models' scores say of each beside the first."""
+    """Each model compared with the first."""
 
     models: tuple[str, ...]
-    """By the order of the folders; the first is what the others are compared with."""
+    """In the order of the folders; the others are compared with the first."""
     summary: Summary
     better: tuple[Difference, ...]
-    """Clear differences (`Difference.clear`) for the better."""
+    """Clear differences (`Difference.clear`) that are improvements."""
     worse: tuple[Difference, ...]
-    """The same for the worse."""
+    """Clear differences that are losses."""
     changed: tuple[Difference, ...]
-    """The same of metrics that are neither good nor bad (length, yes-rate)."""
+    """Clear differences of neutral metrics (length, yes-rate)."""
     unclear: int
-    """Differences that may be chance."""
+    """Number of differences that may be chance."""
     bench: BenchParts = BenchParts()
     """Tests of the headlines, behaviour and warnings, other tools' readings, judges."""
     alone: tuple[str, ...] = ()
@@ -75,7 +75,7 @@ class Comparisons(Record):
 
         They got worse, though there is no telling by how much.
         """
-        return [each for each in self.bench.warnings if each.guard == LOST]
+        return [warning for warning in self.bench.warnings if warning.guard == LOST]
 
     def short(self) -> "Comparisons":
         """The same with the largest changes of each benchmark's items alone."""
@@ -86,7 +86,7 @@ class Comparisons(Record):
 
 
 def compare(folders: Sequence[Path]) -> Comparisons:
-    """Compares every model of these folders with the first one, paired by image.
+    """Compare every model of these folders with the first one, paired by image.
 
     A folder is what `groundtune bench run` or `bench score` wrote, or a demo's or study's, whose
     models are all taken.
@@ -95,109 +95,113 @@ def compare(folders: Sequence[Path]) -> Comparisons:
         UserError: a folder without scores, fewer than two models, or models that have not answered
             the same items.
     """
-    named = models_of(folders)
-    if len(named) < 2:
+    answers_of = models_of(folders)
+    if len(answers_of) < 2:
         raise UserError(
-            f"There is one model to compare: {next(iter(named), 'none')}.",
+            f"There is one model to compare: {next(iter(answers_of), 'none')}.",
             ", ".join(str(folder) for folder in folders),
             "Give the folders of two runs or more.",
         )
-    _refuse_nothing_in_common(named, folders)
-    scores, large = _parted(named)
-    first, counted = next(iter(named)), read_large(large)
-    summary = summarise(scores, against=first, further=tables_of_large(counted))
+    _refuse_nothing_in_common(answers_of, folders)
+    scores, large = _scores_and_items(answers_of)
+    first, large_models = next(iter(answers_of)), read_large(large)
+    summary = summarise(scores, against=first, further=tables_of_large(large_models))
     bench = parts_of(
         scores,
         against=first,
-        judges=_judges(folders, named),
-        further=measured(counted, first),
+        judges=_judges(folders, answers_of),
+        further=further_results(large_models, first),
         differences=summary.differences,
     )
     groups: dict[str, list[Difference]] = {}
     for difference in summary.differences:
         groups.setdefault(_tone(difference), []).append(difference)
     return Comparisons(
-        models=tuple(named),
+        models=tuple(answers_of),
         summary=summary,
         better=tuple(groups.get("better", ())),
         worse=tuple(groups.get("worse", ())),
         changed=tuple(groups.get("changed", ())),
         unclear=len(groups.get("unclear", ())),
         bench=bench.model_copy(
-            update={"warnings": (*data_warnings(folders, tuple(named)), *bench.warnings)}
+            update={"warnings": (*data_warnings(folders, tuple(answers_of)), *bench.warnings)}
         ),
-        alone=_alone(named),
+        alone=_alone(answers_of),
     )
 
 
-def _alone(named: Mapping[str, list[Answered]]) -> tuple[str, ...]:
-    """Benchmarks of the first model that another lacks, and the other way round."""
-    (first, own), *others = (
-        (name, {benchmark.partition("/")[0] for benchmark, _ in _benchmarks(some)})
-        for name, some in named.items()
+def _alone(answers_of: Mapping[str, list[Answered]]) -> tuple[str, ...]:
+    """Benchmarks of the first model that another lacks, and vice versa."""
+    (first, first_answers), *others = (
+        (name, {benchmark.partition("/")[0] for benchmark, _ in _benchmarks(answers)})
+        for name, answers in answers_of.items()
     )
     pairs = [
-        (benchmark, name if benchmark in own else first)
-        for name, theirs in others
-        for benchmark in sorted(own ^ theirs)
+        (benchmark, name if benchmark in first_answers else first)
+        for name, other_answers in others
+        for benchmark in sorted(first_answers ^ other_answers)
     ]
     return tuple(dict.fromkeys(f"{benchmark}: {name} has none" for benchmark, name in pairs))
 
 
-def _parted(named: Mapping[str, list[Answered]]) -> tuple[list[Score], list[LargeItems]]:
-    every = [each for some in named.values() for each in some]
-    scores = [each for each in every if isinstance(each, Score)]
-    return scores, [each for each in every if isinstance(each, LargeItems)]
+def _scores_and_items(
+    answers_of: Mapping[str, list[Answered]],
+) -> tuple[list[Score], list[LargeItems]]:
+    all_answers = [answer for answers in answers_of.values() for answer in answers]
+    scores = [answer for answer in all_answers if isinstance(answer, Score)]
+    return scores, [answer for answer in all_answers if isinstance(answer, LargeItems)]
 
 
 def _tone(difference: Difference) -> str:
     return tone_of(difference, metric_of(difference.benchmark, difference.metric))
 
 
-def _refuse_nothing_in_common(named: Mapping[str, list[Answered]], folders: Sequence[Path]) -> None:
+def _refuse_nothing_in_common(
+    answers_of: Mapping[str, list[Answered]], folders: Sequence[Path]
+) -> None:
     """Models of which the first has none of the others' benchmarks can't be compared."""
-    first, *others = map(_benchmarks, named.values())
+    first, *others = map(_benchmarks, answers_of.values())
     if any(first & other for other in others):
         return
-    told = ", ".join(sorted({benchmark for benchmark, _ in first}))
+    names = ", ".join(sorted({benchmark for benchmark, _ in first}))
     raise UserError(
-        f"{next(iter(named))} and the other models have no benchmark in common.",
+        f"{next(iter(answers_of))} and the other models have no benchmark in common.",
         ", ".join(str(folder) for folder in folders),
-        f"Score the others by {told} too, in the same mode.",
+        f"Score the others by {names} too, in the same mode.",
     )
 
 
 def _judges(
-    folders: Sequence[Path], named: Mapping[str, list[Answered]]
+    folders: Sequence[Path], answers_of: Mapping[str, list[Answered]]
 ) -> dict[tuple[str, str], dict[str, str]]:
-    """Who judged, under the names that the models have here."""
-    found: dict[tuple[str, str], dict[str, str]] = {}
+    """The judges, under the models' names here."""
+    judges: dict[tuple[str, str], dict[str, str]] = {}
     for folder in folders:
         for (name, benchmark), facts in judges_in(folder).items():
             other = f"{name} ({folder})"
-            found[other if other in named else name, benchmark] = facts
-    return found
+            judges[other if other in answers_of else name, benchmark] = facts
+    return judges
 
 
 def models_of(folders: Sequence[Path]) -> dict[str, list[Answered]]:
-    """What each model answered; models of one name in two folders are told apart by the folder's.
+    """Each model's answers; models with the same name in two folders get the folder's name.
 
     Where a model of one name has other benchmarks in another folder, they are one model.
 
     Raises:
         UserError: a folder without scores.
     """
-    found: dict[str, list[Answered]] = {}
+    answers_of: dict[str, list[Answered]] = {}
     for folder in folders:
         for name, scores in _by_model(answered_in(folder)).items():
-            if name not in found:
-                found[name] = scores
-            elif not _benchmarks(scores) & _benchmarks(found[name]):
-                found[name] = [*found[name], *scores]
-            elif {s.key for s in scores} != {s.key for s in found[name]}:
+            if name not in answers_of:
+                answers_of[name] = scores
+            elif not _benchmarks(scores) & _benchmarks(answers_of[name]):
+                answers_of[name] = [*answers_of[name], *scores]
+            elif {s.key for s in scores} != {s.key for s in answers_of[name]}:
                 other = f"{name} ({folder})"
-                found[other] = [s.model_copy(update={"model": other}) for s in scores]
-    return found
+                answers_of[other] = [s.model_copy(update={"model": other}) for s in scores]
+    return answers_of
 
 
 def _benchmarks(scores: Iterable[Answered]) -> set[tuple[str, str]]:
@@ -223,50 +227,50 @@ def scores_in(folder: Path) -> list[Score]:
     """
     if not folder.is_dir():
         raise UserError("There is no such folder.", str(folder), "Check the path.")
-    inside = sorted(each.parent for each in folder.glob("evaluation/*/scores"))
+    inside = sorted(scores_path.parent for scores_path in folder.glob("evaluation/*/scores"))
     if (folder / "scores").is_dir() or not inside:
         return read_scores(folder)
     base_first = sorted(inside, key=lambda path: not path.name.startswith("base"))
-    return [score for each in base_first for score in read_scores(each)]
+    return [score for scores_path in base_first for score in read_scores(scores_path)]
 
 
 def _by_model(scores: Iterable[Answered]) -> dict[str, list[Answered]]:
-    found: dict[str, list[Answered]] = {}
+    groups: dict[str, list[Answered]] = {}
     for score in scores:
-        found.setdefault(score.model, []).append(score)
-    return found
+        groups.setdefault(score.model, []).append(score)
+    return groups
 
 
 @one_writer()
-def write_comparison(compared: Comparisons, out: Path, folders: Sequence[Path] = ()) -> Path:
+def write_comparison(comparison: Comparisons, out: Path, folders: Sequence[Path] = ()) -> Path:
     """Writes report.html, summary.json, differences.json, tests.json and flips.jsonl.
 
     Returns the report's path. `folders` are those that were compared: their images are shown, as
     far as they are there.
     """
-    summary = compared.summary
+    summary = comparison.summary
     write_rows(out / "summary.json", summary.estimates)
     write_rows(out / "differences.json", summary.differences)
-    tests = [test.model_dump(exclude={"flips"}) for test in compared.bench.tests]
+    tests = [test.model_dump(exclude={"flips"}) for test in comparison.bench.tests]
     write_object(out / "tests.json", tests, indent=1)
     lines = [
         json_of({"model": test.model, "benchmark": test.benchmark, **flip.model_dump()})
-        for test in compared.bench.tests
+        for test in comparison.bench.tests
         for flip in test.flips
     ]
     write_atomic(out / "flips.jsonl", "".join(f"{line}\n" for line in lines).encode())
-    scores, large = _parted(models_of(folders) if folders else {})
-    scores += scores_of_tests(large, compared.bench.tests)
+    scores, large = _scores_and_items(models_of(folders) if folders else {})
+    scores += scores_of_tests(large, comparison.bench.tests)
     page = comparison_page(
-        compared.models,
+        comparison.models,
         summary.estimates,
         summary.differences,
         title="Models compared",
-        bench=compared.bench,
+        bench=comparison.bench,
         scores=scores,
         images=images_in(folders),
         strata=strata_of_scores(scores),
-        results=[told for folder in folders for told in results_in(folder)],
+        results=[result for folder in folders for result in results_in(folder)],
     )
     return write_report(out, page)
 
@@ -276,12 +280,12 @@ def difference_rows(differences: Sequence[Difference]) -> list[list[str]]:
     from groundtune.report.figures import signed_interval, signed_text
 
     rows: list[list[str]] = []
-    for each in differences:
-        spec = metric_of(each.benchmark, each.metric)
-        interval = signed_interval(each, spec)
-        share = "" if each.relative is None else f"{each.relative:+.0%}"
-        what = f"{each.benchmark}: {spec.label}"
-        rows.append([what, each.model, signed_text(each.value, spec), f"[{interval}]", share])
+    for row in differences:
+        spec = metric_of(row.benchmark, row.metric)
+        interval = signed_interval(row, spec)
+        share = "" if row.relative is None else f"{row.relative:+.0%}"
+        label = f"{row.benchmark}: {spec.label}"
+        rows.append([label, row.model, signed_text(row.value, spec), f"[{interval}]", share])
     return rows
 
 

@@ -15,23 +15,23 @@ CLASS_AXIS = "class (those most often wrong)"
 
 
 def strata_of_scores(scores: Iterable[Score], *, seed: int = 0) -> list[StratumEstimate]:
-    """The headline by part and by each axis of strata, of benchmarks with a total.
+    """The headline by part and by each axis of strata, for benchmarks with a total.
 
-    Of a benchmark with classes, it is also told by the classes that are most often wrong.
+    For a benchmark with classes, also by the classes that are most often wrong.
     """
-    made: list[StratumEstimate] = []
+    rows: list[StratumEstimate] = []
     groups = total_groups(scores)
-    for (model, name, decoding), some in groups.items():
+    for (model, name, decoding), members in groups.items():
         benchmark = benchmark_of(name)
         if not benchmark.has_total:
             continue
-        headline = next(each for each in benchmark.metrics if each.name == benchmark.headline)
-        for axis, parts in _axes(some).items():
+        headline = next(metric for metric in benchmark.metrics if metric.name == benchmark.headline)
+        for axis, parts in _axes(members).items():
             if 2 <= len(parts) <= MOST:
                 where = (model, f"{name}/{decoding}", axis)
-                told = _estimates(parts, headline, where, seed)
-                made += told if len(told) > 1 else []
-    return made + _by_class(groups, seed)
+                estimates = _estimates(parts, headline, where, seed)
+                rows += estimates if len(estimates) > 1 else []
+    return rows + _by_class(groups, seed)
 
 
 def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
@@ -39,23 +39,29 @@ def _by_class(groups: Groups, seed: int) -> list[StratumEstimate]:
     wrong: dict[tuple[str, str], dict[str, float]] = {}
     parts: dict[tuple[str, str, str], dict[str, list[Score]]] = {}
     metrics: dict[str, Metric] = {}
-    for (model, name, decoding), some in groups.items():
+    for (model, name, decoding), members in groups.items():
         benchmark = benchmark_of(name)
         if benchmark.classes is None:
             continue
-        metric = next(each for each in benchmark.metrics if each.name == benchmark.headline)
+        metric = next(
+            candidate for candidate in benchmark.metrics if candidate.name == benchmark.headline
+        )
         metrics[name] = metric
-        parts[model, name, decoding] = benchmark.classes(some)
+        parts[model, name, decoding] = benchmark.classes(members)
         sums = wrong.setdefault((name, decoding), {})
-        for label, own in parts[model, name, decoding].items():
-            sums[label] = sums.get(label, 0) + sum(_numerator(score, metric) for score in own)
-    made: list[StratumEstimate] = []
-    for (model, name, decoding), found in parts.items():
+        for label, class_scores in parts[model, name, decoding].items():
+            sums[label] = sums.get(label, 0) + sum(
+                _numerator(score, metric) for score in class_scores
+            )
+    rows: list[StratumEstimate] = []
+    for (model, name, decoding), class_parts in parts.items():
         sums = wrong[name, decoding]
-        most = sorted(filter(sums.get, sums), key=lambda label: -sums[label])[:MOST]
-        shown = {label: found[label] for label in most if label in found}
-        made += _estimates(shown, metrics[name], (model, f"{name}/{decoding}", CLASS_AXIS), seed)
-    return made
+        most_frequent = sorted(filter(sums.get, sums), key=lambda label: -sums[label])[:MOST]
+        selection = {label: class_parts[label] for label in most_frequent if label in class_parts}
+        rows += _estimates(
+            selection, metrics[name], (model, f"{name}/{decoding}", CLASS_AXIS), seed
+        )
+    return rows
 
 
 def _numerator(score: Score, metric: Metric) -> float:
@@ -78,11 +84,11 @@ def _estimates(
     parts: dict[str, list[Score]], metric: Metric, where: tuple[str, str, str], seed: int
 ) -> list[StratumEstimate]:
     model, benchmark, axis = where
-    made: list[StratumEstimate] = []
-    for name, some in parts.items():
-        one = estimate(tabulate(some), metric, model=model, benchmark=benchmark, seed=seed)
+    rows: list[StratumEstimate] = []
+    for name, members in parts.items():
+        one = estimate(tabulate(members), metric, model=model, benchmark=benchmark, seed=seed)
         if one is not None:
-            made.append(
+            rows.append(
                 StratumEstimate(**one.model_dump(), by=axis.replace("_", " "), stratum=name)
             )
-    return made
+    return rows
