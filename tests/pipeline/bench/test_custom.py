@@ -84,7 +84,7 @@ def test_bench_score_names_the_hook_that_a_benchmark_lacks(tmp_path: Path):
     ("change", "what"),
     [
         ("revision='2'", "The Benchmark of the entry point mine is called people."),
-        ("name='mine', headline='x'", "The headline of mine, 'x', is none of its metrics."),
+        ("name='mine', headline='x'", "The headline of mine, 'x', is not one of its metrics."),
     ],
 )
 def test_a_benchmark_that_does_not_fit_its_name_is_refused(change: str, what: str, tmp_path: Path):
