@@ -40,7 +40,7 @@ def test_a_file_that_is_written_again_has_its_own_sum_or_none(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(checksums, "note", stop)
+        patch.setattr(checksums, "add_sums", stop)
         with pytest.raises(KeyboardInterrupt):
             checksums.write(path, b"3")
     checksums.refuse_damage(path)
