@@ -228,6 +228,21 @@ def test_shipped_guidelines_are_chosen_by_a_setting(tmp_path: Path, name: str):
         assert "<table>" in HTTP.get(url).text
 
 
+def test_a_database_that_is_gone_is_said_and_nothing_is_taken_that_would_be_lost(
+    url: str, project: Project
+):
+    key = HTTP.get(f"{url}/api/next?task=correct").json()["work"]["key"]
+    batch = sent(event(key, marked("dog", "fox")))
+    file = project.path / "annotations.sqlite"
+    file.rename(project.path / "away.sqlite")
+    told = post(url, batch)
+    assert (told.status_code, "gone" in told.json()["what"]) == (503, True)
+    file.write_bytes(b"")
+    assert post(url, batch).status_code == 503
+    (project.path / "away.sqlite").replace(file)
+    assert len(post(url, batch).json()["stored"]) == 1
+
+
 def test_a_turned_photograph_is_scaled_upright(project: Project, url: str):
     turned = Image.Exif()
     turned[0x0112] = 6  # EXIF orientation: the camera was held upright

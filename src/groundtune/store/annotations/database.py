@@ -27,8 +27,10 @@ _BUSY_S = 5
 class Database:
     """A migrated annotation database; one per process, used by many threads."""
 
-    def __init__(self, engine: Engine, where: str) -> None:
+    def __init__(self, engine: Engine, where: str, file: Path | None = None) -> None:
         self._engine = engine
+        self._file = file
+        self._identity = None if file is None else _identity(file)
         self._writing = engine.execution_options(immediate=True)
         self.where = where
         """How errors name it, without a password."""
@@ -41,18 +43,30 @@ class Database:
     @contextmanager
     def reading(self) -> Generator[Connection]:
         """A transaction that only reads. Raises UserError if the database is locked or gone."""
+        self._refuse_another()
         with self._plain_errors(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Generator[Connection]:
         """A transaction that writes: all of it or nothing. Raises UserError as `reading`."""
+        self._refuse_another()
         with self._plain_errors(), self._writing.begin() as connection:
             yield connection
 
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
+
+    def _refuse_another(self) -> None:
+        """SQLite would go on writing to a file that was deleted, and all of it be lost."""
+        if self._file is not None and _identity(self._file) != self._identity:
+            raise UserError(
+                "The annotation database is gone: its file was deleted, moved or replaced.",
+                self.where,
+                "Put the file back, or stop the app and start it again; what isn't saved is kept "
+                "in the browser.",
+            )
 
     @contextmanager
     def _plain_errors(self) -> Generator[None]:
@@ -81,7 +95,7 @@ def open_database(target: Path | str) -> Database:
     except UserError:
         engine.dispose()
         raise
-    return Database(engine, where)
+    return Database(engine, where, target if isinstance(target, Path) else None)
 
 
 def upgrade(connection: Connection, version: str = "head") -> None:
@@ -112,6 +126,14 @@ def unavailable(error: DBAPIError, where: str) -> UserError:
         where,
         "Check that the folder or the server exists and that you may write there.",
     )
+
+
+def _identity(file: Path) -> tuple[int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _with_driver(url: str) -> str:
