@@ -100,20 +100,20 @@ def serve(me: Stranger) -> None:
     command = [str(me.clone / ".venv/bin/groundtune"), "serve", model, "--port", "8765"]
     server = subprocess.Popen(command, cwd=me.clone, env=me.environment, stdout=subprocess.DEVNULL)
     try:
-        print(_answer(me.clone / "photos" / "0.png"), flush=True)
+        print(_answer(model, me.clone / "photos" / "0.png"), flush=True)
     finally:
         server.terminate()
         server.wait()
 
 
-def _answer(image: Path) -> str:
+def _answer(model: str, image: Path) -> str:
     """Ask the server until it is there, and return the answer."""
     data = base64.b64encode(image.read_bytes()).decode()
     content = [
         {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}},
         {"type": "text", "text": "Describe the image."},
     ]
-    body = {"model": "any", "messages": [{"role": "user", "content": content}]}
+    body = {"model": model, "messages": [{"role": "user", "content": content}]}
     request = urllib.request.Request(
         "http://127.0.0.1:8765/v1/chat/completions",
         data=json.dumps(body).encode(),
@@ -124,6 +124,8 @@ def _answer(image: Path) -> str:
             with urllib.request.urlopen(request, timeout=600) as reply:
                 found = json.load(reply)
             return str(found["choices"][0]["message"]["content"])
+        except urllib.error.HTTPError as error:
+            raise SystemExit(f"the server refuses: {error.read().decode()}") from error
         except urllib.error.URLError:  # not yet there
             time.sleep(1)
     raise SystemExit("the server did not answer")
