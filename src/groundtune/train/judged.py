@@ -14,7 +14,8 @@ from torch.nn.utils.rnn import pad_sequence
 from groundtune.engine.rows import PromptRow
 from groundtune.methods.bradley_terry import ComparedRewards
 from groundtune.methods.wrong_words import MarkedValues
-from groundtune.train.reward_head import Readout, read_reward
+from groundtune.train.reward_head import read_reward
+from groundtune.train.reward_kinds import Readout
 from groundtune.train.rows import distinct
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 

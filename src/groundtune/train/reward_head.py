@@ -3,17 +3,12 @@
 Shapes: N tokens, D width of the decoder, T tokens of an answer.
 """
 
-from typing import Any, Literal, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-HeadKind = Literal["linear", "mlp2"]
-"""`linear`: one layer, as in LLaVA-RLHF. `mlp2`: two layers with SiLU between them, which
-BaseReward found better."""
-Readout = Literal["last", "mean", "sum"]
-"""`last` is the value of the last token, `mean` and `sum` are over the answer's tokens, its end
-token included."""
+from groundtune.train.reward_kinds import HeadKind, Readout
 
 
 class RewardHead(nn.Module):

@@ -11,7 +11,7 @@ from groundtune.pipeline.train.settings import OneRun, Tune
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
 from groundtune.train.optim import Optim
-from groundtune.train.reward_head import HeadKind, Readout
+from groundtune.train.reward_kinds import HeadKind, Readout
 from groundtune.train.tune import Lora
 
 Show = Literal["none", "shown", "other-scene", "truth"]

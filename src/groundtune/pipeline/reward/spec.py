@@ -9,7 +9,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.reward.accuracy import Accuracy
 from groundtune.pipeline.reward.settings import JudgingSettings
 from groundtune.records import Prompt, Record
-from groundtune.train.reward_head import HeadKind, Readout
+from groundtune.train.reward_kinds import HeadKind, Readout
 
 NAME = "reward.json"
 HEAD = "head"
