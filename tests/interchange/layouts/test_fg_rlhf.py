@@ -6,14 +6,15 @@ from typing import Any
 
 import pytest
 
+from annotation_items import run_of
 from groundtune.cli.app import run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.feedback.corrections import check_correction
+from groundtune.feedback.corrections import check_correction, correction_from_texts
 from groundtune.pipeline.exchange.run import export_feedback, import_feedback
 from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 from groundtune.pipeline.folder import RunFolder
-from groundtune.records import Missing
+from groundtune.records import Missing, Producer
 
 ROW: dict[str, Any] = {
     "question": "Who won?",
@@ -131,6 +132,16 @@ def test_a_row_that_does_not_fit_its_texts_is_named(
     assert complaint in caught.value.what
     assert "row 2" in caught.value.where
     assert len(imported(tmp_path, ROW, row, skip_bad=True).corrections.read()) == 1
+
+
+def test_prompts_of_other_data_are_refused_instead_of_an_empty_file(tmp_path: Path):
+    run = run_of(tmp_path / "run", [["A dog."]])
+    (answer,) = run.answers.read()
+    by = Producer(kind="person", name="ada")
+    run.corrections.append([correction_from_texts(answer, "A fox.", by)])
+    with pytest.raises(UserError, match="None of the prompts"):
+        export_feedback("fg-rlhf", run.path, tmp_path / "out.json", SilentProgress())
+    assert not (tmp_path / "out.json").exists()
 
 
 def test_the_layout_holds_one_correction_of_an_answer(tmp_path: Path):

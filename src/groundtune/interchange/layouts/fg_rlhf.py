@@ -118,7 +118,7 @@ def write(
     Feedback that was changed or added after the import is written in its current state.
 
     Raises:
-        UserError: a prompt does not have four answers, lacks feedback, or has more than one
+        UserError: no prompt is of this layout, or one does not have four answers, lacks feedback, or has more than one
             correction of its first answer, which the layout can't hold.
     """
     texts: dict[str, dict[int, Answer]] = {}
@@ -131,6 +131,12 @@ def write(
     for comparison in comparisons:
         better[comparison.first, comparison.second] = comparison.better
     our_prompts = [p for p in prompts if p.source.extra.get("layout") == LAYOUT]
+    if not our_prompts:
+        raise UserError(
+            "None of the prompts was imported from this layout, which has four answers to each.",
+            str(path),
+            "Export another layout, such as rlhf-v or corrections.",
+        )
     rows = [
         _fields(prompt, texts.get(prompt.key, {}), corrections_by_answer, better)
         for prompt in our_prompts
