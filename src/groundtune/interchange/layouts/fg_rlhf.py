@@ -118,8 +118,8 @@ def write(
     Feedback that was changed or added after the import is written in its current state.
 
     Raises:
-        UserError: no prompt is of this layout, or one does not have four answers, lacks feedback, or has more than one
-            correction of its first answer, which the layout can't hold.
+        UserError: no prompt is of this layout, or one does not have four answers, lacks feedback,
+            or has more than one correction of its first answer, which the layout can't hold.
     """
     texts: dict[str, dict[int, Answer]] = {}
     for answer in answers:
