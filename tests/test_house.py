@@ -37,6 +37,8 @@ TORCH_FREE = (
     "groundtune.pipeline.train.run",
     "groundtune.pipeline.feedback.corrections",
     "groundtune.pipeline.feedback.pairs",
+    "groundtune.pipeline.reward.score",
+    "groundtune.pipeline.reward.settings",
     "groundtune.pipeline.annotate",
     "groundtune.pipeline.exchange.run",
     "groundtune.pipeline.recipes",
