@@ -1,4 +1,4 @@
-"""Images that rounds learnt from and report on: refused, or named on the page."""
+"""Images of training that rounds also report on: refused, or named on the page."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -21,9 +21,9 @@ HELD_BACK = ("choosing", "reporting")
 def refuse_learning_from_held_back(
     folder: Path, settings: AlignSettings, learning: Iterable[Prompt], out: RunFolder
 ) -> None:
-    """Raise a UserError if a round learns from an image that is held back or measured on.
+    """Raise a UserError if a round learns from a held-back or evaluated image.
 
-    A prompt source keeps its parts apart by a promise of its code; this is the check.
+    A prompt source promises to keep its parts separate; this checks it.
     """
     parts = [RunFolder(folder / name) for name in HELD_BACK]
     held_out = [images_of(part.prompts.read(), part.images) for part in parts]

@@ -19,22 +19,22 @@ from groundtune.train.precision import Dtype
 
 
 class RoundLearning(Learning):
-    """How a round's model is made of its pairs; RLAIF-V's values, but for a LoRA's rate."""
+    """How a round's model is trained on its pairs; RLAIF-V's values, except the rate of a LoRA."""
 
     method: Method = DPO(beta=0.1)
-    """Any method. DDPO weighs the rejected claims, which the pairs have as changed spans."""
+    """Any method. DDPO weights the rejected claims, which are the pairs' changed spans."""
     optim: Optim = Optim(lr=1e-5)
     epochs: int = Field(default=4, ge=1)
     batch_size: int = Field(default=8, ge=1)
     micro_batch: int = Field(default=16, ge=1)
     dtype: Dtype = "float32"
     checkpoints: int = Field(default=4, ge=1)
-    """Evenly spaced, the last one included: those that the round's model is chosen among. RLAIF-V
-    keeps 16."""
+    """Number of evenly spaced checkpoints, including the last, from which the round's model is
+    chosen. RLAIF-V keeps 16."""
 
 
 class Choosing(Record):
-    """How a round's checkpoint is chosen: never on what is reported.
+    """How a round's checkpoint is chosen: never on the reported prompts.
 
     Each checkpoint, and the model that the round began with, answers the same prompts greedily. Of
     that model and those that keep enough of what was said rightly, the one with the least wrong is
@@ -67,14 +67,16 @@ class AlignSettings(SampleSettings):
     """Other prompts for each round, so many of them, from the start again when all were asked; 0
     asks all of them in every round. RLAIF-V has about 4,000 an iteration."""
     rounds: int = Field(default=4, ge=1)
-    """RLAIF-V's iterations."""
+    """RLAIF-V's number of iterations."""
     n: int = Field(default=10, ge=2)
-    """Candidates a prompt, by seeds alone (RLAIF-V's deconfounded candidates)."""
+    """Candidates per prompt, which differ only in their seeds (RLAIF-V's deconfounded
+    candidates)."""
     others: tuple[str, ...] = ()
-    """Other models, by folder or name, that draw their even share of the candidates in each round:
-    RLAIF-V's ablation without deconfounding, where two answers also differ by who said them."""
+    """Other models, by folder or name, that generate an equal share of the candidates in each
+    round: RLAIF-V's ablation without deconfounding, where two answers also differ by their
+    model."""
     feedback: ClaimSettings = ClaimSettings()
-    """Who divides and who is asked. "self" is the model that the round begins with."""
+    """The divider and the labeler. "self" is the round's first model."""
     pairs: ClaimPairRules = ClaimPairRules()
     learn: RoundLearning = RoundLearning()
     choose: Choosing = Choosing()
@@ -86,7 +88,7 @@ class AlignSettings(SampleSettings):
     largest that the report holds back, so that at least half are learnt from: of 60 images 15 and
     15, though `choose.prompts` and `reported` are 100."""
     evaluation: Evaluation = Evaluation()
-    """On what models are measured for the report where the prompts' source has benchmarks."""
+    """Evaluation of models for the report, if the prompts' source has benchmarks."""
     settings_tried: int | None = Field(default=None, ge=1)
     """How many settings of this recipe were measured before these were chosen; null: not recorded.
 
@@ -118,7 +120,7 @@ class Round(Settings):
     run: AlignSettings
     number: int
     model: str
-    """What the round begins with: a name, or a folder under the run's."""
+    """The round's first model: a name, or a folder under the run's."""
 
     @property
     def out(self) -> str:
@@ -127,12 +129,12 @@ class Round(Settings):
 
     @property
     def name(self) -> str:
-        """What answers call the model that the round begins with."""
+        """Name of the round's first model in its answers."""
         return BASE if self.number == 1 else round_name(self.number - 1)
 
     @property
     def seed(self) -> int:
-        """Of what is drawn and of training."""
+        """Seed of sampling and training."""
         return self.run.seed * 100 + self.number
 
 
@@ -142,10 +144,10 @@ class AlignResult(NamedTuple):
     report: Path
     results: Path
     model: Path
-    """The last round's."""
+    """The last round's model."""
     verdict: str
     table: list[list[str]]
-    """A row a round as text; the first row is the heads."""
+    """A row per round as text; the first row is the header."""
     unchanged: bool = False
     """Whether no round was better, so that `model` is what the run began with."""
 

@@ -35,15 +35,15 @@ class RecipeGroup(Record):
     """Runs of one recipe."""
 
     name: str
-    """As the user calls it, or its settings; empty of the first."""
+    """The user's label, or its settings; empty for the first."""
     settings: str
-    """In which settings it differs from the first group."""
+    """The settings that differ from those of the first group."""
     folders: tuple[str, ...]
     seeds: tuple[int, ...]
     rounds: int
-    """Those that all its runs have done."""
+    """Number of rounds that all its runs have finished."""
     settings_tried: int | None
-    """Most that a run records; None if none does."""
+    """Maximum over its runs; None if no run records it."""
 
 
 class Beside(Record):

@@ -18,9 +18,9 @@ def demo(
     workers: int = 1,
     progress: Progress | None = None,
 ) -> "DemoResult":
-    """The whole loop on the embedded world.
+    """Run the whole loop on the embedded world.
 
-    More than one of `workers` are processes that import the calling script again, so it needs the
+    With more than one of `workers`, processes import the calling script again, so it needs the
     usual `if __name__ == "__main__":`.
 
     Raises:

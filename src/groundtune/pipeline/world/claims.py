@@ -1,4 +1,4 @@
-"""How right feedback by claims is on the embedded world: verdicts and pairs against the truth.
+"""Accuracy of feedback by claims on the embedded world: verdicts and pairs against the truth.
 
 A model describes scenes of the development split, several times each; each labeler checks the
 claims of its answers, and rates each answer as a whole besides, which is what RLAIF-V's ablation
@@ -43,17 +43,17 @@ RULES = {
     "claims, expected, margin 2": ALL_PAIRS.model_copy(update={"scoring": "expected", "margin": 2}),
     "claims, resting too": ALL_PAIRS.model_copy(update={"resting": True}),
 }
-"""How pairs are made of claims: all of them, before any cap or balancing."""
+"""How claims make pairs: all of them, before any cap or balancing."""
 
 
 class ClaimStudy(ModelSettings):
-    """What is measured."""
+    """Settings of the study."""
 
     model: str = "world:base"
     labelers: tuple[str, ...] = ("world:labeler", "world:base")
     scenes: int = Field(default=40, ge=2)
     n: int = Field(default=5, ge=2)
-    """Answers a scene."""
+    """Answers per scene."""
     temperature: float = Field(default=1.0, gt=0)
     setting: bool = False
     """Ask about place and background, too."""
@@ -67,20 +67,20 @@ class Verdicts(Record):
     labeler: str
     kind: SpanKind
     counted: bool
-    """Of the claims that a score counts only: not of those that rest on a rejected one."""
+    """Whether only claims count that a score counts: not those that rest on a rejected one."""
     true: int
     false: int
-    """Claims that are so, and that are not, by the world's truth."""
+    """True and false claims, by the world's truth."""
     supported: float
-    """Share of the true ones that it supports."""
+    """Share of the true claims that it supports."""
     rejected: float
-    """Share of the false ones that it rejects."""
+    """Share of the false claims that it rejects."""
     balanced: Share
-    """Mean of both: balanced accuracy."""
+    """Mean of both shares: balanced accuracy."""
 
 
 class PairTruth(Record):
-    """How many pairs have a chosen answer in which truth finds fewer things wrong."""
+    """How many pairs have a chosen answer with fewer errors by the truth."""
 
     labeler: str
     by: str
@@ -88,27 +88,28 @@ class PairTruth(Record):
     right: Share
     """Share of all pairs."""
     equal: float
-    """Share of pairs whose answers have equally many things wrong: neither is better."""
+    """Share of pairs whose answers have equally many errors: neither is better."""
     decided: Share
-    """The right ones as a share of the pairs of which one answer is better."""
+    """The right pairs as a share of the pairs with a better answer."""
 
 
 class Measured(Record):
-    """What a study found."""
+    """Results of the study."""
 
     answers: int
     scenes: int
     wrong: float
-    """Mean things wrong in an answer, by the truth."""
+    """Mean errors per answer, by the truth."""
     undecided: int
-    """Checked claims that the world's truth doesn't decide: the colour of what has its own."""
+    """Checked claims that the world's truth doesn't decide, such as the colour of an untinted
+    object."""
     verdicts: tuple[Verdicts, ...]
     pairs: tuple[PairTruth, ...]
 
 
 @one_writer()
 def study(settings: ClaimStudy, out: Path, progress: Progress) -> Measured:
-    """Draws the answers, has them checked, and holds the verdicts against the truth; resumable.
+    """Generate the answers, check them, and compare the verdicts with the truth; resumable.
 
     Raises:
         UserError: a model can't be loaded, or `out` has another study's answers or claims.
@@ -123,12 +124,12 @@ def study(settings: ClaimStudy, out: Path, progress: Progress) -> Measured:
     divider = "world-setting" if settings.setting else "world"
     for labeler in settings.labelers:
         claims = _label(settings, folder, labeler, divider, progress)
-        rows, left = verdicts_of(labeler, answers, claims, prompts)
-        verdicts, undecided = verdicts + rows, undecided + left
+        rows, undecided_count = verdicts_of(labeler, answers, claims, prompts)
+        verdicts, undecided = verdicts + rows, undecided + undecided_count
         pairs += [truth.of_claims(labeler, name, claims, r) for name, r in RULES.items()]
-        whole = _label(settings, folder, labeler, "whole", progress)
-        pairs.append(truth.of_claims(labeler, "one verdict", whole, ALL_PAIRS))
-        pairs.append(truth.of_probabilities(labeler, "one probability", whole))
+        whole_claims = _label(settings, folder, labeler, "whole", progress)
+        pairs.append(truth.of_claims(labeler, "one verdict", whole_claims, ALL_PAIRS))
+        pairs.append(truth.of_probabilities(labeler, "one probability", whole_claims))
     return Measured(
         answers=len(answers),
         scenes=len(prompts),
@@ -145,7 +146,7 @@ def verdicts_of(
     claims: Sequence[Claim],
     prompts: Mapping[str, Prompt],
 ) -> tuple[list[Verdicts], int]:
-    """Verdicts by kind against the truth, and how many the truth doesn't decide.
+    """Compare verdicts by kind with the truth, and count those that the truth doesn't decide.
 
     Raises:
         UserError: the claims were not divided by the world's rules of this version.
@@ -155,14 +156,16 @@ def verdicts_of(
     sums = {key: np.zeros((len(place), 4)) for key in product((True, False), KINDS)}
     undecided = 0
     for answer in answers:
-        own = groups.get(answer.key, [])
-        in_score = {claim.key for claim in with_verdict(own)}
-        for claim, so in _with_truth(answer, own, prompts[answer.prompt]):
-            undecided += so is None
-            if so is None:
+        answer_claims = groups.get(answer.key, [])
+        in_score = {claim.key for claim in with_verdict(answer_claims)}
+        for claim, is_true in _with_truth(answer, answer_claims, prompts[answer.prompt]):
+            undecided += is_true is None
+            if is_true is None:
                 continue
-            agrees = claim.status == ("supported" if so else "rejected")
-            row = np.array([so, so and agrees, not so, not so and agrees], dtype=float)
+            agrees = claim.status == ("supported" if is_true else "rejected")
+            row = np.array(
+                [is_true, is_true and agrees, not is_true, not is_true and agrees], dtype=float
+            )
             sums[False, claim.kind][place[answer.prompt]] += row
             if claim.key in in_score:
                 sums[True, claim.kind][place[answer.prompt]] += row
@@ -173,9 +176,9 @@ def verdicts_of(
 def _with_truth(
     answer: Answer, claims: Sequence[Claim], prompt: Prompt
 ) -> list[tuple[Claim, bool | None]]:
-    """An answer's claims with a verdict, each with whether it is so."""
+    """An answer's claims with a verdict, each with whether it is true."""
     scene = find_scene(prompt.source.row)
-    found: list[tuple[Claim, bool | None]] = []
+    result: list[tuple[Claim, bool | None]] = []
     for fact, claim in zip(facts_of(answer.text), claims, strict=False):
         if claim.text != fact.text:
             raise UserError(
@@ -184,8 +187,8 @@ def _with_truth(
                 "Label the answers again with another --out DIR.",
             )
         if claim.status in ("supported", "rejected"):
-            found.append((claim, holds(scene, fact)))
-    return found
+            result.append((claim, holds(scene, fact)))
+    return result
 
 
 def _verdicts(labeler: str, only_counted: bool, kind: SpanKind, sums_I4: Floats) -> Verdicts:
@@ -193,7 +196,7 @@ def _verdicts(labeler: str, only_counted: bool, kind: SpanKind, sums_I4: Floats)
     true, supported, false, rejected = sums_I4.sum(0)
     draws = resamples(len(sums_I4)) @ sums_I4
     with np.errstate(divide="ignore", invalid="ignore"):
-        balanced = (draws[:, 1] / draws[:, 0] + draws[:, 3] / draws[:, 2]) / 2
+        balanced_draws = (draws[:, 1] / draws[:, 0] + draws[:, 3] / draws[:, 2]) / 2
     shares = supported / max(true, 1), rejected / max(false, 1)
     value = sum(shares) / 2
     return Verdicts(
@@ -204,12 +207,12 @@ def _verdicts(labeler: str, only_counted: bool, kind: SpanKind, sums_I4: Floats)
         false=int(false),
         supported=round(shares[0], 4),
         rejected=round(shares[1], 4),
-        balanced=_share(balanced, value, len(sums_I4)),
+        balanced=_share(balanced_draws, value, len(sums_I4)),
     )
 
 
 class _Truth:
-    """What is wrong in each answer, and pairs held against it."""
+    """Errors in each answer, and pairs compared with them."""
 
     def __init__(self, answers: Sequence[Answer], prompts: Mapping[str, Prompt]) -> None:
         self.answers = answers
@@ -222,8 +225,8 @@ class _Truth:
         self, labeler: str, by: str, claims: Sequence[Claim], rules: ClaimPairRules
     ) -> PairTruth:
         """The pairs that the claims give."""
-        made = pairs_from_claims(self.answers, claims, self.prompts, rules).pairs
-        return self._truth_of(labeler, by, [(p.prompt, p.parents[0], p.parents[1]) for p in made])
+        pairs = pairs_from_claims(self.answers, claims, self.prompts, rules).pairs
+        return self._truth_of(labeler, by, [(p.prompt, p.parents[0], p.parents[1]) for p in pairs])
 
     def of_probabilities(self, labeler: str, by: str, claims: Sequence[Claim]) -> PairTruth:
         """All pairs of answers whose one claim has another p(yes): the higher one is chosen."""
@@ -232,12 +235,12 @@ class _Truth:
         for answer in distinct(self.answers):
             if answer.key in p_yes:
                 groups.setdefault(answer.prompt, []).append(answer.key)
-        made: list[tuple[str, str, str]] = []
+        pairs: list[tuple[str, str, str]] = []
         for prompt, keys in groups.items():
             for pair in combinations(keys, 2):
                 worse, better = sorted(pair, key=lambda key: p_yes[key])
-                made += [(prompt, better, worse)] if p_yes[better] > p_yes[worse] else []
-        return self._truth_of(labeler, by, made)
+                pairs += [(prompt, better, worse)] if p_yes[better] > p_yes[worse] else []
+        return self._truth_of(labeler, by, pairs)
 
     def _truth_of(self, labeler: str, by: str, made: Sequence[tuple[str, str, str]]) -> PairTruth:
         place = {prompt: i for i, prompt in enumerate(sorted(self.prompts))}

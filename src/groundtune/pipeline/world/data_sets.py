@@ -30,11 +30,11 @@ from groundtune.world.scenes import Difficulty, Scene, scenes
 from groundtune.world.sheet import truth
 
 SETTINGS = "world-data.json"
-"""The file that says which scenes a folder holds."""
+"""The file with the settings of the folder's scenes."""
 
 
 class WorldData(Record):
-    """Which scenes become a data set."""
+    """Scenes of a data set."""
 
     split: Literal["development", "train"] = "development"
     scenes: int = Field(default=200, ge=1)
@@ -44,48 +44,48 @@ class WorldData(Record):
 
 
 class WrittenData(Record):
-    """How much a data set holds."""
+    """Sizes of a data set."""
 
     images: int
     objects: int
     mme: int
-    """Questions of all tasks."""
+    """Number of questions of all tasks."""
     mmhal: int
-    """96, or 0 where the scenes are too few for twelve questions of each type."""
+    """96, or 0 if there are too few scenes for twelve questions of each type."""
 
 
 def write_data(settings: WorldData, out: Path, progress: Progress) -> WrittenData:
-    """Writes the folder. One that was stopped is written again, by the same settings.
+    """Write the folder. An interrupted one is written again with the same settings.
 
     Raises:
         UserError: the folder holds something else, another command writes there, or the disk is
             full.
     """
-    drawn = scenes(
+    new_scenes = scenes(
         settings.split, settings.scenes, start=settings.start, difficulty=settings.difficulty
     )
-    seen = dict(enumerate(drawn, 1))
-    tasks, asked = exams.mme(seen), exams.mmhal(seen)
+    scenes_by_number = dict(enumerate(new_scenes, 1))
+    tasks, mmhal_items = exams.mme(scenes_by_number), exams.mmhal(scenes_by_number)
     with hold(out):
         _begin(settings, out)
-        _write_images(seen, out, progress)
-        _write_annotations(seen, out)
-        _write_mme(seen, tasks, out / "mme")
-        if asked:
-            write_object(out / "mmhal" / "response_template.json", asked, indent=1)
+        _write_images(scenes_by_number, out, progress)
+        _write_annotations(scenes_by_number, out)
+        _write_mme(scenes_by_number, tasks, out / "mme")
+        if mmhal_items:
+            write_object(out / "mmhal" / "response_template.json", mmhal_items, indent=1)
     return WrittenData(
-        images=len(seen),
-        objects=sum(thing.number for scene in seen.values() for thing in scene.things),
+        images=len(scenes_by_number),
+        objects=sum(thing.number for scene in scenes_by_number.values() for thing in scene.things),
         mme=2 * sum(map(len, tasks.values())),
-        mmhal=len(asked),
+        mmhal=len(mmhal_items),
     )
 
 
 def _begin(settings: WorldData, out: Path) -> None:
-    """Notes whose folder it is."""
+    """Write the settings to the folder."""
     note = out / SETTINGS
-    told = json_of(settings)
-    if note.exists() and note.read_text(encoding="utf-8") == told:
+    text = json_of(settings)
+    if note.exists() and note.read_text(encoding="utf-8") == text:
         return
     if any(not path.name.startswith(".") for path in out.iterdir()):
         raise UserError(
@@ -93,12 +93,12 @@ def _begin(settings: WorldData, out: Path) -> None:
             str(out),
             "Give a new folder with --out DIR, or the settings that it was written with.",
         )
-    write_atomic(note, told.encode())
+    write_atomic(note, text.encode())
 
 
-def _write_images(seen: annotations.Scenes, folder: Path, progress: Progress) -> None:
-    progress.start("draw scenes", total=len(seen))
-    for image, scene in seen.items():
+def _write_images(scenes_by_number: annotations.Scenes, folder: Path, progress: Progress) -> None:
+    progress.start("draw scenes", total=len(scenes_by_number))
+    for image, scene in scenes_by_number.items():
         write_atomic(folder / "images" / annotations.file_name(image), _png(scene), durable=False)
         progress.advance()
 
@@ -109,21 +109,23 @@ def _png(scene: Scene) -> bytes:
     return stream.getvalue()
 
 
-def _write_annotations(seen: annotations.Scenes, folder: Path) -> None:
-    listed, first, second = exams.shr(seen)
+def _write_annotations(scenes_by_number: annotations.Scenes, folder: Path) -> None:
+    images, first, second = exams.shr(scenes_by_number)
     files: dict[str, object] = {
-        "coco/instances_world.json": annotations.instances(seen),
-        "coco/captions_world.json": annotations.captions(seen),
-        "genome/image_data.json": annotations.image_sizes(seen),
-        "genome/region_descriptions.json": annotations.regions(seen),
-        "shr/val_images_final.json": listed,
+        "coco/instances_world.json": annotations.instances(scenes_by_number),
+        "coco/captions_world.json": annotations.captions(scenes_by_number),
+        "genome/image_data.json": annotations.image_sizes(scenes_by_number),
+        "genome/region_descriptions.json": annotations.regions(scenes_by_number),
+        "shr/val_images_final.json": images,
     }
     for name, value in files.items():
         write_object(folder / name, value)
     lines: dict[str, Iterable[annotations.Row]] = {
-        "scenes.jsonl": ({"image": image} | truth(scene) for image, scene in seen.items()),
-        "facts.jsonl": annotations.fact_rows(seen),
-        "choices.jsonl": annotations.choices(seen),
+        "scenes.jsonl": (
+            {"image": image} | truth(scene) for image, scene in scenes_by_number.items()
+        ),
+        "facts.jsonl": annotations.fact_rows(scenes_by_number),
+        "choices.jsonl": annotations.choices(scenes_by_number),
         "shr/shr_factual_part1.jsonl": first,
         "shr/shr_factual_part2.jsonl": second,
     }
@@ -132,9 +134,11 @@ def _write_annotations(seen: annotations.Scenes, folder: Path) -> None:
         write_atomic(folder / name, text.encode(), durable=False)
 
 
-def _write_mme(seen: annotations.Scenes, tasks: dict[str, dict[int, str]], folder: Path) -> None:
+def _write_mme(
+    scenes_by_number: annotations.Scenes, tasks: dict[str, dict[int, str]], folder: Path
+) -> None:
     for task, texts in tasks.items():
         for image, text in texts.items():
             name = folder / task / annotations.file_name(image)
-            write_atomic(name, _png(seen[image]), durable=False)
+            write_atomic(name, _png(scenes_by_number[image]), durable=False)
             write_atomic(name.with_suffix(".txt"), text.encode(), durable=False)

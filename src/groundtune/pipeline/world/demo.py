@@ -41,9 +41,9 @@ def demo(
     workers: int = 0,
     command: Sequence[str] = (),
 ) -> DemoResult:
-    """Runs the loop in `out`, or goes on with it, and writes report.html and summary.json there.
+    """Run the loop in `out`, or resume it, and write report.html and summary.json there.
 
-    `workers` is how many processes work at once, 0 for one a core.
+    `workers` is the number of processes, 0 for one per core.
 
     Raises:
         UserError: `out` holds a run with other settings, or what a step raises.
@@ -78,8 +78,8 @@ def demo_jobs(settings: DemoSettings) -> list[Job]:
         jobs.append(learn_job(f"train-{name}", step, ("correct",), settings.corrections))
     for name, learning in settings.learn.items():
         place = str(learning.model_in(Path("training") / name))
-        wanted = _evaluated(settings, settings.labelled(place, name))
-        jobs.append(evaluate_job(f"evaluate-{name}", wanted, needs=(f"train-{name}",)))
+        evaluation = _evaluated(settings, settings.labelled(place, name))
+        jobs.append(evaluate_job(f"evaluate-{name}", evaluation, needs=(f"train-{name}",)))
     return jobs
 
 
@@ -89,7 +89,7 @@ def _evaluated(settings: DemoSettings, model: LabelledModel) -> EvaluateStep:
 
 
 def rewrite_report(out: Path) -> Path:
-    """The report of a demo that is done, made again of what its folder holds.
+    """Write the report of a finished demo again from its folder.
 
     Raises:
         UserError: the demo is not done.

@@ -1,4 +1,4 @@
-"""What a demo is told, and what it shows."""
+"""Settings and result of a demo."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,13 +19,13 @@ class DemoSettings(LoopSettings):
 
     command: Literal["demo"] = "demo"
     error_rate: float = Field(default=0.0, ge=0, le=1)
-    """Share of what is wrong that the annotator misses or corrects wrongly."""
+    """Share of the errors that the annotator misses or corrects wrongly."""
     seed: int = 0
-    """Of the scenes, the draws, the annotator and the training."""
+    """Seed of the scenes, the sampling, the annotator and the training."""
 
 
 class DemoResult(NamedTuple):
-    """What a demo shows, and where."""
+    """The result of a demo, and its files."""
 
     report: Path
     summary: Path
@@ -34,22 +34,22 @@ class DemoResult(NamedTuple):
     """The same of each model minus the base, with the relative change."""
     verdict: str
     table: list[list[str]]
-    """The main figures as text; the first row is the heads."""
+    """The main values as text; the first row is the header."""
     steps: dict[str, Done]
 
     @property
     def seconds(self) -> float:
-        """Time of all steps together, though some ran at the same time."""
+        """Total time of all steps, even if some ran at the same time."""
         return round(sum(done.seconds for done in self.steps.values()), 1)
 
     @property
     def memory_mb(self) -> float:
-        """Most memory that all processes can have had together, this one included."""
+        """Upper bound on the memory of all processes together, including this one."""
         return round(memory_mb(self.steps.values()) + peak_mb(), 1)
 
 
-class _Kept(Record):
-    """What is said of a demo's results, so that it need not be computed again."""
+class _StoredResult(Record):
+    """The stored summary of a demo's results."""
 
     key: str
     verdict: str
@@ -66,24 +66,24 @@ def keep_result(
     verdict: str,
     table: list[list[str]],
 ) -> DemoResult:
-    """The result of a demo, written down for the next time."""
-    kept = _Kept(key=_result_key(steps), verdict=verdict, table=table)
-    write_sealed(out / "steps" / "result.json", kept)
+    """Store the result of a demo for the next call."""
+    record = _StoredResult(key=_result_key(steps), verdict=verdict, table=table)
+    write_sealed(out / "steps" / "result.json", record)
     return DemoResult(report, summary, differences, verdict, table, dict(steps))
 
 
 def read_result(out: Path, steps: Mapping[str, Done]) -> DemoResult | None:
-    """The result that was kept of these very steps, if all its files are there."""
+    """The stored result of exactly these steps, if all its files exist."""
     page, summary, differences = (
         out / name for name in ("report.html", "summary.json", "differences.json")
     )
     files = (page, summary, differences, out / "steps" / "result.json")
     if not all(file.exists() for file in files):
         return None
-    kept = read_sealed(out / "steps" / "result.json", _Kept)
-    if kept.key != _result_key(steps):
+    record = read_sealed(out / "steps" / "result.json", _StoredResult)
+    if record.key != _result_key(steps):
         return None
-    return DemoResult(page, summary, differences, kept.verdict, kept.table, dict(steps))
+    return DemoResult(page, summary, differences, record.verdict, record.table, dict(steps))
 
 
 def _result_key(steps: Mapping[str, Done]) -> str:

@@ -20,24 +20,24 @@ from groundtune.world.scenes import Scene, scenes
 
 TRUTH = Producer(kind="dataset", name="world:truth")
 AT_ONCE = 100
-"""Scenes whose examples become one part."""
+"""Scenes per part."""
 
 
 class WorldExamples(Record):
-    """Which examples are made."""
+    """Settings of the examples."""
 
     scenes: int = Field(default=400, ge=1)
     """Scenes of the train split that no model of the world was trained on."""
     captions: int = Field(default=1, ge=0)
-    """True captions of each, worded anew."""
+    """True captions per scene, with different wordings."""
     questions: int = Field(default=4, ge=0)
-    """Questions about each, with their true answers."""
+    """Questions per scene, with their true answers."""
     seed: int = Field(default=0, ge=0)
-    """Of the scenes, the wordings and the questions."""
+    """Seed of the scenes, the wordings and the questions."""
 
 
 class ExampleCounts(Record):
-    """How many examples there are."""
+    """Number of examples."""
 
     scenes: int
     captions: int
@@ -48,7 +48,7 @@ class ExampleCounts(Record):
 def make_examples(
     settings: WorldExamples, out: Path, progress: Progress, *, command: Sequence[str] = ()
 ) -> ExampleCounts:
-    """Write prompts and true answers about scenes to `out`; what is there already stays.
+    """Write prompts and true answers about scenes to `out`; existing ones stay.
 
     Raises:
         UserError: the disk is full, or a part is damaged.
@@ -64,9 +64,9 @@ def make_examples(
         rng = np.random.default_rng([settings.seed, scene.seed, 11])
         turns = [_caption(scene, rng) for _ in range(settings.captions)]
         turns += [as_turn(ask(scene, rng), rng) for _ in range(settings.questions)]
-        made = [(ask_about(scene, image, question), answer) for question, answer in turns]
-        prompts += [prompt for prompt, _ in made]
-        answers += [_answer(prompt, text) for prompt, text in made]
+        examples = [(ask_about(scene, image, question), answer) for question, answer in turns]
+        prompts += [prompt for prompt, _ in examples]
+        answers += [_answer(prompt, text) for prompt, text in examples]
         counts = [counts[0] + settings.captions, counts[1] + settings.questions]
         if number % AT_ONCE == 0 or number == settings.scenes:
             target.prompts.add(prompts)

@@ -1,4 +1,4 @@
-"""The rule judge of the world's MMHal-Bench and SHR: its replies, as recorded ones."""
+"""The rule judge of the world's MMHal-Bench and SHR; its replies are stored like recorded ones."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,11 +28,11 @@ JUDGED = ("mmhal", "shr")
 
 
 class Written(NamedTuple):
-    """What was judged."""
+    """Result of the judge."""
 
     replies: int
     model: str
-    """Who answered; empty where a file doesn't say."""
+    """The model of the answers; empty if a file doesn't name it."""
 
 
 def write_replies(
@@ -49,8 +49,8 @@ def write_replies(
         replies = judge_answers(name, data, answers, error_rate=error_rate, seed=seed)
         lines = (json_of(reply.model_dump(exclude_defaults=True)) for reply in replies)
         write_atomic(out, "".join(f"{line}\n" for line in lines).encode())
-    said = RecordSet(answers / "answers", Answer) if answers.is_dir() else None
-    model = next((answer.producer.name for answer in said.read()), "") if said else ""
+    answer_set = RecordSet(answers / "answers", Answer) if answers.is_dir() else None
+    model = next((answer.producer.name for answer in answer_set.read()), "") if answer_set else ""
     return Written(len(replies), model)
 
 
@@ -68,34 +68,38 @@ def judge_answers(
         )
     benchmark = registry.load(name)
     assert benchmark.read_data is not None  # both have data
-    asked = benchmark.read_data([data / name, *([data / "genome"] if name == "shr" else [])])
-    known = _scenes(data / "scenes.jsonl")
+    items = benchmark.read_data([data / name, *([data / "genome"] if name == "shr" else [])])
+    scenes = _scenes(data / "scenes.jsonl")
     replies: list[RecordedReply] = []
-    for each, text in zip(asked, _texts(benchmark, answers, asked), strict=True):
-        rng = np.random.default_rng(seed_of("rule judge", seed, each.item, text))
+    for item, text in zip(items, _texts(benchmark, answers, items), strict=True):
+        rng = np.random.default_rng(seed_of("rule judge", seed, item.item, text))
         if name == "mmhal":
-            judged = grade(known[each.image], each.type, each.reference, text)
-            reply = mmhal_reply(judged, rng, error_rate)
+            item_grade = grade(scenes[item.image], item.type, item.reference, text)
+            reply = mmhal_reply(item_grade, rng, error_rate)
         else:
             parts = [(part.start, part.end) for part in sentences(text)]
-            reply = shr_reply(known[each.item], text, parts, rng, error_rate)
-        replies.append(RecordedReply(id=each.item, reply=reply, answer=text, model="world-rules"))
+            reply = shr_reply(scenes[item.item], text, parts, rng, error_rate)
+        replies.append(RecordedReply(id=item.item, reply=reply, answer=text, model="world-rules"))
     return replies
 
 
-def _texts(benchmark: Benchmark[Any], answers: Path, asked: Sequence[Any]) -> list[str]:
+def _texts(benchmark: Benchmark[Any], answers: Path, bench_items: Sequence[Any]) -> list[str]:
     """Return the answers to a benchmark's items, of a file or of the folder of `bench run`."""
     if not (answers / "prompts").is_dir():
         assert benchmark.read_answers is not None
-        return [answer.text for answer in benchmark.read_answers(answers, asked)]
+        return [answer.text for answer in benchmark.read_answers(answers, bench_items)]
     items = {
         prompt.key: prompt.source.row
         for prompt in RecordSet(answers / "prompts", Prompt).read()
         if prompt.source.dataset == benchmark.name
     }
-    said = RecordSet(answers / "answers", Answer).read()
-    told = [ItemAnswer(text=a.text, item=items[a.prompt]) for a in said if a.prompt in items]
-    return [answer.text for answer in by_id(told, [each.item for each in asked], answers)]
+    stored_answers = RecordSet(answers / "answers", Answer).read()
+    item_answers = [
+        ItemAnswer(text=a.text, item=items[a.prompt]) for a in stored_answers if a.prompt in items
+    ]
+    return [
+        answer.text for answer in by_id(item_answers, [item.item for item in bench_items], answers)
+    ]
 
 
 def _scenes(path: Path) -> dict[str, Scene]:

@@ -1,4 +1,4 @@
-"""What a demo and a study have in common: one loop of descriptions, corrections and learning."""
+"""Shared settings of a demo and a study: one loop of descriptions, corrections and learning."""
 
 from typing import Annotated, Self
 
@@ -18,13 +18,13 @@ class LoopSettings(InferenceSettings):
 
     MAY_CHANGE = InferenceSettings.MAY_CHANGE | {"settings_tried"}
     model: str = "world:base"
-    """What is asked, corrected and trained: world:base, or a folder."""
+    """The model whose descriptions are corrected and that is trained: world:base, or a folder."""
     prompts: int = Field(default=2000, ge=1)
     """Images that the model describes for the annotator."""
     sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
-    """How those descriptions are drawn."""
+    """Sampling of these descriptions."""
     corrections: int = Field(default=1400, ge=1)
-    """The annotator stops when something was wrong in so many answers: RLHF-V's number."""
+    """The annotator stops after this number of answers with errors: RLHF-V's number."""
     learn: dict[str, WorldLearning] = Field(default={"ddpo": WorldLearning()}, min_length=1)
     """Ways of learning from the same pairs, by the name that the report gives them."""
     settings_tried: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict[str, int])

@@ -1,4 +1,4 @@
-"""From the scores of a demo to its report and summary."""
+"""The report and summary of a demo, from its scores."""
 
 from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
@@ -63,7 +63,7 @@ FIXED = (
 )
 TRADE_OFFS = (model.TradeOff(x=BESIDE[0], y=HEADLINE),)
 EXAMPLES = 4
-"""Images with each model's answer that the page shows."""
+"""Number of images with each model's answer on the page."""
 STRATUM_LABELS = {
     CAPTIONS: "usual scenes",
     f"{CAPTIONS}/missing": "the most usual object is missing",
@@ -72,13 +72,13 @@ STRATUM_LABELS = {
 
 
 class WorldResults(Record):
-    """All that is computed of the scores."""
+    """Values computed from the scores."""
 
     summary: Summary
     strata: tuple[Estimate, ...]
     """Over-generalisation: rate and delta of each model, stratum and decoding."""
     self_knowledge: tuple[Estimate, ...]
-    """What each model knows of what it invents."""
+    """Each model's knowledge of what it invents."""
     length: model.LengthControl | None
     greedy: tuple[Score, ...]
     """Greedy captions of usual scenes, of all models."""
@@ -97,41 +97,45 @@ def read_results(folders: Sequence[Path], tuned: str, against: str = BASE) -> Wo
     """
     scores = [score for folder in folders for score in read_scores(folder)]
     greedy = greedy_captions(scores)
-    asked = [folder / SELF_KNOWLEDGE for folder in folders if (folder / SELF_KNOWLEDGE).exists()]
+    folders_with_scores = [
+        folder / SELF_KNOWLEDGE for folder in folders if (folder / SELF_KNOWLEDGE).exists()
+    ]
     return WorldResults(
         summary=summarise(scores, against=against),
         strata=tuple(further_estimates(scores)),
-        self_knowledge=tuple(e for folder in asked for e in all_estimates(read_scores(folder))),
+        self_knowledge=tuple(
+            e for folder in folders_with_scores for e in all_estimates(read_scores(folder))
+        ),
         length=_equal(greedy, tuned, against),
         greedy=tuple(greedy),
     )
 
 
 def _equal(greedy: Sequence[Score], tuned: str, against: str) -> model.LengthControl | None:
-    """Greedy captions of the two models at equal length; None where one has none."""
-    ours = [s for s in greedy if s.model == tuned]
-    theirs = [s for s in greedy if s.model == against]
-    both = {s.item for s in ours if s.status == "scored"}
-    if not both & {s.item for s in theirs if s.status == "scored"}:
+    """Greedy captions of the two models at equal length; None if one has none."""
+    tuned_scores = [s for s in greedy if s.model == tuned]
+    base_scores = [s for s in greedy if s.model == against]
+    both = {s.item for s in tuned_scores if s.status == "scored"}
+    if not both & {s.item for s in base_scores if s.status == "scored"}:
         return None
-    return length_control(ours, theirs)
+    return length_control(tuned_scores, base_scores)
 
 
 def demo_report(
     settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, Done]
 ) -> model.ReportInput:
-    """All that the demo's report shows."""
+    """All contents of the demo's report."""
     beside = [name for name in settings.learn if name != settings.headline]
     item = item_of(settings.evaluation, RunFolder(out).images)
-    trained = [(name, model_label(name), out / "training" / name) for name in settings.learn]
+    trainings = [(name, model_label(name), out / "training" / name) for name in settings.learn]
     pairs = len(RunFolder(out).pairs.keys())
     models = learnt_models(settings.model, settings.learn, pairs)
-    tried = tried_text(settings.tried)
-    limits = (tried, *limits_of(settings.evaluation.split, 1))
+    trials = tried_text(settings.tried)
+    limits = (trials, *limits_of(settings.evaluation.split, 1))
     subject = world_subject(results.estimates, limits)
     return model.ReportInput(
         title="Demo on the embedded world",
-        summary=f"{_paragraph(settings, out, pairs)} {tried}",
+        summary=f"{_paragraph(settings, out, pairs)} {trials}",
         models=models,
         subject=subject,
         headline=subject.lead(settings.headline, BASE),
@@ -143,14 +147,14 @@ def demo_report(
         examples=choose_examples(
             results.greedy, BASE, settings.headline, item, beside=beside, number=EXAMPLES
         ),
-        curves=(prior_curve(results.greedy, models), *training_curves(trained)),
+        curves=(prior_curve(results.greedy, models), *training_curves(trainings)),
         provenance=provenance_of(out, steps),
     )
 
 
 def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> model.Subject:
     """The world's benchmarks, as a page with these limits shows them."""
-    shown = subject_of(each.benchmark for each in estimates)
+    shown = subject_of(row.benchmark for row in estimates)
     truncated = model.BenchmarkSpec(name=f"{GREEDY}/{CUT}", label="Captions, greedy, truncated")
     return model.Subject(
         metrics=world_metrics(),
@@ -167,16 +171,19 @@ def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> mod
 
 def world_metrics() -> tuple[model.MetricSpec, ...]:
     """Every metric of the world's benchmarks, those of the main table with a chart."""
-    every = (WORLD_CAPTIONS, WORLD_QUESTIONS, WORLD_SELF_KNOWLEDGE)
-    charts = [metric for each in every for metric in each.metrics]
+    benchmarks = (WORLD_CAPTIONS, WORLD_QUESTIONS, WORLD_SELF_KNOWLEDGE)
+    charts = [metric for benchmark in benchmarks for metric in benchmark.metrics]
     charts += WORLD_SELF_KNOWLEDGE.further_metrics
     without = [*WORLD_CAPTIONS.further_metrics, *ADJUSTED_METRICS]
     return metric_specs(charts) + metric_specs(without, chart=False)
 
 
 def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> Curve:
-    """How often something is invented that is not there, over how usual it is."""
-    rates = [(own, rates_by_prior([s for s in greedy if s.model == own.name])) for own in models]
+    """The rate of inventing a missing category, over its prior."""
+    rates = [
+        (model_spec_, rates_by_prior([s for s in greedy if s.model == model_spec_.name]))
+        for model_spec_ in models
+    ]
     return Curve(
         title="What is usual is invented more often",
         x_label="how often the context has it, %",
@@ -184,12 +191,12 @@ def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> C
         scale=100,
         series=tuple(
             CurveSeries(
-                label=own.label,
-                model=own.name,
-                points=points((100 * each.prior, each) for each in some),
+                label=model_spec_.label,
+                model=model_spec_.name,
+                points=points((100 * rate.prior, rate) for rate in model_rates),
             )
-            for own, some in rates
-            if some
+            for model_spec_, model_rates in rates
+            if model_rates
         ),
         note="Greedy captions of usual scenes; bands are 95% intervals from resampled images, "
         f"n = {len({score.item for score in greedy}):,}.",
@@ -197,17 +204,17 @@ def prior_curve(greedy: Sequence[Score], models: Sequence[model.ModelSpec]) -> C
 
 
 T1 = ("chair_sentence", "chair_instance", "wrong_any", "recall", "words")
-"""Metrics that the page shows of captions at temperature 1; summary.json has all."""
+"""Metrics of captions at temperature 1 on the page; summary.json has all."""
 ONLY: dict[str, tuple[str, ...]] = {
     "missing": ("chair_sentence", "overgeneral_rate", "overgeneral_delta"),
     "replaced": ("chair_sentence", "overgeneral_rate", "overgeneral_delta"),
     QUESTIONS: ("accuracy", "f1", "yes_rate", "unparsed"),
 }
-"""Metrics that the page shows of a part or benchmark; summary.json has all."""
+"""Metrics of a part or benchmark on the page; summary.json has all."""
 
 
 def on_page(row: Estimate | Difference) -> bool:
-    """Whether the page shows a figure."""
+    """Whether the page shows a value."""
     benchmark, part, *_ = row.benchmark.split("/")
     if row.benchmark == f"{CAPTIONS}/t1":
         return row.metric in T1
@@ -217,7 +224,7 @@ def on_page(row: Estimate | Difference) -> bool:
 
 
 def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, ...]:
-    """Greedy answers with an invented object, by what the scene has of the usual."""
+    """Greedy answers with an invented object, by whether the usual object is present."""
     return tuple(
         model.StratumEstimate(
             **estimate.model_copy(update={"benchmark": GREEDY}).model_dump(),
@@ -231,29 +238,29 @@ def strata_rows(estimates: Sequence[Estimate]) -> tuple[model.StratumEstimate, .
 
 
 def item_of(evaluation: WorldEvaluation, images: ImageStore) -> Callable[[Score], ItemView]:
-    """What the item of a scored caption looks like to a reader."""
-    asked: dict[str, str] = {}
+    """How an item of a scored caption is shown to readers."""
+    questions: dict[str, str] = {}
 
     def item(score: Score) -> ItemView:
-        if not asked:
+        if not questions:
             selection = ItemSelection(
                 split=evaluation.split, n=evaluation.captions, seed=evaluation.seed
             )
             items = load_captions(selection, images)
-            asked.update((each.key, each.prompt.question) for each in items)
+            questions.update((each.key, each.prompt.question) for each in items)
         scene = find_scene(score.image)
         file = BytesIO()
         render_large(scene).save(file, "PNG")
         truth = " ".join(facts(scene))
-        return ItemView(images=(file.getvalue(),), prompt=asked[score.item], truth=truth)
+        return ItemView(images=(file.getvalue(),), prompt=questions[score.item], truth=truth)
 
     return item
 
 
 def _paragraph(settings: DemoSettings, out: Path, pairs: int) -> str:
-    """A paragraph on what was done."""
+    """A paragraph about the run."""
     folder = RunFolder(out)
-    seen = len(folder.corrections.keys())
+    corrections = len(folder.corrections.keys())
     erring = (
         f", with {settings.error_rate:.0%} of errors missed or corrected wrongly"
         if settings.error_rate
@@ -262,16 +269,17 @@ def _paragraph(settings: DemoSettings, out: Path, pairs: int) -> str:
     ways = " and ".join(model_label(name) for name in settings.learn)
     return (
         f"The base described {settings.prompts:,} images at temperature "
-        f"{settings.sampling.temperature:g}. A simulated person read {seen:,} of its answers and "
-        f"corrected the wrong segments of {pairs:,}{erring}. The base then learnt from these pairs "
-        f"by {ways}. All models were asked about the same {settings.evaluation.captions:,} other "
+        f"{settings.sampling.temperature:g}. A simulated person read {corrections:,} of its "
+        f"answers and corrected the wrong segments of {pairs:,}{erring}. The base then learnt "
+        f"from these pairs by {ways}. All models were asked about the same "
+        f"{settings.evaluation.captions:,} other "
         f"scenes of the {settings.evaluation.split} split, in words that no correction was "
         "collected on."
     )
 
 
 def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) -> DemoResult:
-    """Writes report.html, summary.json and differences.json of a demo whose steps are done."""
+    """Write report.html, summary.json and differences.json of a demo with finished steps."""
     names = (BASE, *settings.learn)
     results = read_results([out / "evaluation" / name for name in names], settings.headline)
     page = demo_report(settings, out, results, steps)
@@ -299,10 +307,12 @@ SHORT: tuple[tuple[model.MetricRef, str], ...] = (
 
 
 def short_table(page: model.ReportInput) -> list[list[str]]:
-    """The main figures of each model, its 95% interval beside each, as text."""
+    """The main values of each model with their 95% intervals, as text."""
     rows = [["greedy, % with 95% interval", *(spec.label for spec in page.models)]]
     for ref, text in SHORT:
         spec = page.metric(ref)
-        found = [page.estimate(own.name, ref) for own in page.models]
-        rows.append([text, *(with_interval(each, spec).replace("%", "") for each in found)])
+        estimates_ = [page.estimate(model_.name, ref) for model_ in page.models]
+        rows.append(
+            [text, *(with_interval(estimate, spec).replace("%", "") for estimate in estimates_)]
+        )
     return rows

@@ -1,4 +1,4 @@
-"""The embedded world as a prompt source: all that general code can ask of it, in one place."""
+"""The embedded world as a prompt source: everything that general code can ask of it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -66,8 +66,10 @@ def _oracle(images: "ImageStore", prompts: Sequence[Prompt]) -> NamedYesNo:
     from groundtune.world.oracle import WorldOracle
 
     del images
-    own = [prompt for prompt in prompts if prompt.source.dataset == DATASET]
-    return WorldOracle({prompt.images[0]: find_scene(prompt.source.row) for prompt in own})
+    world_prompts = [prompt for prompt in prompts if prompt.source.dataset == DATASET]
+    return WorldOracle(
+        {prompt.images[0]: find_scene(prompt.source.row) for prompt in world_prompts}
+    )
 
 
 def _comparer(error_rate: float, seed: int) -> tuple[Comparer, Producer]:

@@ -29,7 +29,7 @@ from groundtune.records import Record
 from groundtune.world.people import RULES as ANNOTATOR_RULES
 
 SELF_KNOWLEDGE = "self-knowledge"
-"""Folder of the scores of what a model knows, beside its other scores."""
+"""Folder of the self-knowledge scores, next to the model's other scores."""
 
 
 class SampleStep(Settings):
@@ -46,7 +46,7 @@ class CorrectStep(Settings):
     """Folder of the answers."""
     out: str
     enough: int
-    """Corrections after which the annotator stops."""
+    """Number of corrections after which the annotator stops."""
     label: LabelSettings
     rules: int = ANNOTATOR_RULES
 
@@ -62,37 +62,37 @@ class LearnStep(Settings):
 
 
 class WorldEvaluation(Record):
-    """On how much a model is measured."""
+    """Size of the evaluation."""
 
     split: Literal["development", "test"] = "development"
-    """Nothing is tuned on test; it opens with --final alone."""
+    """Nothing is tuned on test; it opens only with --final."""
     captions: int = Field(default=500, ge=1)
     """Scenes that are described; a fifth of that of each over-generalisation stratum besides."""
     questions: int = Field(default=150, ge=1)
-    """Scenes that are asked about, some twenty questions each."""
+    """Scenes with questions, about twenty each."""
     self_knowledge: bool = True
-    """Whether the model is then asked about each object that its greedy captions name."""
+    """Whether the model is also asked about each object that its greedy captions name."""
     seed: int = 0
-    """Of the wordings and the draws: the same for all models that are compared."""
+    """Seed of the wordings and the sampling: equal for all models in a comparison."""
 
 
 class EvaluateStep(Settings):
     """Settings of the step that measures a model."""
 
     model: LabelledModel
-    """By a name, or a folder under the run's; its label is its name in scores."""
+    """A name, or a folder under the run's; its label is its name in scores."""
     out: str
     evaluation: WorldEvaluation
     rules: str = f"{CAPTION_RULES}, {QUESTION_RULES}"
 
 
 def sample(folder: Path, settings: SampleStep, progress: Progress) -> None:
-    """The model describes images of the train split."""
+    """Let the model describe images of the train split."""
     run_sample(settings.sample, folder / settings.out, progress)
 
 
 def correct(folder: Path, settings: CorrectStep, progress: Progress) -> None:
-    """The simulated person corrects answers until enough were wrong, and pairs are made of them."""
+    """Let the simulated person correct answers until enough had errors, and make pairs of them."""
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 
     source, out, label = folder / settings.source, folder / settings.out, settings.label
@@ -102,7 +102,7 @@ def correct(folder: Path, settings: CorrectStep, progress: Progress) -> None:
 
 
 def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
-    """A model learns from the pairs."""
+    """Train a model on the pairs."""
     from groundtune.pipeline.train.run import train
 
     training = settings.learning.part(
@@ -117,7 +117,7 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
 
 
 def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
-    """The model describes scenes and answers questions, greedily and at temperature 1."""
+    """Let the model describe scenes and answer questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
     from groundtune.bench.exam import Exam, exam_of, scores_of
     from groundtune.bench.item import ItemSelection
@@ -127,31 +127,34 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     from groundtune.bench.world.self_knowledge import knowledge
     from groundtune.store.images import ImageStore
 
-    asked, out = settings.evaluation, folder / settings.out
+    evaluation, out = settings.evaluation, folder / settings.out
     images = ImageStore(folder / "images")
     model = settings.model.of(model_or_folder(folder, settings.model.model))
-    how = Scoring(mode="strict", model=model.name)
+    scoring = Scoring(mode="strict", model=model.name)
     exams: list[Exam] = []
-    for benchmark, number in ((WORLD_CAPTIONS, asked.captions), (WORLD_QUESTIONS, asked.questions)):
+    for benchmark, number in (
+        (WORLD_CAPTIONS, evaluation.captions),
+        (WORLD_QUESTIONS, evaluation.questions),
+    ):
         progress.start(f"images for {benchmark.name}")
-        selection = ItemSelection(split=asked.split, n=number, seed=asked.seed)
-        exams.append(exam_of(benchmark, (), selection, how, images))
-    shown = images_of((item.prompt for exam in exams for item in exam.data), images)
+        selection = ItemSelection(split=evaluation.split, n=number, seed=evaluation.seed)
+        exams.append(exam_of(benchmark, (), selection, scoring, images))
+    evaluation_images = images_of((item.prompt for exam in exams for item in exam.data), images)
     for learnt in training_images([model.model]):
-        refuse_common(learnt, shown, where=model.model)
+        refuse_common(learnt, evaluation_images, where=model.model)
     generator = open_generator(model, images, name=model.name)
     for exam in exams:
-        answers = answers_of(exam.benchmark, exam.data, generator, asked.seed, out, progress)
+        answers = answers_of(exam.benchmark, exam.data, generator, evaluation.seed, out, progress)
         scores = scores_of(exam, answers)
         store_scores(scores, out)
-        if asked.self_knowledge and exam.benchmark is WORLD_CAPTIONS:
+        if evaluation.self_knowledge and exam.benchmark is WORLD_CAPTIONS:
             greedy = [score for score in scores if score.decoding == "greedy"]
-            known = knowledge(greedy, exam.data, generator, progress, asked.seed)
-            store_scores(known, out / SELF_KNOWLEDGE)
+            knowledge_scores = knowledge(greedy, exam.data, generator, progress, evaluation.seed)
+            store_scores(knowledge_scores, out / SELF_KNOWLEDGE)
 
 
 def sample_job(name: str, settings: SampleStep, inputs: Sequence[str], images: int) -> Job:
-    """The job of `sample`, about so many images."""
+    """The job of `sample`, for this number of images."""
     return Job(
         name=name,
         title=f"describe {images:,} images",
@@ -177,7 +180,7 @@ def correct_job(name: str, settings: CorrectStep, needs: Sequence[str]) -> Job:
 
 
 def learn_job(name: str, settings: LearnStep, needs: Sequence[str], pairs: int) -> Job:
-    """The job of `learn`, on about so many pairs."""
+    """The job of `learn`, for about this number of pairs."""
     return Job(
         name=name,
         title=_title(name),

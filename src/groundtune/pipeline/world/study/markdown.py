@@ -78,7 +78,7 @@ def markdown(settings: StudySettings, page: model.ReportInput, tables: StudyTabl
 
 
 def _is_shown(row: Estimate | Difference) -> bool:
-    """Whether the tables have a metric: of the over-generalisation strata only the main two."""
+    """Whether the tables have a metric: for over-generalisation strata, only the main two."""
     part = row.benchmark.partition("/")[2].partition("/")[0]
     return row.metric in (ROWS if part not in STRATA else (*ROWS[:1], "overgeneral_delta"))
 
@@ -92,18 +92,20 @@ def _head(cells: Sequence[str]) -> str:
 
 
 def estimate_table(page: model.ReportInput, estimates: Sequence[Estimate]) -> str:
-    """A row a metric, a column a model, each with its 95% interval."""
+    """A row per metric, a column per model, each value with its 95% interval."""
     names = list(dict.fromkeys(e.model for e in estimates))
     text = _head(["benchmark", "metric", *names])
     for ref in model.refs_in_order(page, estimates):
         spec = page.metric(ref)
-        found = [model.find_estimate(estimates, name, ref) for name in names]
-        text += _row([ref.benchmark, spec.label, *(with_interval(each, spec) for each in found)])
+        estimates_ = [model.find_estimate(estimates, name, ref) for name in names]
+        text += _row(
+            [ref.benchmark, spec.label, *(with_interval(estimate, spec) for estimate in estimates_)]
+        )
     return text
 
 
 def difference_table(page: model.ReportInput, rows: Sequence[Difference]) -> str:
-    """A row a difference, with its 95% interval and the relative one."""
+    """A row per difference, with its 95% interval and the relative difference."""
     text = _head(["model", "benchmark", "metric", "difference", "relative"])
     for row in rows:
         spec = page.metric(row)
@@ -122,7 +124,7 @@ def relative_text(row: Difference) -> str:
 
 
 def point_table(page: model.ReportInput, x_label: str, points: Sequence[StudyPoint]) -> str:
-    """A row a point of a curve."""
+    """A row per point of a curve."""
     text = _head([x_label, *(name for _, name in CURVES), "relative to the base"])
     for point in points:
         cells = [with_interval(_only(point.estimates, ref), page.metric(ref)) for ref, _ in CURVES]
@@ -132,6 +134,6 @@ def point_table(page: model.ReportInput, x_label: str, points: Sequence[StudyPoi
 
 
 def _only(rows: Sequence[T], ref: model.MetricRef) -> T | None:
-    """The row of a metric, where all are of one model."""
+    """The row of a metric, if all rows are of one model."""
     where = (ref.benchmark, ref.metric)
     return next((row for row in rows if (row.benchmark, row.metric) == where), None)

@@ -1,4 +1,4 @@
-"""The report of a study, and the line in the notebook."""
+"""The report of a study, and its line in the notebook."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -31,13 +31,13 @@ from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import write_object
 
 LINES = "invented", "invented, T = 1", "recall"
-"""The lines of CURVES, as a chart names them."""
+"""Names of the lines of CURVES in a chart."""
 
 
 def report_study(
     settings: StudySettings, out: Path, plan: Plan, steps: Mapping[str, Done]
 ) -> StudyResult:
-    """Writes study.json, study.md and report.html of a study whose runs are done."""
+    """Write study.json, study.md and report.html of a study with finished runs."""
     runs = {name: read_scores(out / folder) for name, folder in plan.scores.items()}
     tables = study_tables(settings, out, plan, runs, steps)
     page = study_page(settings, out, plan, runs, tables, steps)
@@ -60,23 +60,23 @@ def study_page(
     tables: StudyTables,
     steps: Mapping[str, Done],
 ) -> model.ReportInput:
-    """All that the study's report shows."""
+    """All contents of the study's report."""
     twin = [TWIN] if settings.clean_twin else []
     first = Variant(BASE, settings.headline, settings.seeds[0], settings.corrections, 0.0)
     greedy = greedy_captions(runs[BASE]) + [
         s.model_copy(update={"model": settings.headline}) for s in greedy_captions(runs[first.name])
     ]
-    untouched = [*settings.bases, *twin]
-    measured = [score for name in untouched for score in greedy_captions(runs[name])]
+    base_names = [*settings.bases, *twin]
+    caption_scores = [score for name in base_names for score in greedy_captions(runs[name])]
     item = item_of(settings.evaluation, ImageStore(out / "images"))
     chosen = choose_examples(greedy, BASE, settings.headline, item)
     estimates = (*tables.bases, *tables.pooled)
-    tried = tried_text(settings.tried)
-    limits = (tried, *limits_of(settings.evaluation.split, len(settings.seeds)))
+    trials = tried_text(settings.tried)
+    limits = (trials, *limits_of(settings.evaluation.split, len(settings.seeds)))
     subject, models = world_subject(estimates, limits), _models(settings, twin)
     return model.ReportInput(
         title="Study on the embedded world",
-        summary=f"{_description(settings)} {tried}",
+        summary=f"{_description(settings)} {trials}",
         models=models,
         subject=subject,
         headline=subject.lead(settings.headline, BASE),
@@ -88,7 +88,7 @@ def study_page(
         examples=Examples(
             shown=chosen.shown, how=f"Answers of seed {settings.seeds[0]}. {chosen.how}"
         ),
-        curves=(*_curves(settings, tables), prior_curve(measured, models)),
+        curves=(*_curves(settings, tables), prior_curve(caption_scores, models)),
         provenance=provenance_of(out, steps),
     )
 
@@ -122,7 +122,7 @@ def _description(settings: StudySettings) -> str:
 
 def _curves(settings: StudySettings, tables: StudyTables) -> list[Curve]:
     way = model_label(settings.headline)
-    drawn = (
+    curves = (
         ("More corrections, fewer inventions", "corrections", tables.corrections, 1.0, True),
         ("What an annotator's errors cost", "annotator's errors, %", tables.errors, 100.0, False),
     )
@@ -136,12 +136,12 @@ def _curves(settings: StudySettings, tables: StudyTables) -> list[Curve]:
             note=f"{way}; seeds: {len(settings.curve_seeds)}; greedy but for T = 1, temperature 1; "
             "bands are 95% intervals.",
             series=tuple(
-                _series(found, ref, name, factor)
+                _series(points, ref, name, factor)
                 for (ref, _), name in zip(CURVES, LINES, strict=True)
             ),
         )
-        for title, x_label, found, factor, log_x in drawn
-        if len(found) > 1
+        for title, x_label, points, factor, log_x in curves
+        if len(points) > 1
     ]
 
 
@@ -149,9 +149,9 @@ def _series(
     found: Sequence[StudyPoint], ref: model.MetricRef, text: str, factor: float
 ) -> CurveSeries:
     rates = (
-        (factor * point.x, each)
+        (factor * point.x, estimate)
         for point in found
-        for each in point.estimates
-        if (each.benchmark, each.metric) == (ref.benchmark, ref.metric)
+        for estimate in point.estimates
+        if (estimate.benchmark, estimate.metric) == (ref.benchmark, ref.metric)
     )
     return CurveSeries(label=text, points=points(rates))

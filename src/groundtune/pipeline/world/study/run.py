@@ -61,7 +61,7 @@ def study_plan(settings: StudySettings) -> Plan:
 
 
 def _measure(plan: Plan, settings: StudySettings, name: str, model: str, mark: str) -> None:
-    """The evaluation of a model that is there already."""
+    """The evaluation of an existing model."""
     base = settings.labelled(model, name)
     step = EvaluateStep(model=base, out="", evaluation=settings.evaluation)
     step = _placed(step, "evaluation", name.replace(" ", "-"), mark)
@@ -70,8 +70,8 @@ def _measure(plan: Plan, settings: StudySettings, name: str, model: str, mark: s
 
 
 def _add(plan: Plan, settings: StudySettings, variant: Variant, mark: str) -> None:
-    """The jobs of one run, without those that are there for another."""
-    known = {job.name for job in plan.jobs}
+    """Add the jobs of one run that are not in the plan yet."""
+    job_names = {job.name for job in plan.jobs}
     model, learning = settings.bases[variant.base], settings.learn[variant.way]
     sample = SampleStep(sample=settings.descriptions(model, variant.seed), out="")
     sample = _placed(sample, "asked", f"{variant.base}-s{variant.seed}", mark)
@@ -96,7 +96,7 @@ def _add(plan: Plan, settings: StudySettings, variant: Variant, mark: str) -> No
         learn_job(names[2], learn, names[1:2], variant.corrections),
         evaluate_job(names[3], evaluate, needs=names[2:3]),
     ]
-    plan.jobs.extend(job for job in jobs if job.name not in known)
+    plan.jobs.extend(job for job in jobs if job.name not in job_names)
     plan.scores[variant.name] = Path(evaluate.out)
     plan.trained[variant.name] = Path(learn.out)
     if Path(sample.out) not in plan.asked:
@@ -118,7 +118,7 @@ def study(
     notebook: Path | None = None,
     command: Sequence[str] = (),
 ) -> StudyResult:
-    """Does the runs that `out` lacks, and writes study.json, study.md and report.html there.
+    """Run the missing runs of `out`, and write study.json, study.md and report.html there.
 
     The test split (`settings.evaluation.split`) opens only with a `notebook`, which receives one
     dated line.
@@ -142,7 +142,7 @@ def study(
 
 
 def rewrite_study(out: Path) -> Path:
-    """The report of a study that is done, made again of what its folder holds.
+    """Write the report of a finished study again from its folder.
 
     Raises:
         UserError: the study is not done.

@@ -1,4 +1,4 @@
-"""What a study varies, what its runs are called, and what comes of it."""
+"""What a study varies, the names of its runs, and its result."""
 
 from pathlib import Path
 from typing import Literal, NamedTuple, Self
@@ -13,24 +13,24 @@ TWIN = "clean twin"
 
 
 class StudySettings(LoopSettings):
-    """What is varied; the shipped recipe is world-study.
+    """What the study varies; the shipped recipe is world-study.
 
-    `model` is the base of the main result and of the curves, `corrections` the main result's.
+    `model` is the base of the main result and of the curves; `corrections` is the main result's.
     """
 
     command: Literal["study"] = "study"
     other_bases: dict[str, str] = Field(default_factory=dict[str, str])
-    """Bases trained from other seeds, by a name: a folder each."""
+    """Folders of bases trained from other seeds, by name."""
     clean_twin: str = ""
     """A base trained on clean captions from the same seed; measured, never trained on."""
     seeds: tuple[int, ...] = Field(default=(0, 1, 2), min_length=1)
-    """Of scenes, draws, annotator and training, of the main result."""
+    """Seeds of the main result, for scenes, sampling, annotator and training."""
     other_seeds: tuple[int, ...] = (0,)
-    """The same on the other bases."""
+    """Seeds on the other bases."""
     curve: tuple[int, ...] = (50, 200, 700)
-    """Numbers of corrections beside that of the main result."""
+    """Numbers of corrections, besides the main result's."""
     error_rates: tuple[float, ...] = (0.1, 0.2, 0.3)
-    """Of the annotator, beside 0."""
+    """Error rates of the annotator, besides 0."""
     curve_seeds: tuple[int, ...] = (0,)
     """Seeds of the curves' runs."""
 
@@ -42,7 +42,7 @@ class StudySettings(LoopSettings):
 
     @property
     def bases(self) -> dict[str, str]:
-        """All bases that are trained on, by name, that of the main result first."""
+        """All bases that are trained on, by name, with the main result's first."""
         return {BASE: self.model, **self.other_bases}
 
 
@@ -64,7 +64,7 @@ class Variant(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """The jobs, and where the scores of each model will be."""
+    """The jobs, and the folder of each model's scores."""
 
     jobs: list[Job]
     scores: dict[str, Path]
@@ -76,7 +76,7 @@ class Plan(NamedTuple):
 
 
 class StudyResult(NamedTuple):
-    """What a study shows, and where."""
+    """The result of a study, and its files."""
 
     report: Path
     results: Path
@@ -87,16 +87,18 @@ class StudyResult(NamedTuple):
 
 def variants(settings: StudySettings) -> list[Variant]:
     """Every run of the study once: the main result's first."""
-    most = settings.corrections
-    made = [Variant(BASE, way, s, most, 0.0) for s in settings.seeds for way in settings.learn]
-    made += [
-        Variant(base, way, s, most, 0.0)
+    corrections_ = settings.corrections
+    result = [
+        Variant(BASE, way, s, corrections_, 0.0) for s in settings.seeds for way in settings.learn
+    ]
+    result += [
+        Variant(base, way, s, corrections_, 0.0)
         for base in settings.other_bases
         for s in settings.other_seeds
         for way in settings.learn
     ]
     for seed in settings.curve_seeds:
         way = settings.headline
-        made += [Variant(BASE, way, seed, n, 0.0) for n in (*settings.curve, most)]
-        made += [Variant(BASE, way, seed, most, rate) for rate in settings.error_rates]
-    return list(dict.fromkeys(made))
+        result += [Variant(BASE, way, seed, n, 0.0) for n in (*settings.curve, corrections_)]
+        result += [Variant(BASE, way, seed, corrections_, rate) for rate in settings.error_rates]
+    return list(dict.fromkeys(result))

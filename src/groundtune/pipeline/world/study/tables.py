@@ -1,4 +1,4 @@
-"""What a study's scores say: estimates, pooled differences, curves, equal lengths."""
+"""Tables of a study from its scores: estimates, pooled differences, curves, equal lengths."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ Runs = dict[str, list[Score]]
 
 
 class StudyPoint(Record):
-    """A point of a curve: some runs that differ in their seeds only, pooled."""
+    """A point of a curve: runs that differ only in their seeds, pooled."""
 
     x: float
     runs: tuple[str, ...]
@@ -27,12 +27,12 @@ class StudyPoint(Record):
 
 
 class StudyTables(Record):
-    """What study.json holds."""
+    """Content of study.json."""
 
     bases: tuple[Estimate, ...]
-    """Of the bases and the clean twin, with what each knows of what it invents."""
+    """Of the bases and the clean twin, with their self-knowledge."""
     pooled: tuple[Estimate, ...]
-    """Of each way of learning, over the seeds of the main result."""
+    """Of each way of learning, pooled over the seeds of the main result."""
     differences: tuple[Difference, ...]
     """Each way of learning minus the base, pooled over seeds."""
     other_bases: tuple[Difference, ...]
@@ -44,37 +44,42 @@ class StudyTables(Record):
     errors: tuple[StudyPoint, ...]
     """x: the annotator's error rate."""
     length: dict[str, model.LengthControl]
-    """Each way of learning beside the base at equal length, greedy captions."""
+    """Each way of learning compared with the base at equal length, greedy captions."""
     seconds: dict[str, float]
 
 
 def study_tables(
     settings: StudySettings, out: Path, plan: Plan, runs: Runs, steps: Mapping[str, Done]
 ) -> StudyTables:
-    """All that is computed of the scores."""
-    every = variants(settings)
+    """Compute all tables from the scores."""
+    all_variants = variants(settings)
     main = {
-        way: [v for v in every if _main(v, settings) and v.way == way] for way in settings.learn
+        way: [v for v in all_variants if _main(v, settings) and v.way == way]
+        for way in settings.learn
     }
-    measured = [*settings.bases, *([TWIN] if settings.clean_twin else [])]
-    known = [e for name in measured for e in _self_knowledge(out / plan.scores[name])]
+    base_names = [*settings.bases, *([TWIN] if settings.clean_twin else [])]
+    self_knowledge = [e for name in base_names for e in _self_knowledge(out / plan.scores[name])]
     return StudyTables(
-        bases=tuple([e for name in measured for e in estimate_all(runs[name])] + known),
-        pooled=tuple(e for way, some in main.items() for e in pooled_estimates(some, runs, way)),
-        differences=tuple(d for way, some in main.items() for d in _against_base(some, runs, way)),
-        other_bases=tuple(_elsewhere(settings, every, runs)),
-        per_run=tuple(e for variant in every for e in estimate_all(runs[variant.name])),
-        corrections=_curve(settings, every, runs, lambda v: v.corrections),
-        errors=_curve(settings, every, runs, lambda v: v.error_rate),
-        length={way: equal_pooled(some, runs, way) for way, some in main.items()},
+        bases=tuple([e for name in base_names for e in estimate_all(runs[name])] + self_knowledge),
+        pooled=tuple(
+            e for way, members in main.items() for e in pooled_estimates(members, runs, way)
+        ),
+        differences=tuple(
+            d for way, members in main.items() for d in _against_base(members, runs, way)
+        ),
+        other_bases=tuple(_elsewhere(settings, all_variants, runs)),
+        per_run=tuple(e for variant in all_variants for e in estimate_all(runs[variant.name])),
+        corrections=_curve(settings, all_variants, runs, lambda v: v.corrections),
+        errors=_curve(settings, all_variants, runs, lambda v: v.error_rate),
+        length={way: equal_pooled(members, runs, way) for way, members in main.items()},
         seconds={name: done.seconds for name, done in steps.items()},
     )
 
 
 def _main(variant: Variant, settings: StudySettings) -> bool:
     """Whether a run belongs to the main result."""
-    whole = (BASE, settings.corrections, 0.0)
-    return (variant.base, variant.corrections, variant.error_rate) == whole and (
+    main_values = (BASE, settings.corrections, 0.0)
+    return (variant.base, variant.corrections, variant.error_rate) == main_values and (
         variant.seed in settings.seeds
     )
 
@@ -84,55 +89,61 @@ def _self_knowledge(folder: Path) -> list[Estimate]:
     return all_estimates(read_scores(scores)) if scores.exists() else []
 
 
-def pooled_estimates(some: Sequence[Variant], runs: Runs, name: str) -> list[Estimate]:
+def pooled_estimates(members: Sequence[Variant], runs: Runs, name: str) -> list[Estimate]:
     """The same over several runs; an image is resampled with its answers of all runs."""
-    return estimate_all([s for v in some for s in with_seed(runs[v.name], name, v.seed)])
+    return estimate_all([s for v in members for s in with_seed(runs[v.name], name, v.seed)])
 
 
 def _against_base(
-    some: Sequence[Variant], runs: Runs, name: str, base: str = BASE
+    members: Sequence[Variant], runs: Runs, name: str, base: str = BASE
 ) -> list[Difference]:
-    names = [(variant.name, variant.base) for variant in some]
+    names = [(variant.name, variant.base) for variant in members]
     scores = [
-        score for each in dict.fromkeys(n for pair in names for n in pair) for score in runs[each]
+        score
+        for model_name in dict.fromkeys(n for pair in names for n in pair)
+        for score in runs[model_name]
     ]
     return pool(names, scores, model=name, against=base)
 
 
-def _elsewhere(settings: StudySettings, every: Sequence[Variant], runs: Runs) -> list[Difference]:
-    made: list[Difference] = []
+def _elsewhere(
+    settings: StudySettings, all_variants: Sequence[Variant], runs: Runs
+) -> list[Difference]:
+    differences: list[Difference] = []
     for base in settings.other_bases:
         for way in settings.learn:
-            some = [v for v in every if (v.base, v.way) == (base, way)]
-            made += _against_base(some, runs, f"{way} on {base}", base)
-    return made
+            members = [v for v in all_variants if (v.base, v.way) == (base, way)]
+            differences += _against_base(members, runs, f"{way} on {base}", base)
+    return differences
 
 
 def _curve(
     settings: StudySettings,
-    every: Sequence[Variant],
+    all_variants: Sequence[Variant],
     runs: Runs,
     x: Callable[[Variant], float],
 ) -> tuple[StudyPoint, ...]:
-    """Points over what `x` tells of a run, all else as in the main result; seeds pooled."""
-    whole = Variant(BASE, settings.headline, 0, settings.corrections, 0.0)
+    """Points over a property `x` of runs, with all else as in the main result; seeds are pooled."""
+    main_variant = Variant(BASE, settings.headline, 0, settings.corrections, 0.0)
     points: dict[float, list[Variant]] = {}
-    for variant in every:
-        alike = variant._replace(seed=0) == whole
-        varied = x(variant) != x(whole) and (variant.base, variant.way) == whole[:2]
-        if variant.seed in settings.curve_seeds and (alike or varied):
+    for variant in all_variants:
+        alike = variant._replace(seed=0) == main_variant
+        is_varied = (
+            x(variant) != x(main_variant) and (variant.base, variant.way) == main_variant[:2]
+        )
+        if variant.seed in settings.curve_seeds and (alike or is_varied):
             points.setdefault(x(variant), []).append(variant)
     return tuple(
         StudyPoint(
             x=value,
-            runs=tuple(v.name for v in some),
-            estimates=tuple(pooled_estimates(some, runs, settings.headline)),
-            differences=tuple(_against_base(some, runs, settings.headline)),
+            runs=tuple(v.name for v in members),
+            estimates=tuple(pooled_estimates(members, runs, settings.headline)),
+            differences=tuple(_against_base(members, runs, settings.headline)),
         )
-        for value, some in sorted(points.items())
+        for value, members in sorted(points.items())
     )
 
 
-def equal_pooled(some: Sequence[Variant], runs: Runs, name: str) -> model.LengthControl:
+def equal_pooled(members: Sequence[Variant], runs: Runs, name: str) -> model.LengthControl:
     """Greedy captions of a way of learning and of the base at equal length, over all seeds."""
-    return equal_over_seeds([(v.seed, runs[v.name], runs[v.base]) for v in some], name)
+    return equal_over_seeds([(v.seed, runs[v.name], runs[v.base]) for v in members], name)
