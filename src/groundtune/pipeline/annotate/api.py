@@ -1,10 +1,10 @@
 """Annotation projects from Python: fill one, read what people said, and make pairs of it.
 
-    with groundtune.AnnotationProject("photos") as project:
+    with groundtune.AnnotationProject("farm") as project:
         project.add("runs/candidates")
-        pairs = project.pair("runs/photos")
+        pairs = project.pair("runs/farm")
 
-`groundtune annotate photos` opens the same project in the browser.
+`groundtune annotate farm` opens the same project in the browser.
 """
 
 from pathlib import Path
