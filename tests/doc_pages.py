@@ -66,6 +66,18 @@ def commands_of(page: str) -> tuple[list[Command], list[Unrun]]:
     return run, unrun
 
 
+def blocks_of(page: str) -> list[str]:
+    """The Python blocks of a page, made smaller, if its rules say that they are run."""
+    rules = PAGES[page]
+    if not rules.get("blocks"):
+        return []
+    text = (ROOT / page).read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    for old, stand_in in rules.get("replace", {}).items():
+        blocks = [block.replace(old, stand_in) for block in blocks]
+    return blocks
+
+
 def words_of(command: Command) -> list[str]:
     """A command's words without the tool's name; comments are left out."""
     return shlex.split(command.line, comments=True)[1:]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_pages import PAGES, ROOT, Unrun, commands_of, lines_of, words_of
+from doc_pages import PAGES, ROOT, Unrun, blocks_of, commands_of, lines_of, words_of
 from groundtune.cli.app import run
 from readers_folder import make_folder
 
@@ -22,10 +22,13 @@ def follow(page: str) -> None:
     if first := PAGES[page].get("first"):
         follow(first)
     commands, _ = commands_of(page)
-    assert commands
+    blocks = blocks_of(page)
+    assert commands or blocks
     for command in commands:
         assert command.line.startswith("groundtune "), f"no tool runs {command.line!r} here"
         assert run(words_of(command)) == 0, f"{command.page}:{command.number}: {command.line}"
+    for block in blocks:
+        exec(compile(block, page, "exec"), {})
 
 
 @pytest.mark.parametrize("page", ALWAYS)
@@ -59,7 +62,7 @@ def test_every_page_with_commands_is_in_the_table() -> None:
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_replacement_and_exception_is_of_a_line_that_is_there(page: str) -> None:
-    text = "\n".join(line for _, line in lines_of(page))
+    text = "\n".join([*(line for _, line in lines_of(page)), (ROOT / page).read_text()])
     rules = PAGES[page]
     assert [word for word in rules.get("replace", {}) if word not in text] == []
     starts = rules.get("elsewhere", {})
