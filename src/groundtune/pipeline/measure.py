@@ -52,7 +52,7 @@ class ToMeasure(NamedTuple):
 class Measure(Protocol):
     """Measures a run's models, and says how its report shows that."""
 
-    def job(self, wanted: ToMeasure, evaluation: Evaluation) -> Job:
+    def job(self, target: ToMeasure, evaluation: Evaluation) -> Job:
         """Return the job that writes a model's scores.
 
         Raises:

@@ -25,7 +25,7 @@ FIELDS = {CAPTIONS: "captions", QUESTIONS: "questions"}
 class WorldMeasure:
     """Captions and questions about scenes that no run learns from."""
 
-    def job(self, wanted: ToMeasure, evaluation: measure.Evaluation) -> Job:
+    def job(self, target: ToMeasure, evaluation: measure.Evaluation) -> Job:
         """The job that has a model do both benchmarks."""
         unknown = [name for name in evaluation.images if name not in FIELDS]
         if unknown:
@@ -41,8 +41,8 @@ class WorldMeasure:
                 "self_knowledge": False,
             }
         )
-        settings = EvaluateStep(model=wanted.model, out=wanted.out, evaluation=own)
-        return evaluate_job(wanted.job_name, settings, wanted.inputs, wanted.needs)
+        settings = EvaluateStep(model=target.model, out=target.out, evaluation=own)
+        return evaluate_job(target.job_name, settings, target.inputs, target.needs)
 
     def metrics(self, benchmark: str) -> Sequence[Metric]:
         """Those of either benchmark."""
