@@ -16,7 +16,7 @@ def test_a_dry_run_tells_tokens_memory_and_hours_and_writes_nothing(
     words = ["rl", "world-rl", "steps=7", "device=cpu", "--dry-run", "--json", "--out", str(out)]
     assert app.run(words) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert plan["prompts"] == 1000
+    assert plan["prompts"] == 384
     assert plan["answers_per_step"] == 128
     assert plan["steps"] == 7
     assert plan["tokens_per_step_max"] == round(16 * plan["prompt_tokens"]) + 128 * 128
