@@ -10,6 +10,8 @@ from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.records import Score
 
 HOW = {"prompt": "How many people are there?", "parser": "the first number", "source": "nobody"}
+WORDS = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten"]
+NUMBER = re.compile(rf"\d+|\b({'|'.join(WORDS)})\b", re.IGNORECASE)
 COUNTED = {"label": "People", "counted": "right numbers among those read", "max_new_tokens": 16}
 RIGHT = {"numerator": {"right": 1}, "denominator": {"scored": 1}, "better": "higher"}
 
@@ -25,13 +27,13 @@ def items(data, folder, images):
 
 
 def score(data, answers, scoring):
-    """The first number of each answer, compared with the true one."""
+    """The first number of each answer, in digits or in words, compared with the true one."""
     scores = []
     for image, answer in zip(data, answers, strict=True):
-        said = re.search(r"\d+", answer.text)
-        read = (
-            {"values": {"right": said.group() == data[image]}} if said else {"status": "unparsed"}
-        )
+        number = NUMBER.search(answer.text)
+        word = number.group().lower() if number else ""
+        count = str(WORDS.index(word)) if word in WORDS else word
+        read = {"values": {"right": count == data[image]}} if number else {"status": "unparsed"}
         read |= {"key": score_key(PEOPLE, image, answer.text, scoring), "answer": answer.text}
         scores.append(
             Score(benchmark="people", item=image, image=image, model=scoring.model, **read)
