@@ -52,7 +52,7 @@ def test_a_dash_is_as_good_as_an_underscore():
 def people(tmp_path: Path) -> tuple[Path, Path]:
     """The site with the example, and a folder with data, answers and images for it."""
     site = install_example("own_benchmark", tmp_path / "site")
-    rows = [("a.jpg", 2, "2 people"), ("b.jpg", 3, "4"), ("c.jpg", 1, "one")]
+    rows = [("a.jpg", 2, "2 people"), ("b.jpg", 3, "4"), ("c.jpg", 1, "some")]
     data = [json.dumps({"image": image, "people": number}) for image, number, _ in rows]
     answers = [json.dumps({"image": i, "answer": text}) for i, _, text in reversed(rows)]
     (tmp_path / "data.jsonl").write_text("\n".join(data))
