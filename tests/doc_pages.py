@@ -66,15 +66,21 @@ def commands_of(page: str) -> tuple[list[Command], list[Unrun]]:
     return run, unrun
 
 
-def blocks_of(page: str) -> list[str]:
-    """The Python blocks of a page, made smaller, if its rules say that they are run."""
+def blocks_of(page: str) -> list[tuple[int, str]]:
+    """The Python blocks of a page with their line numbers, if its rules say that they are run.
+
+    They are made smaller as commands are.
+    """
     rules = PAGES[page]
     if not rules.get("blocks"):
         return []
     text = (ROOT / page).read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-    for old, stand_in in rules.get("replace", {}).items():
-        blocks = [block.replace(old, stand_in) for block in blocks]
+    blocks: list[tuple[int, str]] = []
+    for match in re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL):
+        block = match[1]
+        for old, stand_in in rules.get("replace", {}).items():
+            block = block.replace(old, stand_in)
+        blocks.append((text.count("\n", 0, match.start()) + 1, block))
     return blocks
 
 

@@ -5,11 +5,12 @@ smaller, and stand-ins replace what a reader has: pages.yaml says which, and wha
 """
 
 import re
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
 
-from doc_pages import PAGES, ROOT, Unrun, blocks_of, commands_of, lines_of, words_of
+from doc_pages import PAGES, ROOT, Command, Unrun, blocks_of, commands_of, lines_of, words_of
 from groundtune.cli.app import run
 from readers_folder import make_folder
 
@@ -18,17 +19,19 @@ OTHERS = [page for page in PAGES if page not in ALWAYS and "not_yet" not in PAGE
 
 
 def follow(page: str) -> None:
-    """Run the commands of a page, and before them those of the page that it continues."""
+    """Run a page's commands and blocks in its order, and before them the page that it continues."""
     if first := PAGES[page].get("first"):
         follow(first)
     commands, _ = commands_of(page)
     blocks = blocks_of(page)
     assert commands or blocks
-    for command in commands:
-        assert command.line.startswith("groundtune "), f"no tool runs {command.line!r} here"
-        assert run(words_of(command)) == 0, f"{command.page}:{command.number}: {command.line}"
-    for block in blocks:
-        exec(compile(block, page, "exec"), {})
+    steps: list[tuple[int, Command | str]] = [(each.number, each) for each in commands]
+    for number, step in sorted([*steps, *blocks], key=itemgetter(0)):
+        if isinstance(step, str):
+            exec(compile(step, f"{page}:{number}", "exec"), {})
+            continue
+        assert step.line.startswith("groundtune "), f"no tool runs {step.line!r} here"
+        assert run(words_of(step)) == 0, f"{step.page}:{step.number}: {step.line}"
 
 
 @pytest.mark.parametrize("page", ALWAYS)
