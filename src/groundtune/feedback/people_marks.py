@@ -113,7 +113,8 @@ def _text(row: Row, name: str) -> str:
 
 
 def _labels(row: Row, name: str) -> dict[str, bool]:
-    value = row.fields.get(name)
-    if not isinstance(value, dict) or not all(each in (0, 1) for each in value.values()):
+    value: object = row.fields.get(name)
+    labels = cast("dict[str, object]", value) if isinstance(value, dict) else {"": None}
+    if not all(each in (0, 1) for each in labels.values()):
         raise UserError(f"{name!r} is not an object of labels 0 and 1.", row.where, FIX)
-    return {text: bool(each) for text, each in cast("dict[str, int]", value).items()}
+    return {text: bool(each) for text, each in labels.items()}

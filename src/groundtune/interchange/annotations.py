@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.store.rows import Row, beginning, json_members, json_rows
+from groundtune.store.rows import Fields, Row, beginning, json_members, json_rows
 
 WHAT_TO_GIVE = (
     "Give COCO's instances_*.json or captions_*.json, Visual Genome's region_descriptions.json or "
@@ -126,7 +126,7 @@ def _read_coco(path: Path, told: Annotations) -> bool:
     return seen
 
 
-def _coco(key: str, fields: dict[str, Any], held: _Coco, told: Annotations) -> None:
+def _coco(key: str, fields: Fields, held: _Coco, told: Annotations) -> None:
     """Read a row of one of COCO's lists."""
     if key == "images":
         image = told.images[int(fields["id"])]

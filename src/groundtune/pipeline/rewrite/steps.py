@@ -45,8 +45,7 @@ def run_steps(room: Room, answers: Sequence[Answer]) -> tuple[RewriteSummary, Ma
         extended=sum(each.extended for each in drafts),
         wordings=wordings.asked,
         wordings_lost=wordings.lost,
-        **lost,
-    )
+    ).model_copy(update=lost)
     made, counts = _further(room, read, claims, alternatives, counts, described)
     proposals = {**alternatives, **additions}
     return _summary(room, counts, described, claims, proposals), made
