@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from groundtune.pipeline.plan.run import Effect, RecipePlan
 
 
@@ -77,9 +79,20 @@ def _summary(made: "RecipePlan") -> dict[str, object]:
         "tokens": _short(made.tokens),
         "memory": f"{made.memory_gb:.1f} GB of {made.memory_there_gb:.0f} GB: {fits}",
         "cost": f"{made.dollars:.0f} dollars" if made.dollars else "no price (--price)",
-        **{f"{each.benchmark} can show": _shown(each) for each in made.effects},
+        **{
+            f"{each.benchmark} can show{f' ({number})' * (number > 1)}": _shown(each)
+            for number, each in _numbered(made.effects)
+        },
         **{f"note {number}": note for number, note in enumerate(made.notes, 1)},
     }
+
+
+def _numbered(effects: "Sequence[Effect]") -> "list[tuple[int, Effect]]":
+    """Return each figure with its place among those of its benchmark, from 1."""
+    return [
+        (sum(other.benchmark == each.benchmark for other in effects[: at + 1]), each)
+        for at, each in enumerate(effects)
+    ]
 
 
 def _shown(effect: "Effect") -> str:
