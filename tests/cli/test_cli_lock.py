@@ -15,6 +15,7 @@ from groundtune.cli import app
 from groundtune.cli.commands import COMMANDS
 from groundtune.errors import UserError
 from groundtune.pipeline.align.side_by_side import write_beside
+from groundtune.pipeline.annotate.project import open_project
 from lock_holder import end_holder, start_holder
 
 LINES = {
@@ -46,6 +47,7 @@ LINES = {
     "check": "world:base --images FOLDER",
     "import": "trl ANSWERS",
     "export": "trl FOLDER",
+    "project backup": "PROJECT",
     "best-of": "FOLDER --model MODEL --reference world:base",
     "world show": "",
     "world train": "base",
@@ -59,6 +61,7 @@ LINES = {
 FILES = {
     "recipes copy": "a.yaml",
     "export": "a.jsonl",
+    "project backup": "a.zip",
     "world show": "a.png",
     "world judge": "a.jsonl",
 }
@@ -88,7 +91,13 @@ def inputs(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     pairs = folder / "pairs.jsonl"
     pairs.write_text('{"prompt": "What?", "chosen": "A cup.", "rejected": "A cat."}\n')
     assert app.run(["import", "trl", str(pairs), "--out", str(folder)]) == 0
-    paths = {"MODEL": tiny_llava, "FOLDER": folder, "ANSWERS": answers}
+    open_project(folder / "project", {}).close()
+    paths = {
+        "PROJECT": folder / "project",
+        "MODEL": tiny_llava,
+        "FOLDER": folder,
+        "ANSWERS": answers,
+    }
     paths |= {"SCORES": folder / "one", "OTHERS": folder / "two"}
     return {word: str(path) for word, path in paths.items()}
 

@@ -25,6 +25,7 @@ from groundtune.store.annotations.database import open_database
 from groundtune.store.files import whole_file, write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
+from groundtune.store.lock import one_writer
 
 MANIFEST = "backup.json"
 _LARGEST_MANIFEST = 64 * 2**20
@@ -43,6 +44,7 @@ class Manifest(Record):
     """The sha256 of each file, by its name in the archive."""
 
 
+@one_writer(is_file=True)
 def back_up(project: Project, out: Path) -> Manifest:
     """Write a project to a file, completely or not at all.
 
