@@ -15,6 +15,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.pipeline.exchange.run import import_layout
 from groundtune.store.images import ImageStore
+from groundtune.store.sheets import without_guard
 
 HEADERS = "question,image,answer,corrected answer"
 ROW = "What is here?,a.jpg,Two cups on a table.,One cup on a table."
@@ -155,7 +156,7 @@ def test_any_texts_of_a_table_come_back(
     prompts, pairs, _ = read_all("corrections", tmp_path / "c.csv", store)
     write_all("corrections", tmp_path / "out.csv", pairs, prompts, store)
     with (tmp_path / "out.csv").open(encoding="utf-8-sig", newline="") as file:
-        assert list(csv.reader(file))[1] == cells
+        assert [without_guard(cell) for cell in list(csv.reader(file))[1]] == cells
 
 
 def test_a_workbook_is_not_written(tmp_path: Path):

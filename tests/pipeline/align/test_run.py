@@ -221,7 +221,8 @@ def test_truth_is_chosen_by_only_where_a_source_knows_it(
     assert (raised.value.what, raised.value.where, raised.value.fix) == (
         "The truth about these prompts is not known.",
         "choose.by=truth, prompts=mine.jsonl",
-        "Set choose.by=claims, or use prompts of a source that knows it: world:400.",
+        "Set choose.by=claims, or use prompts of a source that knows it: "
+        "world:400, world-hard:400.",
     )
     assert not (tmp_path / "out").exists()
 

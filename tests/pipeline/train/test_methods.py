@@ -62,7 +62,8 @@ def test_a_method_trains_and_its_terms_are_logged(
 ):
     train(params.model_copy(update={"method": method}), tmp_path / "out", SilentProgress())
     first, second = lines(tmp_path / "out")
-    terms = {"ha_dpo": {"anchor"}, "mdpo": {"anchor", "image"}}.get(method.type, set())
+    every = {"ha_dpo": {"anchor"}, "mdpo": {"anchor", "image"}, "kto": {"wanted", "unwanted"}}
+    terms = every.get(method.type, set())
     assert {f"term_{name}" for name in terms | {"preference"}} == {
         name for name in second if name.startswith("term_")
     }

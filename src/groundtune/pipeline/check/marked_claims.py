@@ -5,7 +5,6 @@ OUT/claims-to-mark/        the images
 OUT/kept-claims.jsonl      every claim with a verdict, and whether it is kept
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -78,7 +77,7 @@ def read_claim_marks(path: Path, claims: Sequence[Claim]) -> list[MarkedClaim]:
             continue
         if not isinstance(true, bool):
             raise UserError(
-                f'"true" is {json.dumps(true)[:40]}.', row.where, "Write true, false, or null."
+                f'"true" is {json_of(true)[:40]}.', row.where, "Write true, false, or null."
             )
         found[key] = MarkedClaim(known[key], not true)
     return list(found.values())
