@@ -42,10 +42,10 @@ def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
     shown = [*estimates(scores, BEFORE), *(estimates(scores, last) if last != BEFORE else [])]
     known = {each.metric for each in shown}
     measured = tuple(spec for spec in specs if spec.name in known)
-    models = [model.ModelSpec(name=BEFORE, label="Before training")]
+    models = [model.ModelSpec(name=BEFORE, label="Base")]
     if last != BEFORE:
         note = f"{settings.method.type}, credit {settings.method.credit}, {len(steps)} steps"
-        models.append(model.ModelSpec(name=last, label="After training", note=note))
+        models.append(model.ModelSpec(name=last, label=settings.method.type.upper(), note=note))
     wrong = [spec.name for spec in measured if spec.better == "lower"]
     subject = model.Subject(
         metrics=measured,
