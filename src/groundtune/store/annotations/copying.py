@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Table, func, insert, select, text
 
 from groundtune.store.annotations.database import Database
-from groundtune.store.annotations.tables import EVENTS, FILES, METADATA
+from groundtune.store.annotations.tables import EVENTS, METADATA, PASSING
 
 _AT_ONCE = 1000
 
@@ -13,7 +13,7 @@ _AT_ONCE = 1000
 def copy_database(source: Database, target: Database) -> int:
     """Copy every row into an empty database of the same version; return the number of events.
 
-    All but files: those of a database server are images, which travel apart.
+    All but files, which travel apart, and sessions, links and failed logins.
 
     What is written to the source meanwhile is left out whole: one transaction reads everything.
 
@@ -34,7 +34,7 @@ def copy_database(source: Database, target: Database) -> int:
 
 
 def _tables() -> list[Table]:
-    return [table for table in METADATA.sorted_tables if table is not FILES]
+    return [table for table in METADATA.sorted_tables if table not in PASSING]
 
 
 def _continue_numbers(connection: Connection) -> None:

@@ -43,6 +43,10 @@ PEOPLE = Table(
     Column("name", String(200), nullable=False),
     Column("role", String(16), nullable=False),  # annotator, reviewer or owner
     Column("created", Float, nullable=False),
+    Column("login", String(200)),  # the name in small letters; None without a password
+    Column("password", String(200)),  # its argon2 hash
+    Column("closed", Float),  # since when the account is closed
+    Index("ix_people_login", "login", unique=True),
 )
 
 EVENTS = Table(
@@ -86,3 +90,51 @@ FILES = Table(
     Column("data", LargeBinary, nullable=False),
 )
 """Of projects on a database server, which have no folder."""
+
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("id", String(64), primary_key=True),  # sha256 of the cookie's token
+    Column("person", String(64), ForeignKey("people.id"), nullable=False),
+    Column("agent", String(200), nullable=False),  # the browser's name
+    Column("created", Float, nullable=False),
+    Column("seen", Float, nullable=False),
+    Index("ix_sessions_person", "person"),
+)
+
+LINKS = Table(
+    "links",
+    METADATA,
+    Column("id", String(64), primary_key=True),  # sha256 of the link's token
+    Column("person", String(64), ForeignKey("people.id")),  # whose password it sets; None invites
+    Column("role", String(16), nullable=False),
+    Column("uses", Integer, nullable=False),  # how many people may still use it
+    Column("created", Float, nullable=False),
+    Column("until", Float, nullable=False),
+)
+
+FAILURES = Table(
+    "failures",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("login", String(200), nullable=False),  # "" for one that nobody has
+    Column("address", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Index("ix_failures_address", "address", "at"),
+    Index("ix_failures_login", "login", "at"),
+)
+"""Logins that failed, kept for a day."""
+
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("id", Integer, primary_key=True),
+    Column("at", Float, nullable=False),
+    Column("by", String(64), ForeignKey("people.id")),  # None for the command line
+    Column("action", String(40), nullable=False),
+    Column("subject", String(64), ForeignKey("people.id")),
+    Column("details", Text, nullable=False),  # JSON; never a person's name
+)
+
+PASSING = (FILES, SESSIONS, LINKS, FAILURES)
+"""What a copy of a project doesn't take: files travel apart, and nobody stays logged in."""
