@@ -23,6 +23,8 @@ def fill_compared(
 ) -> RunFolder:
     """Write answers and all comparisons of a prompt's answers: fewer cats are better.
 
+    An answer without cats hallucinates as much as the others.
+
     `texts` replaces those of answers by key; the first `ties` comparisons have no better answer.
     """
     folder = RunFolder(path)
@@ -47,6 +49,7 @@ def fill_compared(
         for first, second in combinations(own, 2):
             turned = number % 2 == 0
             pair = (second, first) if turned else (first, second)
+            more = "tie" if first.index == 0 else "first" if turned else "second"
             compared.append(
                 Comparison(
                     key=f"c-{first.key}-{second.key}",
@@ -54,6 +57,7 @@ def fill_compared(
                     first=pair[0].key,
                     second=pair[1].key,
                     better="second" if turned else "first",
+                    hallucinates_more=more,
                     by=PERSON,
                 )
             )

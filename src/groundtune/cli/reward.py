@@ -17,6 +17,7 @@ def train(
     learn: Literal["answers", "words"] | None = None,
     facts: str | None = None,
     out: Path = Path("runs/reward"),
+    dry_run: bool = False,
     json: bool = False,
 ) -> None:
     """Train a reward model on comparisons, pairs or corrections.
@@ -29,6 +30,7 @@ def train(
 
         groundtune reward train world-reward --feedback runs/compared --out runs/reward
         groundtune reward train world-reward head=linear --feedback runs/compared --facts truth
+        groundtune reward train world-reward --feedback runs/compared --dry-run
         groundtune reward train --model llava-hf/llava-1.5-7b-hf --feedback runs/rlhf-v
 
     Args:
@@ -40,6 +42,7 @@ def train(
         facts: Facts that the reward model reads: none, the prompts' (shown), those of another image
             as a placebo (other-scene), or the whole truth as an upper bound (truth).
         out: Folder for the reward model, its checkpoints and the report.
+        dry_run: Report examples, tokens, memory and hours without training. Loads no weights.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
@@ -66,6 +69,12 @@ def train(
     )
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints
     with open_progress(silent=json or follower) as progress:
+        if dry_run:
+            from groundtune.pipeline.reward.plan import plan_reward
+
+            if not follower:
+                finish(plan_reward(params, progress).model_dump(), json=json)
+            return
         result = train_reward(params, out, progress, command=sys.argv)
     if follower:
         return

@@ -25,6 +25,8 @@ class ServedOptions:
     """The model before training; enables self_feedback."""
     tuned: str | None = None
     """Model whose reward, compared with the reference, ranks the answers (default: MODEL)."""
+    reward: str | None = None
+    """Reward model (a folder, an installed package's name or a URL); enables reward."""
     labeler: str | None = None
     """Model that checks claims, or "self"; enables check."""
     divider: str | None = None
@@ -48,14 +50,16 @@ def serve(
 ) -> None:
     """Serve a model with an OpenAI-compatible API, self-feedback and claim checks.
 
-    POST /v1/chat/completions accepts images as data URLs and streams. Two extra fields: with
-    self_feedback, the server samples n answers and returns the one with the highest reward; with
-    check, it checks each claim of the answer. Open / to try it; /metrics is for Prometheus. Stop
+    POST /v1/chat/completions accepts images as data URLs and streams. Three extra fields: with
+    self_feedback or reward, the server samples n answers and returns the one with the highest
+    reward, its own or a reward model's; with check, it checks each claim of the answer. POST
+    /v1/reward rewards answers that you have. Open / to try it; /metrics is for Prometheus. Stop
     it with Ctrl-C.
 
     For example:
 
         groundtune serve world:base --labeler world:labeler
+        groundtune serve world:base --reward runs/reward/model
         groundtune serve runs/ddpo/model --label tuned --reference world:base --port 8010
 
     Args:

@@ -8,14 +8,15 @@ from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from groundtune import __version__
 from groundtune.serve.errors import ApiError, internal_error
 from groundtune.serve.guard import REQUEST_ID, Guard
-from groundtune.serve.response import ChatResponse
-from groundtune.serve.schema import ChatRequest
+from groundtune.serve.response import ChatResponse, RewardResponse
+from groundtune.serve.schema import ChatRequest, RewardRequest
 from groundtune.serve.service import Service
 
 log = logging.getLogger(__name__)
@@ -54,10 +55,11 @@ def build_app(service: Service, *, token: str = "") -> Guard:
 
 
 def _add_api(app: FastAPI, service: Service) -> None:
-    body = {"content": {"application/json": {"schema": {"$ref": _REF.format(model="ChatRequest")}}}}
-
     async def chat() -> Response:
         return ChatResponse(service)
+
+    async def reward() -> Response:
+        return RewardResponse(service)
 
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [_model(service)]}
@@ -78,12 +80,19 @@ def _add_api(app: FastAPI, service: Service) -> None:
     app.post(
         "/v1/chat/completions",
         summary="Answer a conversation",
-        openapi_extra={"requestBody": body | {"required": True}},
+        openapi_extra=_body(ChatRequest),
     )(chat)
+    app.post("/v1/reward", summary="Reward answers", openapi_extra=_body(RewardRequest))(reward)
     app.get("/v1/models", summary="The model")(models)
     app.get("/v1/models/{name:path}", summary="The model by its name")(model)
     app.get("/health", summary="Whether the server is up")(health)
     app.get("/metrics", summary="Counters for Prometheus")(metrics)
+
+
+def _body(schema: type[BaseModel]) -> dict[str, Any]:
+    """Return a route's description of its body, which FastAPI doesn't parse."""
+    content = {"application/json": {"schema": {"$ref": _REF.format(model=schema.__name__)}}}
+    return {"requestBody": {"content": content, "required": True}}
 
 
 def _add_page(app: FastAPI) -> None:
@@ -108,6 +117,7 @@ def _model(service: Service) -> dict[str, Any]:
         "created": service.started,
         "owned_by": "groundtune",
         "self_feedback": service.rewarders is not None,
+        "reward": service.rewarder is not None,
         "check": service.check is not None,
     }
 
@@ -133,10 +143,11 @@ async def _our_fault(request: Request, error: Exception) -> Response:
 
 
 def _schema(app: FastAPI) -> dict[str, Any]:
-    """The OpenAPI document, with the schema of the chat's body, which FastAPI doesn't parse."""
+    """The OpenAPI document, with the schemas of the bodies, which FastAPI doesn't parse."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
-    chat = ChatRequest.model_json_schema(ref_template=_REF)
-    parts: dict[str, Any] = chat.pop("$defs", {})
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    schemas |= parts | {"ChatRequest": chat}
+    for each in (ChatRequest, RewardRequest):
+        schema = each.model_json_schema(ref_template=_REF)
+        parts: dict[str, Any] = schema.pop("$defs", {})
+        schemas |= parts | {each.__name__: schema}
     return document

@@ -41,4 +41,4 @@ class Limits(Record):
     n: int = Field(default=8, ge=1)
     """Answers per request."""
     candidates: int = Field(default=64, ge=1)
-    """Candidates of a request with self-feedback."""
+    """Candidates of a request with self-feedback or reward, or answers to reward."""

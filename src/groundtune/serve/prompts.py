@@ -2,9 +2,10 @@
 
 import secrets
 from codecs import BOM_UTF8
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
 from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
@@ -12,8 +13,10 @@ from groundtune.serve.backend import AnswerRequest
 from groundtune.serve.errors import ApiError, bad_body
 from groundtune.serve.images import RequestImage, read_image
 from groundtune.serve.limits import Limits
-from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn
+from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn, RewardRequest
 from groundtune.store.keys import key_of, seed_of
+
+T = TypeVar("T", bound=BaseModel)
 
 _STRUCTURE = 10_000
 """Maximum brackets or commas of a body, besides those in its texts."""
@@ -26,33 +29,65 @@ class ParsedChat(NamedTuple):
     images: list[RequestImage]
 
 
+class AnswersToReward(NamedTuple):
+    """A valid request for rewards and its images."""
+
+    prompt: Prompt
+    answers: list[str]
+    images: list[RequestImage]
+
+
 def parse_chat(body: bytes, limits: Limits) -> ChatRequest:
     """Parse the request and check its limits. Images are not decoded yet.
 
     Raises:
         ApiError: not JSON, wrong types, unknown fields, or beyond a limit.
     """
+    chat = _parsed(body, limits, ChatRequest)
+    _check_messages(chat.messages, limits)
+    _bound("n", chat.n or 1, limits.n, "answers")
+    if chat.candidates is not None:
+        name = _chooser(chat)
+        _bound(f"{name}.n", chat.candidates, limits.candidates, "candidates")
+        _refuse_conflicts(chat, name)
+    return chat
+
+
+def parse_reward(body: bytes, limits: Limits) -> RewardRequest:
+    """Parse a request for rewards and check its limits. Images are not decoded yet.
+
+    Raises:
+        ApiError: as `parse_chat`.
+    """
+    request = _parsed(body, limits, RewardRequest)
+    _check_messages(request.messages, limits)
+    _bound("answers", len(request.answers), limits.candidates, "answers")
+    for name in ("answers", "facts", "options"):
+        letters = sum(map(len, getattr(request, name)))
+        _bound(name, letters, limits.text_characters, "characters of text")
+    return request
+
+
+def _parsed(body: bytes, limits: Limits, schema: type[T]) -> T:
     _refuse_many_parts(body, limits)
     try:
         fields: object = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
         raise ApiError("invalid_json", f"The body is not JSON: {error}.") from error
     try:
-        chat = ChatRequest.model_validate(fields)
+        return schema.model_validate(fields)
     except ValidationError as error:
         raise bad_body(error) from error
-    images = sum(len(_images(message)) for message in chat.messages)
-    letters = sum(_letters(message) for message in chat.messages)
-    _bound("messages", len(chat.messages), limits.messages, "messages")
+
+
+def _check_messages(messages: Sequence[MessageIn], limits: Limits) -> None:
+    images = sum(len(_images(message)) for message in messages)
+    letters = sum(_letters(message) for message in messages)
+    _bound("messages", len(messages), limits.messages, "messages")
     _bound("messages", images, limits.images, "images")
     _bound("messages", letters, limits.text_characters, "characters of text")
-    _bound("n", chat.n or 1, limits.n, "answers")
-    if chat.self_feedback is not None:
-        _bound("self_feedback.n", chat.self_feedback.n, limits.candidates, "candidates")
-        _refuse_conflicts(chat)
-    if not any(message.role == "user" for message in chat.messages):
+    if not any(message.role == "user" for message in messages):
         raise ApiError("invalid_value", "There is no user message.", param="messages")
-    return chat
 
 
 def clamped_fields(chat: ChatRequest, limits: Limits) -> dict[str, dict[str, int]]:
@@ -69,13 +104,9 @@ def read_chat(chat: ChatRequest, limits: Limits) -> ParsedChat:
     Raises:
         ApiError: an image can't be read.
     """
-    images: list[RequestImage] = []
-    messages = tuple(
-        _message(message, f"messages.{i}.content", limits, images)
-        for i, message in enumerate(chat.messages)
-    )
+    messages, images = _read_messages(chat.messages, limits)
     seed = secrets.randbits(63) if chat.seed is None else chat.seed % 2**63
-    answers = chat.self_feedback.n if chat.self_feedback else chat.n or 1
+    answers = chat.candidates or chat.n or 1
     answer_request = AnswerRequest(
         prompt=Prompt(key=key_of("serve", messages), messages=messages),
         sampling=_sampling(chat, limits),
@@ -84,6 +115,30 @@ def read_chat(chat: ChatRequest, limits: Limits) -> ParsedChat:
         messages=[_plain(message) for message in chat.messages],
     )
     return ParsedChat(answer_request, images)
+
+
+def read_reward(request: RewardRequest, limits: Limits) -> AnswersToReward:
+    """Return a request for rewards with decoded images. Slow: run it in a thread.
+
+    Raises:
+        ApiError: an image can't be read.
+    """
+    messages, images = _read_messages(request.messages, limits)
+    facts, options = tuple(request.facts), tuple(request.options)
+    key = key_of("serve", messages, facts, options)
+    prompt = Prompt(key=key, messages=messages, facts=facts, options=options)
+    return AnswersToReward(prompt, request.answers, images)
+
+
+def _read_messages(
+    asked: Sequence[MessageIn], limits: Limits
+) -> tuple[tuple[Message, ...], list[RequestImage]]:
+    images: list[RequestImage] = []
+    messages = tuple(
+        _message(message, f"messages.{i}.content", limits, images)
+        for i, message in enumerate(asked)
+    )
+    return messages, images
 
 
 def _refuse_many_parts(body: bytes, limits: Limits) -> None:
@@ -96,10 +151,18 @@ def _refuse_many_parts(body: bytes, limits: Limits) -> None:
         raise ApiError("limit_exceeded", "The body has too many parts.")
 
 
-def _refuse_conflicts(chat: ChatRequest) -> None:
+def _chooser(chat: ChatRequest) -> str:
+    """Return the field that asks for the best of several answers."""
+    return "self_feedback" if chat.self_feedback is not None else "reward"
+
+
+def _refuse_conflicts(chat: ChatRequest, name: str) -> None:
+    if chat.self_feedback is not None and chat.reward is not None:
+        message = "self_feedback and reward both choose the answer: use one of them."
+        raise ApiError("invalid_value", message, param="reward")
     if (chat.n or 1) > 1:
-        raise ApiError("invalid_value", "self_feedback gives one answer: n must be 1.", param="n")
-    if chat.temperature == 0 and chat.self_feedback and chat.self_feedback.n > 1:
+        raise ApiError("invalid_value", f"{name} gives one answer: n must be 1.", param="n")
+    if chat.temperature == 0 and (chat.candidates or 1) > 1:
         raise ApiError(
             "invalid_value",
             "Greedy decoding (temperature 0) gives one answer, so there is nothing to choose from.",

@@ -1,5 +1,6 @@
 """Builds responses in the API's form: a completion, or the chunks of a stream."""
 
+import math
 import secrets
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,7 +8,7 @@ from typing import Any
 
 from groundtune.protocols import Reply
 from groundtune.records import Claim
-from groundtune.serve.service import ChatFeedback, ChatResult
+from groundtune.serve.service import AnswerRewards, ChatFeedback, ChatResult
 
 
 class Envelope:
@@ -31,7 +32,7 @@ class Envelope:
         self._model = model
 
     def completion(self, result: ChatResult) -> dict[str, Any]:
-        """Return the complete reply. `check` is in each choice, `self_feedback` at the top."""
+        """Return the complete reply. `check` is in each choice, how it was chosen at the top."""
         choices: list[dict[str, Any]] = []
         for index, reply in enumerate(result.replies):
             choice: dict[str, Any] = {
@@ -135,4 +136,21 @@ def _note(result: ChatResult, claims: Sequence[Claim], checked: int) -> str | No
 
 
 def _feedback(feedback: ChatFeedback | None) -> dict[str, Any]:
-    return {} if feedback is None else {"self_feedback": feedback._asdict()}
+    if feedback is None:
+        return {}
+    found = feedback._asdict()
+    if feedback.normalise is None:
+        del found["normalise"]
+        return {"reward": found}
+    return {"self_feedback": found}
+
+
+def reward_body(found: AnswerRewards) -> dict[str, Any]:
+    """Return rewards in the form that `groundtune reward score` reads, with words if there are."""
+    if found.words is None:
+        return {"rewards": found.rewards}
+    words = [
+        [{"start": w.start, "end": w.end, "value": w.value} for w in own if math.isfinite(w.value)]
+        for own in found.words
+    ]
+    return {"rewards": found.rewards, "words": words}

@@ -1,10 +1,11 @@
-"""Handles one chat request: reads its body within limits, sends the reply, complete or streamed.
+"""Handles one request: reads its body within limits, sends the reply, complete or streamed.
 
 If the client disconnects, its work is cancelled.
 """
 
 import asyncio
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, TypeVar
 
@@ -14,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from groundtune.serve.errors import ApiError, HungUp, internal_error, too_slow
 from groundtune.serve.gate import Slot
 from groundtune.serve.guard import REQUEST_ID
-from groundtune.serve.prompts import clamped_fields, parse_chat
-from groundtune.serve.replies import Envelope
+from groundtune.serve.prompts import clamped_fields, parse_chat, parse_reward
+from groundtune.serve.replies import Envelope, reward_body
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import ChatResult, Service
 from groundtune.store.json_writing import json_of
@@ -32,8 +33,8 @@ _EVENTS = {
 }
 
 
-class ChatResponse(Response):
-    """The response to one chat request."""
+class BoundedResponse(Response, ABC):
+    """The response to one request, whose size and time are bounded."""
 
     def __init__(self, service: Service) -> None:
         super().__init__()
@@ -46,10 +47,7 @@ class ChatResponse(Response):
         try:
             async with asyncio.timeout(limits.seconds):
                 with self._service.gate.enter() as slot:
-                    chat = await self._read(scope, receive, slot)
-                    reply = self._envelope(chat, wire)
-                    respond = self._stream if chat.stream else self._whole
-                    work = respond(chat, wire, reply)
+                    work = await self._begin(await self._read(scope, receive, slot), wire)
                     finish = await _until_gone(work, receive)
                 # release the slot before the client sees the end and sends its next request
                 await finish()
@@ -61,22 +59,53 @@ class ChatResponse(Response):
             self._service.metrics.count("requests_total", path=scope["path"], status="499")
             scope["groundtune.hung_up"] = True
         except Exception:
-            log.exception("chat request %s failed", scope[REQUEST_ID])
+            log.exception("request %s failed", scope[REQUEST_ID])
             await wire.fail(internal_error(scope[REQUEST_ID]))
 
-    async def _read(self, scope: Scope, receive: Receive, slot: Slot) -> ChatRequest:
+    @abstractmethod
+    async def _begin(self, body: bytes, wire: "_Wire") -> Coroutine[Any, Any, _Finish]:
+        """Return the work of a request; it returns what sends the end of the reply.
+
+        Raises:
+            ApiError: the request is refused.
+        """
+
+    async def _read(self, scope: Scope, receive: Receive, slot: Slot) -> bytes:
         limits = self._service.limits
         _check_headers(dict(scope["headers"]), limits.body_bytes)
         try:
             async with asyncio.timeout(limits.body_seconds):
-                body = await _read_body(receive, limits.body_bytes, slot)
+                return await _read_body(receive, limits.body_bytes, slot)
         except TimeoutError as error:
             message = f"The body did not arrive in {limits.body_seconds:g} seconds."
             raise ApiError("body_timeout", message) from error
+
+
+class RewardResponse(BoundedResponse):
+    """The response to a request for rewards."""
+
+    async def _begin(self, body: bytes, wire: "_Wire") -> Coroutine[Any, Any, _Finish]:
+        self._service.refuse_reward()
         async with self._service.gate.readers:
-            chat = await asyncio.to_thread(parse_chat, body, limits)
+            request = await asyncio.to_thread(parse_reward, body, self._service.limits)
+
+        async def work() -> _Finish:
+            found = await self._service.reward(request)
+            return lambda: wire.json(200, reward_body(found))
+
+        return work()
+
+
+class ChatResponse(BoundedResponse):
+    """The response to one chat request."""
+
+    async def _begin(self, body: bytes, wire: "_Wire") -> Coroutine[Any, Any, _Finish]:
+        async with self._service.gate.readers:
+            chat = await asyncio.to_thread(parse_chat, body, self._service.limits)
         self._service.refuse(chat)
-        return chat
+        reply = self._envelope(chat, wire)
+        respond = self._stream if chat.stream else self._whole
+        return respond(chat, wire, reply)
 
     def _envelope(self, chat: ChatRequest, wire: "_Wire") -> Envelope:
         """Return the form of the reply; a header and the reply say which fields were lowered."""

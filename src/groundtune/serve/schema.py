@@ -208,6 +208,13 @@ class SelfFeedback(_Part):
     """The sum is divided by the answer's length in tokens to this power: true is 1."""
 
 
+class BestByReward(_Part):
+    """Best of n by the server's reward model."""
+
+    n: int = Field(default=4, ge=1)
+    """Number of candidates; 1 only rewards the answer."""
+
+
 class ChatRequest(_Part):
     """A chat request."""
 
@@ -272,6 +279,7 @@ class ChatRequest(_Part):
     """Without a seed, every request is sampled anew."""
     stop: StopIn | None = None
     self_feedback: SelfFeedback | None = None
+    reward: BestByReward | None = None
     check: bool | None = None
     """Return each claim of the answer with its characters, p(yes) and a verdict."""
 
@@ -282,9 +290,27 @@ class ChatRequest(_Part):
         return tuple(text for text in texts if text)
 
     @property
+    def candidates(self) -> int | None:
+        """Number of candidates, of which one is chosen; None if nothing is chosen."""
+        chosen = self.self_feedback or self.reward
+        return None if chosen is None else chosen.n
+
+    @property
     def with_usage(self) -> bool:
         """Whether a stream ends with the usage."""
         return self.stream_options is not None and self.stream_options.include_usage
+
+
+class RewardRequest(_Part):
+    """Answers to reward; the form in which `groundtune reward score` asks a server."""
+
+    messages: list[MessageIn] = Field(min_length=1, max_length=_MANY)
+    """The conversation up to the answers."""
+    facts: list[str] = Field(default=[], max_length=_MANY)
+    """True statements about the images, for reward models that read facts."""
+    options: list[str] = Field(default=[], max_length=_MANY)
+    """The options of a question."""
+    answers: list[str] = Field(min_length=1, max_length=_MANY)
 
 
 _CLASSES: tuple[type[_Part], ...] = (MessageIn, StreamOptions, ChatRequest)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from groundtune.errors import not_finite
-from groundtune.protocols import Reply, Rewarder
+from groundtune.pipeline.reward.rewarders import OpenedRewarder
+from groundtune.protocols import Reply, Rewarder, SpanReward
 from groundtune.records import Claim, Prompt
 from groundtune.serve.backend import AnswerRequest, Backend, ClaimCheck, Say
 from groundtune.serve.errors import ApiError
@@ -17,8 +18,8 @@ from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
 from groundtune.serve.metrics import Metrics
-from groundtune.serve.prompts import read_chat
-from groundtune.serve.schema import ChatRequest, SelfFeedback
+from groundtune.serve.prompts import read_chat, read_reward
+from groundtune.serve.schema import ChatRequest, RewardRequest
 from groundtune.serve.thread import ModelThread, refusal
 
 RewarderOf = Callable[[float], Rewarder]
@@ -38,8 +39,17 @@ class ChatFeedback(NamedTuple):
     """Generated tokens of all candidates."""
     sample_seconds: float
     score_seconds: float
-    normalise: float
-    """The power of the length by which rewards were divided."""
+    normalise: float | None
+    """The power of the length by which rewards were divided; None for a reward model's."""
+
+
+class AnswerRewards(NamedTuple):
+    """What the reward model says of answers."""
+
+    rewards: list[float | None]
+    """One per answer; None if it is not a finite number."""
+    words: list[list[SpanReward]] | None
+    """One per word of each answer, below 0 where it is wrong; None if the model learnt no words."""
 
 
 class ChatResult(NamedTuple):
@@ -68,6 +78,9 @@ class Service:
     """Also computes rewards and claims."""
     limits: Limits = field(default_factory=Limits)
     rewarders: RewarderOf | None = None
+    """The model's own reward, for self_feedback."""
+    rewarder: OpenedRewarder | None = None
+    """A reward model, a package's reward or a server's, for the field reward and /v1/reward."""
     check: ClaimCheck | None = None
     batch_size: int = 16
     """Number of answers whose claims are checked together."""
@@ -89,6 +102,8 @@ class Service:
     async def close(self) -> None:
         """Close the model's thread and the connections upstream."""
         await self.backend.close()
+        if self.rewarder is not None:
+            self.rewarder.close()
         self.thread.close()
 
     def refuse(self, chat: ChatRequest) -> None:
@@ -105,12 +120,43 @@ class Service:
                 "self_feedback needs a reference model: start the server with --reference.",
                 param="self_feedback",
             )
+        if chat.reward is not None:
+            self.refuse_reward()
         if chat.check and self.check is None:
             raise ApiError(
                 "not_available",
                 "check needs a labeler: start the server with --labeler.",
                 param="check",
             )
+
+    def refuse_reward(self) -> None:
+        """Raise ApiError if this server has no reward model."""
+        if self.rewarder is None:
+            raise ApiError(
+                "not_available",
+                "Rewards need a reward model: start the server with --reward.",
+                param="reward",
+            )
+
+    async def reward(self, request: RewardRequest) -> AnswerRewards:
+        """Return the rewards of answers, in the request's turn.
+
+        Raises:
+            ApiError: the error for the client.
+        """
+        assert self.rewarder is not None
+        rewarder = self.rewarder.rewarder
+        async with self.gate.turn():
+            async with self.gate.readers:
+                read = await asyncio.to_thread(read_reward, request, self.limits)
+            prompts, answers = [read.prompt] * len(read.answers), read.answers
+            with self.images.lend(read.images):
+                values = await self.thread.run(lambda: rewarder.reward(prompts, answers))
+                words = None
+                if self.rewarder.by_words is not None:
+                    by_words = self.rewarder.by_words
+                    words = await self.thread.run(lambda: by_words.reward_spans(prompts, answers))
+        return AnswerRewards(_finite(values), words)
 
     async def answer(self, chat: ChatRequest, say: Say | None) -> ChatResult:
         """Answer a request in its turn; the text goes to `say` as soon as it is final.
@@ -133,16 +179,14 @@ class Service:
         self, chat: ChatRequest, request: AnswerRequest, say: Say | None
     ) -> ChatResult:
         feedback: ChatFeedback | None = None
-        if chat.self_feedback is None:
+        if chat.candidates is None:
             answers = await self.backend.answer(request, say)
             replies = answers.replies
         else:
             began = time.monotonic()
             answers = await self.backend.answer(request)
             seconds = time.monotonic() - began
-            feedback = await self._choose(
-                request.prompt, answers.replies, chat.self_feedback, seconds
-            )
+            feedback = await self._choose(request.prompt, answers.replies, chat, seconds)
             replies = [answers.replies[feedback.chosen]]
             if say is not None:
                 say(0, replies[0].text)
@@ -152,20 +196,18 @@ class Service:
         return ChatResult(replies, answers.prompt_tokens, tokens, feedback, claims, images)
 
     async def _choose(
-        self, prompt: Prompt, candidates: Sequence[Reply], options: SelfFeedback, seconds: float
+        self, prompt: Prompt, candidates: Sequence[Reply], chat: ChatRequest, seconds: float
     ) -> ChatFeedback:
         """Choose the candidate with the highest reward; an empty one only if all are empty.
 
         Raises:
             ApiError: no candidate has a finite reward.
         """
-        assert self.rewarders is not None
-        rewarder = self.rewarders(float(options.normalise))
+        rewarder, normalise = self._rewarder_of(chat)
         texts = list(dict.fromkeys(reply.text for reply in candidates))
         began = time.monotonic()
         values = await self.thread.run(lambda: rewarder.reward([prompt] * len(texts), texts))
-        finite = [value if math.isfinite(value) else None for value in values]
-        reward = dict(zip(texts, finite, strict=True))
+        reward = dict(zip(texts, _finite(values), strict=True))
         rewards = [reward[reply.text] for reply in candidates]
         if not any(value is not None for value in rewards):
             error = not_finite("rewards of all candidates", self.model)
@@ -182,8 +224,17 @@ class Service:
             tokens=sum(reply.tokens for reply in candidates),
             sample_seconds=seconds,
             score_seconds=time.monotonic() - began,
-            normalise=float(options.normalise),
+            normalise=normalise,
         )
+
+    def _rewarder_of(self, chat: ChatRequest) -> tuple[Rewarder, float | None]:
+        """Return who chooses, and the power of the length by which rewards are divided."""
+        if chat.self_feedback is None:
+            assert self.rewarder is not None
+            return self.rewarder.rewarder, None
+        assert self.rewarders is not None
+        normalise = float(chat.self_feedback.normalise)
+        return self.rewarders(normalise), normalise
 
     async def _claims(self, prompt: Prompt, replies: Sequence[Reply]) -> list[list[Claim]]:
         texts = [reply.text for reply in replies]
@@ -199,6 +250,10 @@ class Service:
         results = iter(self.check(prompts, [text for item in items for text in item.texts]))
         for place in places:
             place.end([next(results) for _ in place.item.texts])
+
+
+def _finite(values: Sequence[float]) -> list[float | None]:
+    return [value if math.isfinite(value) else None for value in values]
 
 
 class _Texts(NamedTuple):

@@ -10,12 +10,14 @@ from groundtune.errors import UserError
 from groundtune.hosts import is_this_machine
 from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
 from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint, refuse_same
+from groundtune.pipeline.reward.settings import Show
 from groundtune.protocols import Divider, Progress
 from groundtune.records import Sampling
 from groundtune.serve.limits import Limits
 
 if TYPE_CHECKING:
     from groundtune.pipeline.feedback.claims import Labelling
+    from groundtune.pipeline.reward.rewarders import OpenedRewarder
     from groundtune.serve.backend import Backend, ClaimCheck
     from groundtune.serve.images import LentImages
     from groundtune.serve.service import RewarderOf, Service
@@ -37,8 +39,14 @@ class ServeSettings(LabelledModel):
     reference, for example for an upstream server's answers."""
     beta: float = Field(default=0.1, gt=0)
     """DPO's beta (RLAIF-V's, arXiv 2405.17220): scales r, which changes no choice."""
+    reward: str = ""
+    """Reward model for the field reward and for /v1/reward: its folder, the name of an installed
+    package's reward, or a server's URL."""
+    facts: Show | None = None
+    """Facts that it reads; its own setting if not given. Only /v1/reward can send any."""
     labeler: str = ""
-    """The model that checks claims: "self", or a model as above; needed for check."""
+    """The model that checks claims: "self", a model as above, or the folder of a token-level reward
+    model, which marks wrong words and needs no divider; needed for check."""
     divider: str = SELF
     """The divider of answers into claims: "self" is the labeler, "world" the rules of that prompt
     source (also if the labeler is world:...), or a model as above."""
@@ -105,6 +113,7 @@ def open_service(settings: ServeSettings, progress: Progress) -> "Service":
         limits=settings.limits,
         batch_size=settings.batch_size,
         rewarders=_rewarders(settings, models) if settings.reference else None,
+        rewarder=_rewarder(settings, models, progress) if settings.reward else None,
         check=_check(settings, models) if settings.labeler else None,
     )
 
@@ -183,11 +192,31 @@ def _rewarders(settings: ServeSettings, models: _LoadedModels) -> "RewarderOf":
     return reward_with
 
 
+def _rewarder(
+    settings: ServeSettings, models: _LoadedModels, progress: Progress
+) -> "OpenedRewarder":
+    from groundtune.pipeline.reward.rewarders import RewarderSettings, open_rewarder
+
+    progress.start(f"load {settings.reward}")
+    asked = RewarderSettings(
+        rewarder=settings.reward,
+        facts=settings.facts,
+        device=settings.device,
+        dtype=settings.dtype,
+    )
+    return open_rewarder(asked, models.images)
+
+
 def _check(settings: ServeSettings, models: _LoadedModels) -> "ClaimCheck":
     from groundtune.generate.yes_no import check_labeler
+    from groundtune.pipeline.feedback.claims import Labelling
+    from groundtune.pipeline.feedback.wrong_words import finds_words, open_words
     from groundtune.serve.check import LabelledCheck
     from groundtune.serve.images import RequestImage
 
+    if finds_words(settings.labeler):
+        words = open_words(settings.labeler, models.images, settings.device, settings.dtype)
+        return LabelledCheck(Labelling(divider=words, labeler=words, by=words.producer()))
     model = settings.role(settings.labeler)
     labeler, name = models.labeler(model), model.model
     blank = RequestImage(_CONTROL, Image.new("RGB", (64, 64), "white"))

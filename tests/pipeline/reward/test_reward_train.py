@@ -18,7 +18,9 @@ from safetensors.torch import load_file, save_file
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes import find
+from groundtune.pipeline.reward.data import DIFFERS
 from groundtune.pipeline.reward.model import load_reward_model
+from groundtune.pipeline.reward.plan import plan_reward
 from groundtune.pipeline.reward.run import RewardResult, train_reward
 from groundtune.pipeline.reward.settings import FactSettings, RewardSettings, Validation
 from groundtune.pipeline.reward.spec import read_spec
@@ -60,8 +62,29 @@ def test_it_learns_which_answers_win_and_is_better_than_a_guess(trained: Trained
     assert not found.accuracy.at_chance
     assert found.baselines["shorter wins"].value == 1
     assert set(found.buckets) <= {"shorter", "much shorter"}
+    assert [found.groups[name].n for name in DIFFERS] == [
+        found.accuracy.n // 3,
+        2 * found.accuracy.n // 3,
+    ]
+    assert DIFFERS[1] in trained.result.report.read_text("utf-8")
     assert "Pair" not in trained.result.report.read_text("utf-8")
     assert "Calibration" in trained.result.report.read_text("utf-8")
+
+
+def test_a_dry_run_counts_what_the_run_does(trained: Trained):
+    settings = settings_for(trained.tiny, trained.folder.path)
+    plan = plan_reward(settings, SilentProgress())
+    found = trained.result.evaluation
+    assert (plan.examples, plan.held_out) == (found.learnt, found.accuracy.n)
+    assert plan.steps == len(read_lines(trained.out / "log.jsonl", ""))
+    separate = plan_reward(settings.model_copy(update={"pack": False}), SilentProgress())
+    assert (plan.engine, separate.engine) == ("packed", "separate")
+    assert plan.answer_tokens == separate.answer_tokens < plan.row_tokens < separate.row_tokens
+    trained_model = load_file(trained.result.model / "model.safetensors")
+    assert plan.weights == sum(each.numel() for each in trained_model.values())
+    assert 0 < plan.trained_weights < plan.weights
+    assert plan.memory_gb > 0
+    assert plan.hours > 0
 
 
 def test_a_loaded_model_gives_packed_answers_the_rewards_of_each_alone(trained: Trained):

@@ -51,6 +51,8 @@ class Evaluation(Record):
     accuracy: Accuracy
     buckets: dict[str, Accuracy]
     """By the better answer's length against the other's."""
+    groups: dict[str, Accuracy] = Field(default_factory=dict[str, Accuracy])
+    """By what the answers differ in, where annotators said which one hallucinates more."""
     baselines: dict[str, Accuracy]
     """Of rules that see no image: shorter or longer wins, as the learnt examples have it; and of
     claims, where they were checked."""
@@ -67,6 +69,8 @@ class Margin(NamedTuple):
     worse: float
     words: int
     """Words of the better answer less those of the other."""
+    differs: str = ""
+    """In what the answers differ; "" if that is unknown."""
 
 
 def accuracy(margins: Sequence[Margin]) -> Accuracy:
@@ -94,6 +98,12 @@ def by_length(margins: Sequence[Margin]) -> dict[str, Accuracy]:
     for margin in margins:
         groups[bucket_of(margin.words)].append(margin)
     return {name: accuracy(own) for name, own in groups.items() if own}
+
+
+def by_difference(margins: Sequence[Margin]) -> dict[str, Accuracy]:
+    """Return the accuracy by what the answers differ in; unknown differences are in no group."""
+    names = sorted({margin.differs for margin in margins if margin.differs})
+    return {name: accuracy([m for m in margins if m.differs == name]) for name in names}
 
 
 def bucket_of(words: int) -> str:

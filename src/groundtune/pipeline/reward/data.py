@@ -14,6 +14,8 @@ from groundtune.store.keys import key_of, seed_of
 
 SURE_SHARE = 0.75
 """Share of the prompts whose facts must fit their own answers better than another prompt's do."""
+DIFFERS = ("answers with more and less wrong", "answers that differ only in what is right")
+"""Groups of comparisons, by which answer hallucinates more: one of them, or neither."""
 FEWEST = 8
 """Prompts below which that isn't counted."""
 
@@ -26,6 +28,8 @@ class Compared(NamedTuple):
     better: str
     worse: str
     tie: bool = False
+    differs: str = ""
+    """In what the answers differ, as DIFFERS names it; "" if the annotator was not asked."""
 
 
 class Marked(NamedTuple):
@@ -150,8 +154,16 @@ def _compared(
         better, worse = texts[row.first], texts[row.second]
         if row.better == "second":
             better, worse = worse, better
-        made.append(Compared(row.key, row.prompt, better, worse, row.better == "tie"))
+        made.append(
+            Compared(row.key, row.prompt, better, worse, row.better == "tie", _differs(row))
+        )
     return made
+
+
+def _differs(row: Comparison) -> str:
+    if row.hallucinates_more in (None, "unsure"):
+        return ""
+    return DIFFERS[row.hallucinates_more == "tie"]
 
 
 def _is_bad(

@@ -9,6 +9,7 @@ from groundtune.pipeline.reward.accuracy import (
     Evaluation,
     Margin,
     accuracy,
+    by_difference,
     by_length,
     by_words,
     calibration,
@@ -47,12 +48,14 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> Measure
             better=rewards[each.prompt, each.better],
             worse=rewards[each.prompt, each.worse],
             words=len(each.better.split()) - len(each.worse.split()),
+            differs=each.differs,
         )
         for each in held
     ]
     evaluation = Evaluation(
         accuracy=accuracy(margins),
         buckets=by_length(margins),
+        groups=by_difference(margins),
         baselines=_baselines(held, margins, data),
         calibration=calibration(margins),
         learnt=len(data.learnt),

@@ -1,5 +1,6 @@
 """The report of a reward model: accuracy next to baselines, by length, and calibration."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from groundtune.bench.metric import Metric
@@ -46,19 +47,22 @@ def write_page(out: Path, settings: RewardSettings, found: Evaluation) -> Path:
             limits=(LIMIT,),
         ),
         estimates=tuple(_estimate(name, each) for name, each in rows.items()),
-        strata=tuple(
-            model.StratumEstimate(
-                **_estimate(REWARD, found.buckets[name]).model_dump(),
-                by="The better answer's length against the other's",
-                stratum=name,
-            )
-            for name in BUCKETS
-            if name in found.buckets
-        ),
+        strata=tuple(_strata(found)),
         curves=(_calibration(found),) if found.calibration else (),
         provenance=provenance_of(out),
     )
     return write_report(out, page)
+
+
+def _strata(found: Evaluation) -> Iterator[model.StratumEstimate]:
+    lengths = {name: found.buckets[name] for name in BUCKETS if name in found.buckets}
+    for by, groups in (
+        ("The better answer's length against the other's", lengths),
+        ("What the answers differ in", found.groups),
+    ):
+        for name, own in groups.items():
+            row = _estimate(REWARD, own).model_dump()
+            yield model.StratumEstimate(**row, by=by, stratum=name)
 
 
 def gaps(found: Evaluation) -> list[str]:

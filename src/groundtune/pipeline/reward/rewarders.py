@@ -6,7 +6,7 @@ takes the prompts' `Images` and returns a `Rewarder`.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from pydantic import Field
 
@@ -15,10 +15,13 @@ from groundtune.generate.endpoint import EndpointLimits, plain_url
 from groundtune.pipeline.reward.settings import Show
 from groundtune.pipeline.reward.spec import NAME, read_spec
 from groundtune.plugins import PluginFault, Plugins
-from groundtune.protocols import Images, Rewarder
+from groundtune.protocols import Images, Rewarder, SpanRewarder
 from groundtune.recipe_loading import Settings
 from groundtune.records import Prompt
 from groundtune.store.keys import key_of
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.reward.model import RewardModel
 
 ENTRY_POINTS = "groundtune.rewards"
 MakeRewarder = Callable[[Images], Rewarder]
@@ -47,6 +50,8 @@ class OpenedRewarder(NamedTuple):
     rewarder: Rewarder
     identity: str
     close: Callable[[], None]
+    by_words: SpanRewarder | None = None
+    """The same for words, if it is a reward model that learnt them."""
 
 
 def _fault_of(name: str, found: object) -> PluginFault | None:
@@ -103,7 +108,9 @@ def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
         server = HttpRewarder(name, images, settings.limits)
         return OpenedRewarder(_WithFacts(server, settings.facts), identity, server.close)
     if (Path(name) / NAME).is_file():
-        return OpenedRewarder(_model(settings, images), identity, _nothing)
+        model = _model(settings, images)
+        words = model if model.reading.learn == "words" else None
+        return OpenedRewarder(model, identity, _nothing, words)
     found: Any = REWARDS.load(name)(images)
     if not callable(getattr(found, "reward", None)):
         raise UserError(
@@ -115,7 +122,7 @@ def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
     return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing)
 
 
-def _model(settings: RewarderSettings, images: Images) -> Rewarder:
+def _model(settings: RewarderSettings, images: Images) -> "RewardModel":
     from groundtune.pipeline.reward.model import load_reward_model
 
     model = load_reward_model(

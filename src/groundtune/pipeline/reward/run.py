@@ -60,7 +60,7 @@ def train_reward(
     """
     data = read_data(settings)
     prompts = list(data.prompts.values())
-    _check(settings, data)
+    check_reading(settings, data)
     import torch
 
     from groundtune.engine.hidden import HiddenStates, TokenValues
@@ -119,8 +119,12 @@ def _result(out: Path) -> RewardResult:
     return RewardResult(out / "model", found, out / "report.html")
 
 
-def _check(settings: RewardSettings, data: RewardData) -> None:
-    """Refuse facts that don't fit; warn if a frozen projector will cost accuracy."""
+def check_reading(settings: RewardSettings, data: RewardData) -> None:
+    """Refuse facts that don't fit; warn if a frozen projector will cost accuracy.
+
+    Raises:
+        UserError: facts are missing, are those of other images, or are more than their name says.
+    """
     if settings.learn == "words" and "projector" not in settings.tune.parts:
         log.warning("the projector isn't trained (tune.parts): TLDR found fewer wrong words so")
     facts, where = settings.judging.facts, str(settings.feedback)

@@ -11,7 +11,7 @@ from groundtune.pipeline.train.checks import check_reach, check_settings
 from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.engine import engine_for, limits_of
 from groundtune.pipeline.train.run import encode, training_schedule
-from groundtune.pipeline.train.settings import TrainSettings
+from groundtune.pipeline.train.settings import Optimised, TrainSettings
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rate, sizes_of
@@ -86,9 +86,10 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
     reasons = [drop.reason for drop in pairs.dropped]
     weights = sum(each.numel() for each in vlm.model.parameters())
     tuned = apply(vlm.model, settings.tune)
-    costs = _costs(
-        settings, vlm, sizes_of(tuned, adapted=settings.tune.type != "full"), pairs, rows
-    )
+    works = [_work(vlm, pairs, row) for row in rows]
+    work = Work(*(sum(part) for part in zip(*works, strict=True)))
+    sizes = sizes_of(tuned, adapted=settings.tune.type != "full")
+    costs = costs_of(settings, settings.device, sizes, work)
     epochs = steps / max(1, -(-len(pairs) // settings.batch_size))
     answers = [answer for index in range(len(pairs)) for answer in distinct(pairs.answers(index))]
     return TrainingPlan(
@@ -109,17 +110,20 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
         decoder_reached=round(reached, 4),
         engine=engine.name or "separate",
         memory_gb=round(costs.memory / 1e9, 3),
-        reference_minutes=round(costs.reference / 60, 2),
+        reference_minutes=round(costs.forward / 60 * ("reference" in settings.method.needs), 2),
         training_minutes=round(costs.epoch * epochs / 60, 2),
     )
 
 
-class _Costs(NamedTuple):
+class Costs(NamedTuple):
+    """What the passes of an epoch take."""
+
     memory: int
-    reference: float
-    """Seconds."""
+    """Bytes at the peak."""
+    forward: float
+    """Seconds of the passes without a gradient."""
     epoch: float
-    """Seconds."""
+    """Seconds of the passes that train."""
 
 
 def _rows(settings: TrainSettings, pairs: "EncodedPairs") -> "list[PlannedRow]":
@@ -134,27 +138,19 @@ def _rows(settings: TrainSettings, pairs: "EncodedPairs") -> "list[PlannedRow]":
     ]
 
 
-def _costs(
-    settings: TrainSettings,
-    vlm: "Vlm",
-    sizes: Sizes,
-    pairs: "EncodedPairs",
-    rows: "list[PlannedRow]",
-) -> _Costs:
+def costs_of(settings: Optimised, device_name: str, sizes: Sizes, work: Work) -> Costs:
+    """Return what an epoch of this work takes in one process on a device."""
     import torch
 
     from groundtune.engine.head import CHUNK_BYTES
     from groundtune.train.precision import device_of, resolve_dtype
 
-    device = device_of(settings.device)
+    device = device_of(device_name)
     dtype = resolve_dtype(settings.dtype, device)
-    works = [_work(vlm, pairs, row) for row in rows]
-    work = Work(*(sum(part) for part in zip(*works, strict=True)))
     together = min(limits_of(settings).tokens, work.tokens)
     speed = EFFICIENCY * rate(device, getattr(torch, dtype), together, sizes)
     passes = flop(sizes, work, training=True, checkpointing=settings.gradient_checkpointing)
-    needs_reference = "reference" in settings.method.needs
-    forward = flop(sizes, work, training=False) if needs_reference else 0.0
+    forward = flop(sizes, work, training=False)
     peak = memory(
         sizes,
         tokens=together,
@@ -165,7 +161,7 @@ def _costs(
         checkpointing=settings.gradient_checkpointing,
         chunk_bytes=CHUNK_BYTES,
     )
-    return _Costs(peak, forward / speed, passes / speed)
+    return Costs(peak, forward / speed, passes / speed)
 
 
 def _work(vlm: "Vlm", pairs: "EncodedPairs", row: "PlannedRow") -> Work:

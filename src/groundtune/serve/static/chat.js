@@ -22,7 +22,7 @@ async function connect() {
     model = (await reply.json()).data[0];
     at("model").textContent = model.id;
     at("check-option").hidden = at("legend").hidden = !model.check;
-    at("best-option").hidden = !model.self_feedback;
+    at("best-option").hidden = !model.self_feedback && !model.reward;
   } catch {
     at("model").textContent = "the server can't be reached";
   }
@@ -70,7 +70,7 @@ function request(question) {
   if (image) content.unshift({ type: "image_url", image_url: { url: image } });
   const body = { model: model.id, stream: true, temperature: 0.7, messages: [{ role: "user", content }] };
   const best = Number(at("best").value);
-  if (model.self_feedback && best > 1) body.self_feedback = { n: best };
+  if (best > 1) body[model.reward ? "reward" : "self_feedback"] = { n: best };
   if (model.check && at("check").checked) body.check = true;
   return body;
 }
@@ -128,7 +128,7 @@ async function read(reply, side, answer) {
   let feedback = null;
   let cut = false;
   for await (const event of events(reply)) {
-    feedback = event.self_feedback ?? feedback;
+    feedback = event.reward ?? event.self_feedback ?? feedback;
     for (const choice of event.choices) {
       answer.textContent += choice.delta.content ?? "";
       check = choice.check ?? check;
@@ -147,7 +147,8 @@ async function read(reply, side, answer) {
 function chosen(feedback) {
   const seconds = (feedback.sample_seconds + feedback.score_seconds).toFixed(1);
   const reward = feedback.rewards[feedback.chosen].toFixed(3);
-  return `Best of ${feedback.n} by the model's own reward (${reward}): ${feedback.tokens} tokens, ${seconds} s.`;
+  const by = "normalise" in feedback ? "the model's own reward" : "the reward model";
+  return `Best of ${feedback.n} by ${by} (${reward}): ${feedback.tokens} tokens, ${seconds} s.`;
 }
 
 // Offsets count code points, JavaScript's strings count UTF-16 units.
