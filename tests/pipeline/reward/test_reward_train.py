@@ -9,11 +9,12 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
@@ -113,7 +114,7 @@ def test_scoring_refuses_facts_that_are_not_there(trained: Trained):
 def test_the_loader_of_the_docs_gives_the_recorded_scores(trained: Trained):
     spec = read_spec(trained.result.model)
     [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(code.replace("runs/reward/model", str(trained.result.model)), space)
     for probe in spec.probes:
         image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
@@ -129,7 +130,7 @@ def test_the_loader_of_the_docs_loads_an_adapter(trained: Trained, tmp_path: Pat
     assert (result.model / "adapter_model.safetensors").exists()
     load_reward_model(result.model, trained.folder.images, allow_chance=True)
     [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
-    space: dict[str, object] = {}
+    space: dict[str, Any] = {}
     exec(code.replace("runs/reward/model", str(result.model)), space)
     probe = read_spec(result.model).probes[0]
     image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
