@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
@@ -11,9 +10,11 @@ from secrets import token_hex
 
 from groundtune.errors import UserError
 from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
+from groundtune.pipeline.annotate.gold import gold_from_run
 from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.scaled import ScaledImages
 from groundtune.pipeline.annotate.settings import ProjectSettings
+from groundtune.pipeline.annotate.turns import turns_of
 from groundtune.pipeline.folder import DATABASE, RunFolder, is_project
 from groundtune.records import Prompt, Record
 from groundtune.store.annotations import events, items, leases
@@ -22,7 +23,6 @@ from groundtune.store.annotations.records import Event, Item, Task
 from groundtune.store.annotations.shared_images import SharedImages, read_file
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
-from groundtune.store.keys import seed_of
 
 GUIDELINES = "guidelines.md"
 _SETTINGS = "project"
@@ -103,20 +103,24 @@ class Project:
             UserError: the run has no answers, or for a review no corrections.
         """
         found = items_from_run(source, task, self.settings)
-        images = ImageStore(RunFolder(source).path / "images")
-        for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
-            self._take_image(images, sha256)
-        # Answers to evaluate are mixed: neither their order nor what is left tells the model.
-        seed = self.settings.seed
-        mixed = {item.key: random.Random(seed_of(seed, item.key)).random() for item in found}
-        priorities = mixed if task == "evaluate" else {}
+        self._take_images(source, found)
+        turns = turns_of(found, RunFolder(source), task, self.settings)
         with self.database.writing() as connection:
-            return items.add_items(
-                connection,
-                found,
-                people_per_item=self.settings.people_per_item,
-                priorities=priorities,
-            )
+            return items.add_items(connection, found, turns=turns)
+
+    def add_gold(self, source: Path, task: Task = "correct") -> int:
+        """Add a run's answers as items whose right results are its corrections or comparisons.
+
+        They are mixed into everybody's work. Returns how many were taken; those that somebody has
+        worked on already stay as they are.
+
+        Raises:
+            UserError: the run has none.
+        """
+        found = gold_from_run(source, task, self.settings)
+        self._take_images(source, found)
+        with self.database.writing() as connection:
+            return items.set_known(connection, found)
 
     def contents(self, database: Database) -> tuple[int, list[str]]:
         """Return how many items a copy of the project's database has, and the images they need."""
@@ -129,6 +133,11 @@ class Project:
         """Have the images of prompts in the folder, those of a project at a URL too."""
         for sha256 in dict.fromkeys(image for prompt in prompts for image in prompt.images):
             self.images.path(sha256)
+
+    def _take_images(self, source: Path, found: Sequence[Item]) -> None:
+        images = ImageStore(RunFolder(source).path / "images")
+        for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
+            self._take_image(images, sha256)
 
     def _take_image(self, source: ImageStore, sha256: str) -> None:
         path = self.images.path(sha256)
@@ -154,9 +163,23 @@ class Project:
     def next_work(self, person: str, task: Task, *, besides: tuple[str, ...] = ()) -> Work | None:
         """Lease the next item to a person; None if there is none left for them."""
         lease_s = self.settings.lease_minutes * 60
+        settings = self.settings
         with self.database.writing() as connection:
-            key = leases.take_next(connection, person, task, lease_s=lease_s, besides=besides)
+            key = leases.take_next(
+                connection,
+                person,
+                task,
+                lease_s=lease_s,
+                besides=besides,
+                gold_share=settings.gold,
+                seed=settings.seed,
+            )
         return None if key is None else self.work(person, key)
+
+    def hand_back(self, person: str, keys: Sequence[str]) -> list[str]:
+        """Free those of the items that a person holds; return them. Their events stay."""
+        with self.database.writing() as connection:
+            return leases.hand_back(connection, person, keys)
 
     def work(self, person: str, key: str) -> Work | None:
         """Return an item with a person's events; None if there is no such item."""
@@ -179,8 +202,9 @@ class Project:
         stored: list[Event] = []
         refused: list[Refusal] = []
         with self.database.writing() as connection:
-            known = events.known_ids(connection, (each.id for each in batch))
             wanted = {each.item for each in batch}
+            leases.lock_items(connection, wanted)  # the same batch may come twice at once
+            known = events.known_ids(connection, (each.id for each in batch))
             found = {item.key: item for item in items.items_of(connection, wanted)}
             before: dict[str, list[Event]] = {}
             for key in found:
@@ -198,7 +222,7 @@ class Project:
                 stored.append(event)
                 before[event.item].append(event)
             events.append(connection, person, stored)
-            for key in {each.item for each in stored}:
+            for key in sorted({each.item for each in stored}):
                 self._note_progress(connection, person, key, replay(before[key]))
         return Recorded(
             stored=tuple(each.id for each in stored),
@@ -215,8 +239,7 @@ class Project:
     ) -> None:
         lease_s = self.settings.lease_minutes * 60
         if state.progress == "open":
-            leases.reopen(connection, person, key, lease_s=lease_s)
-            leases.renew(connection, person, key, lease_s=lease_s)
+            leases.work_on(connection, person, key, lease_s=lease_s)
         else:
             leases.end(connection, person, key, state.progress)
 

@@ -44,11 +44,19 @@ class ProjectSettings(Settings):
     """Ask how bad each error is: 1 minor, 2 major, 3 dangerous."""
     people_per_item: int = Field(default=1, ge=1)
     """How many people judge each item."""
+    overlap: float = Field(default=0, ge=0, le=1)
+    """Share of the items that one person more judges, to measure how far people agree. Like
+    `people_per_item`, it holds for items that are added afterwards."""
+    gold: float = Field(default=0.05, ge=0, le=1)
+    """Share of a person's items whose result is known, if the project has such items (--gold)."""
+    order: Literal["added", "random", "uncertain"] = "added"
+    """In which order items that are added afterwards are asked. "uncertain" prefers those about
+    whose claims a labeler is least sure, mixed over images. Evaluations are always mixed."""
     lease_minutes: float = Field(default=30, gt=0)
     """How long an item stays with a person who doesn't touch it."""
     seed: int = 0
-    """Which answer of a comparison is A, in which order answers are evaluated, and which answers
-    get a planted suggestion."""
+    """Which answer of a comparison is A, in which order answers are asked, and which are for more
+    people, are gold, or get a planted suggestion."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:

@@ -3,9 +3,18 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from sqlalchemy import Connection, Select, func, insert, literal, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from groundtune.records import Record
 from groundtune.store.annotations.records import Item, Task
@@ -14,8 +23,22 @@ from groundtune.store.json_writing import json_of
 
 Role = Literal["annotator", "reviewer", "owner"]
 State = Literal["new", "held", "done", "skipped"]
-NO_PRIORITIES: Mapping[str, float] = MappingProxyType({})
 _AT_ONCE = 500
+_ALL_FOR_GOLD = 10**6
+"""People who may judge an item whose result is known: everybody."""
+
+
+class Turn(NamedTuple):
+    """When an item is asked, and of how many people."""
+
+    priority: float | None = None
+    """Higher is asked earlier; None is after all that have one, in the order of adding."""
+    size: float = 1.0
+    """What the priority is drawn by, for weights (`feedback/sampling_order.py`)."""
+    wanted: int = 1
+
+
+NO_TURNS: Mapping[str, Turn] = MappingProxyType({})
 
 
 class ItemLine(Record):
@@ -43,28 +66,47 @@ def add_items(
     items: Sequence[Item],
     *,
     people_per_item: int = 1,
-    priorities: Mapping[str, float] = NO_PRIORITIES,
+    turns: Mapping[str, Turn] = NO_TURNS,
 ) -> int:
     """Add the items that aren't there yet, and return how many.
 
-    Those of higher priority, by key, are asked earlier; others have 0.
+    `turns` are by key; others are asked of `people_per_item` in the order of adding. An item whose
+    result is known is for everybody.
     """
     known = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
     fresh = {item.key: item for item in items if item.key not in known}
+    last = connection.execute(select(func.coalesce(func.max(ITEMS.c.place), 0))).scalar_one()
+    usual = Turn(wanted=people_per_item)
+    of_item = [(item, turns.get(item.key, usual)) for item in fresh.values()]
     rows = [
         {
             "key": item.key,
             "task": item.task,
             "content": json_of(item),
             "search": _search_text(item),
-            "priority": priorities.get(item.key, 0.0),
-            "free": people_per_item,
+            "priority": -float(last + number) if turn.priority is None else turn.priority,
+            "size": turn.size,
+            **_places(item, turn.wanted),
         }
-        for item in fresh.values()
+        for number, (item, turn) in enumerate(of_item, 1)
     ]
     for start in range(0, len(rows), _AT_ONCE):
         connection.execute(insert(ITEMS), rows[start : start + _AT_ONCE])
     return len(rows)
+
+
+def set_known(connection: Connection, items: Sequence[Item]) -> int:
+    """Add items whose results are known, and return how many of them were taken.
+
+    One that is there already becomes such an item unless somebody has had it.
+    """
+    started = {str(row[0]) for row in connection.execute(select(ASSIGNMENTS.c.item).distinct())}
+    there = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
+    changed = [item for item in items if item.key in there - started]
+    for item in changed:
+        values = {"content": json_of(item), **_places(item, _ALL_FOR_GOLD)}
+        connection.execute(update(ITEMS).where(ITEMS.c.key == item.key).values(values))
+    return len(changed) + add_items(connection, items)
 
 
 def item_of(connection: Connection, key: str) -> Item | None:
@@ -99,7 +141,8 @@ def list_items(
     own = ASSIGNMENTS.alias("own")
     shown = func.coalesce(own.c.state, literal("new"))
     joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
-    query = select(ITEMS.c.place, shown).select_from(joined)
+    # Known results mixed in are unseen: those that the person didn't get aren't listed.
+    query = select(ITEMS.c.place, shown).select_from(joined).where(_is_seen(own.c.state))
     for word in words.lower().split():
         query = query.where(ITEMS.c.search.contains(word, autoescape=True))
     if task:
@@ -129,7 +172,9 @@ def list_items(
 
 def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> Counts:
     """How far a person is."""
-    items = select(func.count()).select_from(ITEMS)
+    own = ASSIGNMENTS.alias("own")
+    joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
+    items = select(func.count()).select_from(joined).where(_is_seen(own.c.state))
     states = (
         select(ASSIGNMENTS.c.state, func.count())
         .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
@@ -176,6 +221,16 @@ def write_setting(connection: Connection, name: str, value: str) -> None:
     """Write a setting's JSON."""
     connection.execute(SETTINGS.delete().where(SETTINGS.c.name == name))
     connection.execute(insert(SETTINGS), [{"name": name, "value": value}])
+
+
+def _places(item: Item, wanted: int) -> dict[str, int]:
+    gold = item.known is not None
+    people = _ALL_FOR_GOLD if gold else wanted
+    return {"free": people, "wanted": people, "gold": int(gold)}
+
+
+def _is_seen(state: ColumnElement[Any]) -> ColumnElement[bool]:
+    return (ITEMS.c.gold == 0) | state.is_not(None)
 
 
 def _search_text(item: Item) -> str:

@@ -1,20 +1,48 @@
 """Who works on which item: one function for both databases.
 
 An item has as many free places as people are wanted for it. Taking it uses one up for the length of
-a lease; finishing or skipping it ends the lease; a lease that has run out gives the place back. The
-number is in the item's own row, so that PostgreSQL checks it again after waiting for a lock, and
-SQLite's writers take turns from BEGIN IMMEDIATE on.
+a lease; finishing it keeps the place; skipping it, handing it back, and a lease that has run out
+free the place again. So `free` is always `wanted` less the people who hold or have finished it.
+
+The number is in the item's own row. PostgreSQL takes it in one UPDATE whose inner SELECT skips rows
+that another transaction has locked; SQLite's writers wait for each other from BEGIN IMMEDIATE on.
 """
 
+import random
 import time
+from collections.abc import Iterable
 from typing import Literal
 
-from sqlalchemy import Connection, delete, exists, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    delete,
+    exists,
+    func,
+    insert,
+    literal_column,
+    select,
+    update,
+)
 
 from groundtune.store.annotations.records import Task
 from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS
+from groundtune.store.keys import seed_of
 
 Ending = Literal["done", "skipped"]
+_NONE: ColumnElement[int] = literal_column("0", Integer)
+"""Written out, for SQLite uses the index of free items only where the query names its condition."""
+_ENDED_AT_ONCE = 200
+
+
+def lock_items(connection: Connection, keys: Iterable[str]) -> None:
+    """Wait until no other transaction writes to these items.
+
+    SQLite's writers do that from their beginning; PostgreSQL's lock the rows, all in one order.
+    """
+    rows = select(ITEMS.c.key).where(ITEMS.c.key.in_(sorted(set(keys)))).order_by(ITEMS.c.key)
+    connection.execute(rows.with_for_update(key_share=True)).all()
 
 
 def take_next(
@@ -24,15 +52,19 @@ def take_next(
     *,
     lease_s: float,
     besides: tuple[str, ...] = (),
+    gold_share: float = 0,
+    seed: int = 0,
     now: float | None = None,
 ) -> str | None:
     """Take the next item for a person, in a writing transaction; None if there is none.
 
     An item that the person holds comes first, then those of highest priority. `besides` are items
-    that the person has on screen already: to fetch one ahead.
+    that the person has on screen already: to fetch one ahead. With the chance `gold_share`, 0 to 1,
+    drawn by `seed`, the person and how much they had, it is one whose result is known, if there is
+    such a one left for them.
     """
     now = time.time() if now is None else now
-    _end_leases(connection, now)
+    end_leases(connection, now)
     held = (
         select(ASSIGNMENTS.c.item)
         .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
@@ -41,19 +73,21 @@ def take_next(
         .order_by(ASSIGNMENTS.c.id)
         .limit(1)
     )
-    if (item := connection.execute(held).scalar()) is not None:
-        renew(connection, person, item, lease_s=lease_s, now=now)
+    item = connection.execute(held).scalar()
+    # Another transaction may have ended the lease since it was read.
+    if item is not None and renew(connection, person, item, lease_s=lease_s, now=now):
         return str(item)
-    seen = exists().where(ASSIGNMENTS.c.item == ITEMS.c.key, ASSIGNMENTS.c.person == person)
-    free = (
-        select(ITEMS.c.key)
-        .where(ITEMS.c.task == task, ITEMS.c.free > 0, ~seen)
-        .order_by(ITEMS.c.priority.desc(), ITEMS.c.place)
-        .limit(1)
-        .with_for_update(skip_locked=True)  # SQLite has no row locks and ignores it
-    )
-    item = connection.execute(free).scalar()
-    return None if item is None else hold(connection, person, item, lease_s=lease_s, now=now)
+    known = gold_share > 0 and _is_gold_due(connection, person, gold_share, seed)
+    for gold in (1, 0) if known else (0,):
+        # Rows that others have locked may be the only ones left, and come free after all.
+        for skipping in (True, False):
+            taken = _take_free(connection, person, task, gold, skip_locked=skipping)
+            if taken is not None:
+                _insert(connection, person, taken, until=now + lease_s)
+                return taken
+            if connection.dialect.name == "sqlite":
+                break
+    return None
 
 
 def hold(
@@ -64,33 +98,41 @@ def hold(
     One that the person has already stays as it is.
     """
     now = time.time() if now is None else now
-    own = _state(connection, person, item)
-    if own is None:
-        row = {"item": item, "person": person, "state": "held", "until": now + lease_s}
-        connection.execute(insert(ASSIGNMENTS), [row])
-        connection.execute(update(ITEMS).where(ITEMS.c.key == item).values(free=ITEMS.c.free - 1))
+    if _state(connection, person, item) is None:
+        _insert(connection, person, item, until=now + lease_s)
+        _add_free(connection, item, -1)
     return item
 
 
 def renew(
     connection: Connection, person: str, item: str, *, lease_s: float, now: float | None = None
-) -> None:
-    """Start a held item's lease anew."""
+) -> bool:
+    """Start a held item's lease anew; return whether the person still holds it."""
     now = time.time() if now is None else now
-    connection.execute(
+    renewed = connection.execute(
         update(ASSIGNMENTS)
         .where(ASSIGNMENTS.c.person == person, ASSIGNMENTS.c.item == item)
         .where(ASSIGNMENTS.c.state == "held")
         .values(until=now + lease_s)
+        .returning(ASSIGNMENTS.c.id)
     )
+    return renewed.scalar() is not None
 
 
-def reopen(connection: Connection, person: str, item: str, *, lease_s: float) -> None:
-    """Hold a finished item again, which the person changed after all."""
+def work_on(connection: Connection, person: str, item: str, *, lease_s: float) -> None:
+    """Note that a person changed something: hold the item, or renew the lease.
+
+    One that the person had finished or skipped is open again.
+    """
+    before = _state(connection, person, item)
+    if before is None:  # opened from a list, handed back, or the lease ran out
+        hold(connection, person, item, lease_s=lease_s)
+        return
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
-    done = ASSIGNMENTS.c.state == "done"
     values = {"state": "held", "until": time.time() + lease_s}
-    connection.execute(update(ASSIGNMENTS).where(mine, done).values(values))
+    connection.execute(update(ASSIGNMENTS).where(mine).values(values))
+    if before == "skipped":
+        _add_free(connection, item, -1)
 
 
 def end(connection: Connection, person: str, item: str, ending: Ending) -> None:
@@ -101,20 +143,91 @@ def end(connection: Connection, person: str, item: str, ending: Ending) -> None:
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
     connection.execute(update(ASSIGNMENTS).where(mine).values(state=ending, until=0))
     counted = {"held": 1, "done": 1, "skipped": 0, None: 1}
-    change = counted[before] - (1 if ending == "done" else 0)
-    if change:
+    _add_free(connection, item, counted[before] - (1 if ending == "done" else 0))
+
+
+def hand_back(connection: Connection, person: str, keys: Iterable[str]) -> list[str]:
+    """Free the items of `keys` that a person holds, and return them.
+
+    What the person did to them stays, and they may get them again.
+    """
+    given = sorted(set(keys))
+    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
+    lock_items(connection, given)
+    ended = connection.execute(
+        delete(ASSIGNMENTS).where(mine, ASSIGNMENTS.c.item.in_(given)).returning(ASSIGNMENTS.c.item)
+    )
+    freed = sorted(str(item) for (item,) in ended.all())
+    for item in freed:
+        _add_free(connection, item, 1)
+    return freed
+
+
+def held_by(connection: Connection, person: str) -> list[str]:
+    """The items that a person holds, the first taken first; some leases may have run out."""
+    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
+    query = select(ASSIGNMENTS.c.item).where(mine).order_by(ASSIGNMENTS.c.id)
+    return [str(row[0]) for row in connection.execute(query)]
+
+
+def end_leases(connection: Connection, now: float | None = None) -> None:
+    """Free the places of leases that have run out, except those that others write to just now."""
+    now = time.time() if now is None else now
+    over = (ASSIGNMENTS.c.state == "held") & (ASSIGNMENTS.c.until < now)
+    ended = connection.execute(
+        select(ASSIGNMENTS.c.id, ITEMS.c.key)
+        .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
+        .where(over)
+        .order_by(ASSIGNMENTS.c.until)
+        .limit(_ENDED_AT_ONCE)
+        .with_for_update(skip_locked=True, key_share=True)  # never waits, so there's no deadlock
+    ).all()
+    for number, item in ended:
+        connection.execute(delete(ASSIGNMENTS).where(ASSIGNMENTS.c.id == number))
+        _add_free(connection, str(item), 1)
+
+
+def _take_free(
+    connection: Connection, person: str, task: Task, gold: int, *, skip_locked: bool
+) -> str | None:
+    """Use up a place of the free item of highest priority that the person hasn't had."""
+    waiting = ITEMS.alias("waiting")
+    seen = exists().where(ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == person)
+    first = (
+        select(waiting.c.key)
+        .where(waiting.c.task == task, waiting.c.gold == gold, waiting.c.free > _NONE, ~seen)
+        .order_by(waiting.c.priority.desc(), waiting.c.place)
+        .limit(1)
+        .with_for_update(skip_locked=skip_locked, key_share=True, of=waiting)  # not in SQLite
+    )
+    taken = connection.execute(
+        update(ITEMS)
+        .where(ITEMS.c.key == first.scalar_subquery())
+        .values(free=ITEMS.c.free - 1)
+        .returning(ITEMS.c.key)
+    ).scalar()
+    return None if taken is None else str(taken)
+
+
+def _is_gold_due(connection: Connection, person: str, share: float, seed: int) -> bool:
+    """Drawn, so that nobody can count when the next one comes."""
+    mine = ASSIGNMENTS.c.person == person
+    had = connection.execute(select(func.count()).select_from(ASSIGNMENTS).where(mine))
+    return random.Random(seed_of(seed, "gold", person, had.scalar_one())).random() < share
+
+
+def _insert(connection: Connection, person: str, item: str, *, until: float) -> None:
+    row = {"item": item, "person": person, "state": "held", "until": until}
+    connection.execute(insert(ASSIGNMENTS), [row])
+
+
+def _add_free(connection: Connection, item: str, number: int) -> None:
+    if number:
         connection.execute(
-            update(ITEMS).where(ITEMS.c.key == item).values(free=ITEMS.c.free + change)
+            update(ITEMS).where(ITEMS.c.key == item).values(free=ITEMS.c.free + number)
         )
 
 
 def _state(connection: Connection, person: str, item: str) -> str | None:
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
     return connection.execute(select(ASSIGNMENTS.c.state).where(mine)).scalar()
-
-
-def _end_leases(connection: Connection, now: float) -> None:
-    over = (ASSIGNMENTS.c.state == "held") & (ASSIGNMENTS.c.until < now)
-    ended = connection.execute(delete(ASSIGNMENTS).where(over).returning(ASSIGNMENTS.c.item))
-    for (item,) in ended.fetchall():
-        connection.execute(update(ITEMS).where(ITEMS.c.key == item).values(free=ITEMS.c.free + 1))

@@ -34,6 +34,16 @@ LONGEST_TEXT = 20_000
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
+class Known(Record):
+    """The right result of an item, to measure annotators by."""
+
+    spans: tuple[Span, ...] = ()
+    """What is wrong in the first answer, with or without replacements."""
+    better: Side | None = None
+    """Which of two answers is better."""
+    hallucinates_more: Side | None = None
+
+
 class Item(Record):
     """One unit of work: a prompt and the answers to judge."""
 
@@ -44,10 +54,8 @@ class Item(Record):
     """One; two to compare."""
     suggestions: tuple[Span, ...] = ()
     """What a machine doubts in the first answer, or its correction of it, to accept or reject."""
-    weight: float = Field(default=1.0, gt=0)
-    """One over the chance with which the item was sampled: rates weighted by it are unbiased."""
-    gold: bool = False
-    """Whether the right result is known, to measure annotators."""
+    known: Known | None = None
+    """The right result, never sent to the page; None where people are asked for it."""
 
 
 class PutSpan(Record):

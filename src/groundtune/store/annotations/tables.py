@@ -12,6 +12,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    text,
 )
 
 METADATA = MetaData(
@@ -33,7 +34,17 @@ ITEMS = Table(
     Column("search", Text, nullable=False),  # its texts in small letters
     Column("priority", Float, nullable=False, server_default="0"),  # higher is asked earlier
     Column("free", Integer, nullable=False),  # how many more people may take it
-    Index("ix_items_next", "task", "free", "priority", "place"),
+    Column("wanted", Integer, nullable=False, server_default="1"),  # people who are to judge it
+    Column("gold", Integer, nullable=False, server_default="0"),  # 1 where the result is known
+    Column("size", Float, nullable=False, server_default="1"),  # priority = size / uniform draw
+    Index(
+        "ix_items_next",
+        "task",
+        "gold",
+        "priority",
+        sqlite_where=text("free > 0"),
+        postgresql_where=text("free > 0"),
+    ),
 )
 
 PEOPLE = Table(
@@ -75,6 +86,18 @@ ASSIGNMENTS = Table(
     Index("ix_assignments_person", "person", "state"),
     Index("ix_assignments_state", "state", "until"),
 )
+
+CONFLICTS = Table(
+    "conflicts",
+    METADATA,
+    Column("item", String(64), ForeignKey("items.key"), primary_key=True),
+    Column("likeness", Float, nullable=False),  # 0 to 1: how alike the results are
+    Column("settled", Integer, nullable=False, server_default="0"),  # 1 once a reviewer decided
+    Column("reviewer", String(64), ForeignKey("people.id")),  # who holds it or has settled it
+    Column("until", Float, nullable=False, server_default="0"),  # end of the reviewer's lease
+    Index("ix_conflicts_settled", "settled", "likeness"),
+)
+"""Items on which people differ, for reviewers."""
 
 SETTINGS = Table(
     "settings",

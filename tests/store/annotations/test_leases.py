@@ -1,0 +1,202 @@
+"""Who works on which item, in SQLite and in PostgreSQL, with many people at once."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy import func, select
+
+from annotation_items import item_of
+from groundtune.store.annotations import items, leases
+from groundtune.store.annotations.database import Database, open_database
+from groundtune.store.annotations.items import Turn
+from groundtune.store.annotations.records import Known
+from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS
+from postgres_server import postgres
+
+PEOPLE = [f"person{n}" for n in range(12)]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[str]:
+    with postgres() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
+    if request.param == "sqlite":
+        database = open_database(tmp_path / "annotations.sqlite")
+        yield database
+        database.close()
+        return
+    url = request.getfixturevalue("server")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE leases")
+    database = open_database(url.replace("/postgres?", "/leases?"))
+    yield database
+    database.close()
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("DROP DATABASE leases WITH (FORCE)")
+
+
+def filled(opened: Database, number: int, gold: int = 0, **turn: int) -> None:
+    with opened.writing() as connection:
+        work = [item_of(f"work-{each:03d}") for each in range(number)]
+        known = [item_of(f"gold-{each:03d}", known=Known()) for each in range(gold)]
+        items.add_items(connection, work, turns={item.key: Turn(**turn) for item in work})
+        assert items.set_known(connection, known) == gold
+        for name in PEOPLE:
+            items.add_person(connection, name, name, "annotator")
+
+
+def take(opened: Database, person: str, **options: float) -> str | None:
+    with opened.writing() as connection:
+        return leases.take_next(connection, person, "correct", **{"lease_s": 60, **options})  # pyright: ignore[reportArgumentType]
+
+
+def assert_places_add_up(opened: Database) -> None:
+    """`free` is `wanted` less those who hold or have finished the item."""
+    used = (
+        select(func.count())
+        .where(ASSIGNMENTS.c.item == ITEMS.c.key, ASSIGNMENTS.c.state != "skipped")
+        .scalar_subquery()
+    )
+    with opened.reading() as connection:
+        wrong = select(ITEMS.c.key).where(ITEMS.c.free != ITEMS.c.wanted - used)
+        assert connection.execute(wrong).all() == []
+
+
+def test_many_people_who_take_finish_skip_and_hand_back_at_once_share_no_item(opened: Database):
+    filled(opened, 60)
+
+    def work(person: str) -> list[str]:
+        drawn, done = random.Random(person), list[str]()
+        while (key := take(opened, person)) is not None:
+            act = drawn.random()
+            with opened.writing() as connection:
+                if act < 0.2:
+                    assert leases.hand_back(connection, person, [key]) == [key]
+                elif act < 0.3:
+                    leases.end(connection, person, key, "skipped")
+                else:
+                    leases.end(connection, person, key, "done")
+                    done.append(key)
+        return done
+
+    with ThreadPoolExecutor(len(PEOPLE)) as pool:
+        done = [key for own in pool.map(work, PEOPLE) for key in own]
+    # Those who saw nothing free any more had gone home before the last ones handed items back.
+    done += [key for person in PEOPLE for key in work(person)]
+    assert len(done) == len(set(done)) == 60
+    assert_places_add_up(opened)
+
+
+def test_an_overlap_of_three_is_filled_by_three_different_people(opened: Database):
+    filled(opened, 8, wanted=3)
+
+    def work(person: str) -> list[str]:
+        own: list[str] = []
+        while (key := take(opened, person)) is not None:
+            with opened.writing() as connection:
+                leases.end(connection, person, key, "done")
+            own.append(key)
+        return own
+
+    with ThreadPoolExecutor(len(PEOPLE)) as pool:
+        found = list(pool.map(work, PEOPLE))
+    assert all(len(own) == len(set(own)) for own in found)
+    assert Counter(key for own in found for key in own) == {f"work-{n:03d}": 3 for n in range(8)}
+    assert_places_add_up(opened)
+
+
+def test_leases_that_ran_out_are_given_to_others_once_each(opened: Database):
+    filled(opened, 12)
+    for person in PEOPLE:
+        assert take(opened, person, now=1000.0) is not None
+    with ThreadPoolExecutor(6) as pool:
+        later = list(pool.map(partial(take, opened, now=2000.0), PEOPLE))
+    assert sorted(filter(None, later)) == [f"work-{n:03d}" for n in range(12)]
+    assert_places_add_up(opened)
+
+
+def test_work_that_goes_on_after_the_lease_ran_out_holds_the_item_again(opened: Database):
+    filled(opened, 1)
+    take(opened, "person0", now=1000.0)
+    with opened.writing() as connection:
+        leases.end_leases(connection, 2000.0)
+        leases.work_on(connection, "person0", "work-000", lease_s=60)
+    assert take(opened, "person1", now=time.time()) is None
+    assert_places_add_up(opened)
+
+
+@pytest.mark.parametrize("ending", ["done", "skipped"])
+def test_what_was_finished_or_skipped_and_is_changed_again_is_held(
+    opened: Database, ending: leases.Ending
+):
+    filled(opened, 1)
+    assert take(opened, "person0") == "work-000"
+    with opened.writing() as connection:
+        leases.end(connection, "person0", "work-000", ending)
+        leases.work_on(connection, "person0", "work-000", lease_s=60)
+        assert leases.held_by(connection, "person0") == ["work-000"]
+    assert take(opened, "person1") is None
+    assert_places_add_up(opened)
+
+
+def test_nobody_hands_back_what_another_holds(opened: Database):
+    filled(opened, 1)
+    take(opened, "person0")
+    with opened.writing() as connection:
+        assert leases.hand_back(connection, "person1", ["work-000", "no-such-item"]) == []
+        assert leases.held_by(connection, "person0") == ["work-000"]
+    assert take(opened, "person1") is None
+
+
+def test_gold_is_mixed_in_by_its_share_for_everybody_each_once(opened: Database):
+    filled(opened, 300, gold=40)
+    found: dict[str, list[str]] = {"person0": [], "person1": []}
+    with opened.writing() as connection:
+        for person, own in found.items():
+            for _ in range(150):
+                options = {"lease_s": 60, "gold_share": 0.1, "seed": 1}
+                key = leases.take_next(connection, person, "correct", **options)  # pyright: ignore[reportArgumentType]
+                assert key is not None
+                leases.end(connection, person, key, "done")
+                own.append(key)
+    for own in found.values():
+        places = [place for place, key in enumerate(own) if key.startswith("gold")]
+        assert len(set(own)) == 150
+        assert 6 <= len(places) <= 26  # 15 by the binomial distribution, four deviations each way
+        assert len({b - a for a, b in pairwise(places)}) > 2  # not countable
+    assert found["person0"] != found["person1"]
+    assert_places_add_up(opened)
+
+
+def test_gold_that_a_person_did_not_get_is_in_no_list_and_no_count(opened: Database):
+    filled(opened, 3, gold=2)
+    with opened.writing() as connection:
+        assert items.list_items(connection, "person0")[1] == 3
+        assert items.counts_of(connection, "person0", "correct").items == 3
+        key = leases.take_next(connection, "person0", "correct", lease_s=60, gold_share=1)
+        assert key == "gold-000"
+        assert items.list_items(connection, "person0")[1] == 4
+        assert items.counts_of(connection, "person0", "correct").items == 4
+        assert items.list_items(connection, "person1")[1] == 3
+
+
+def test_an_item_becomes_gold_unless_somebody_has_had_it(opened: Database):
+    filled(opened, 2)
+    take(opened, "person0")
+    with opened.writing() as connection:
+        known = [item_of(f"work-{each:03d}", known=Known()) for each in range(2)]
+        assert items.set_known(connection, known) == 1
+        rows = connection.execute(select(ITEMS.c.key, ITEMS.c.gold).order_by(ITEMS.c.place)).all()
+        assert [tuple(row) for row in rows] == [("work-000", 0), ("work-001", 1)]
