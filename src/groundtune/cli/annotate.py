@@ -16,6 +16,8 @@ def annotate(
     answers: tuple[Path, ...] = (),
     images: Path | None = None,
     task: Literal["correct", "compare", "evaluate", "review"] = "correct",
+    gold: tuple[Path, ...] = (),
+    order: Literal["added", "random", "uncertain"] | None = None,
     name: str = "",
     port: int = 8080,
     json: bool = False,
@@ -36,12 +38,16 @@ def annotate(
         project: Folder of the project, a new one is made; or the URL of a PostgreSQL database
             (postgresql://USER@HOST/DATABASE), which needs the extra "postgres".
         settings: Settings of the project, which it keeps: kinds, blind, planted, severity,
-            people_per_item, lease_minutes, seed.
+            people_per_item, overlap, gold, lease_minutes, seed.
         answers: Folder with answers that `groundtune sample` wrote or with imported pairs, or a
             file: JSON lines, a table, an export of Label Studio or Potato, RLHF-V's Parquet. Can be
             given several times.
         images: Folder of the images that a file names (default: the folder of the file).
         task: What to do with these answers.
+        gold: Folder with answers and their right corrections or comparisons: mixed unseen into
+            everybody's work, to measure it. Can be given several times.
+        order: In which order these answers are asked about: as added, random, or first those about
+            whose claims a labeler is least sure. The project keeps it.
         name: Who annotates (default: the name you are logged in with).
         port: Port to listen on; 0 picks a free one.
         json: Print the address as one JSON object.
@@ -57,14 +63,16 @@ def annotate(
     from groundtune.pipeline.annotate.settings import ProjectSettings
     from groundtune.web.server import listen, run
 
-    changes = load(None, settings, ProjectSettings)
+    changes = load(None, settings, ProjectSettings, options={"order": order})
     opened = open_project(project, changes.model_dump(include=changes.model_fields_set))
     shown = name or getpass.getuser()
     person = re.sub(r"[^a-z0-9_-]+", "-", shown.lower()).strip("-")[:64] or "owner"
     opened.join(person, shown, "owner")
     with open_progress(silent=json) as progress:
         new = [add_answers(opened, each, task, progress, images=images) for each in answers]
+        known = [opened.add_gold(each, task) for each in gold]
     added = {"items": sum(new)} if answers else {}
+    added |= {"gold": sum(known)} if gold else {}
     with listen(port) as listening:
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         out = f"{opened.name if is_url(project) else project}-pairs"

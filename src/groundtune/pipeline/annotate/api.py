@@ -64,6 +64,16 @@ class AnnotationProject:
         folder = Path(images) if images is not None else None
         return add_answers(self._project, Path(source), task, self._progress, images=folder)
 
+    def add_gold(self, source: str | Path, *, task: Task = "correct") -> int:
+        """Add answers of a run whose corrections or comparisons are right, to measure people by.
+
+        Returns how many were taken: those that somebody worked on already aren't.
+
+        Raises:
+            UserError: the run has none.
+        """
+        return self._project.add_gold(Path(source), task)
+
     @property
     def corrections(self) -> list[Correction]:
         """Everybody's finished corrections and reviews."""
