@@ -8,16 +8,23 @@ import httpx
 import uvicorn
 
 from groundtune.pipeline.annotate.project import Project
+from groundtune.web.access import Door
 from groundtune.web.app import build_app
 
 HTTP = httpx.Client(trust_env=False, timeout=20)
 
 
 @contextmanager
-def app_of(project: Project, person: str = "ada", port: int = 0) -> Iterator[str]:
-    """The base URL of the running app."""
+def app_of(
+    project: Project, person: str = "ada", port: int = 0, door: Door | None = None
+) -> Iterator[str]:
+    """The base URL of the running app; without a door, of the app for one person."""
     config = uvicorn.Config(
-        build_app(project, person), port=port, log_level="error", access_log=False, ws="none"
+        build_app(project, door or Door(person=person)),
+        port=port,
+        log_level="error",
+        access_log=False,
+        ws="none",
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)

@@ -223,6 +223,7 @@ def test_a_large_image_that_is_slow_to_scale_is_scaled_when_it_is_added(tmp_path
 @pytest.mark.parametrize("name", ["photos", "documents", "reports"])
 def test_shipped_guidelines_are_chosen_by_a_setting(tmp_path: Path, name: str):
     project = open_project(tmp_path / "project", {"guidelines": name})
+    project.join("ada", "Ada", "owner")
     assert project.guidelines.startswith("# Correct what")
     with app_of(project) as url:
         assert "<table>" in HTTP.get(url).text

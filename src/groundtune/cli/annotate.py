@@ -61,6 +61,7 @@ def annotate(
     from groundtune.pipeline.annotate.given import add_answers
     from groundtune.pipeline.annotate.project import is_url, open_project
     from groundtune.pipeline.annotate.settings import ProjectSettings
+    from groundtune.web.access import Door
     from groundtune.web.server import listen, run
 
     changes = load(None, settings, ProjectSettings, options={"order": order})
@@ -79,4 +80,4 @@ def annotate(
         following = ["groundtune", "pairs", "--from", opened.where, "--out", out]
         finish({**added, "person": person, "page": url}, next_command=following, json=json)
         with suppress(KeyboardInterrupt):  # the usual end of a server
-            run(opened, person, listening)
+            run(opened, Door(person=person), listening)

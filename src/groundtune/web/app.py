@@ -11,7 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
 from groundtune import __version__
@@ -23,14 +23,10 @@ from groundtune.records import Record
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Event, Task
 from groundtune.web import pages, views
-from groundtune.web.errors import (
-    WebError,
-    from_user_error,
-    from_validation,
-    not_found,
-    our_fault,
-)
+from groundtune.web.access import Access, Door, Reviewer, Someone
+from groundtune.web.errors import Unavailable, WebError, from_validation, not_found
 from groundtune.web.guard import Guard
+from groundtune.web.words import language_of, words_of
 
 log = logging.getLogger(__name__)
 
@@ -55,8 +51,8 @@ class Batch(Record):
     events: tuple[Event, ...] = Field(max_length=500)
 
 
-def build_app(project: Project, person: str) -> Guard:
-    """The application for one person on this machine."""
+def build_app(project: Project, door: Door) -> Guard:
+    """The application over a project."""
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
@@ -71,32 +67,46 @@ def build_app(project: Project, person: str) -> Guard:
         redoc_url=None,
         lifespan=lifespan,
     )
-    _add_work(app, project, person)
-    _add_lists(app, project, person)
+    app.state.access = Access(project, door)
+    app.state.pages = pages.Pages(project, door)
+    _add_work(app, project)
+    _add_lists(app, project)
     _add_images(app, project)
-    pages.add_pages(app, project, person)
+    pages.add_pages(app, project)
+    app.get("/strings.js", include_in_schema=False)(strings)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _add_errors(app)
-    return Guard(app)
+    return Guard(app, door)
 
 
-def _add_work(app: FastAPI, project: Project, person: str) -> None:
+def strings(request: Request) -> Response:
+    """The catalogue of the person's language, for scripts."""
+    words = words_of(language_of(request.headers.raw))
+    headers = {"cache-control": "private, no-cache", "vary": "Accept-Language, Cookie"}
+    headers["etag"] = f'"{words.version}"'
+    if request.headers.get("if-none-match") == headers["etag"]:
+        return Response(status_code=304, headers=headers)
+    return Response(words.script, media_type="text/javascript", headers=headers)
+
+
+def _add_work(app: FastAPI, project: Project) -> None:
     def next_work(
+        who: Someone,
         task: Task,
         besides: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006
     ) -> dict[str, Any]:
-        work = project.next_work(person, task, besides=tuple(besides))
+        work = project.next_work(who.id, task, besides=tuple(besides))
         return {"work": None if work is None else views.work_view(project, work)}
 
-    def work(key: str) -> dict[str, Any]:
-        found = project.work(person, key)
+    def work(who: Someone, key: str) -> dict[str, Any]:
+        found = project.work(who.id, key)
         if found is None:
-            raise not_found("There is no such item.", f"item {key[:100]}")
+            raise not_found("no_item", f"item {key}")
         return {"work": views.work_view(project, found)}
 
-    async def record(request: Request) -> dict[str, Any]:
+    async def record(who: Someone, request: Request) -> dict[str, Any]:
         batch = Batch.model_validate_json(await request.body())
-        recorded = await run_in_threadpool(project.record, person, batch.events)
+        recorded = await run_in_threadpool(project.record, who.id, batch.events)
         return recorded.model_dump()
 
     app.get("/api/next", summary="Lease the next item")(next_work)
@@ -104,13 +114,15 @@ def _add_work(app: FastAPI, project: Project, person: str) -> None:
     app.post("/api/events", summary="Store events, each id once")(record)
 
 
-def _add_lists(app: FastAPI, project: Project, person: str) -> None:
-    def overview() -> dict[str, Any]:
+def _add_lists(app: FastAPI, project: Project) -> None:
+    def overview(who: Someone, request: Request) -> dict[str, Any]:
         with project.database.reading() as connection:
-            counts = {task: items.counts_of(connection, person, task) for task in get_args(Task)}
-        return views.project_view(project, person, counts)
+            counts = {task: items.counts_of(connection, who.id, task) for task in get_args(Task)}
+        words = words_of(language_of(request.headers.raw))
+        return views.project_view(project, who.id, counts, words)
 
     def lines(
+        who: Someone,
         words: Annotated[str, Query(max_length=200)] = "",
         state: items.State | None = None,
         task: Task | None = None,
@@ -118,13 +130,13 @@ def _add_lists(app: FastAPI, project: Project, person: str) -> None:
     ) -> dict[str, Any]:
         with project.database.reading() as connection:
             found, total = items.list_items(
-                connection, person, words=words, state=state or "", task=task or "", offset=offset
+                connection, who.id, words=words, state=state or "", task=task or "", offset=offset
             )
         return {"items": [line.model_dump() for line in found], "total": total}
 
     live = LiveFigures(project)
 
-    def figures() -> dict[str, Any]:
+    def figures(_: Reviewer) -> dict[str, Any]:
         now = live.now()
         return {
             "models": [each.model_dump() for each in now.models],
@@ -137,9 +149,12 @@ def _add_lists(app: FastAPI, project: Project, person: str) -> None:
 
 
 def _add_images(app: FastAPI, project: Project) -> None:
-    def image(sha256: Annotated[str, Path(pattern=_SHA256)], width: int = 0) -> Response:
+    def image(
+        _: Someone, sha256: Annotated[str, Path(pattern=_SHA256)], width: int = 0
+    ) -> Response:
         if width and width not in scaled.WIDTHS:
-            raise not_found(f"Images are {scaled.WIDTHS} pixels wide.", f"width {width}")
+            widths = ", ".join(map(str, scaled.WIDTHS))
+            raise WebError(404, "no_width", f"width {width}", widths=widths)
         copies = project.scaled
         made = copies.of_width(sha256, width) if width else copies.whole(sha256)
         data, media_type = made
@@ -149,18 +164,28 @@ def _add_images(app: FastAPI, project: Project) -> None:
 
 
 def _add_errors(app: FastAPI) -> None:
-    def plain(request: Request, error: Exception) -> JSONResponse:
-        if isinstance(error, WebError):
-            return error.response()
-        if isinstance(error, UserError):
-            return from_user_error(error).response()
-        if isinstance(error, ValidationError | RequestValidationError):
-            return from_validation(error).response()
-        if isinstance(error, HTTPException):
-            where = f"{request.method} {request.url.path[:200]}"
-            return WebError(error.status_code, f"{error.detail}.", where, "Go back.").response()
-        log.error("request failed", exc_info=error)
-        return our_fault().response()
+    def answer(request: Request, error: Exception) -> Response:
+        shown = _web_error(request, error)
+        if "text/html" not in request.headers.get("accept", ""):
+            return shown.response(words_of(language_of(request.headers.raw)))
+        if shown.status == 401:
+            return RedirectResponse(pages.login_address(request), 303)
+        return pages.pages_of(request).trouble(request, shown)
 
     for kind in _HANDLED:
-        app.add_exception_handler(kind, plain)
+        app.add_exception_handler(kind, answer)
+
+
+def _web_error(request: Request, error: Exception) -> WebError:
+    if isinstance(error, WebError):
+        return error
+    if isinstance(error, UserError):
+        return Unavailable(error)
+    if isinstance(error, ValidationError | RequestValidationError):
+        return from_validation(error)
+    if isinstance(error, HTTPException):
+        where = f"{request.method} {request.url.path}"
+        known = {404: "no_page", 405: "no_method"}.get(error.status_code, "refused")
+        return WebError(error.status_code, known, where, why=error.detail)
+    log.error("request failed", exc_info=error)
+    return WebError(500, "our_fault", "server")

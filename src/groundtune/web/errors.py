@@ -1,49 +1,70 @@
-"""Errors as the page shows them: what, where, and what to do."""
+"""Errors as the page shows them: what, where, and what to do, in the person's language."""
+
+from collections.abc import Iterable
 
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from groundtune.errors import UserError
+from groundtune.web.words import Words
 
 
 class WebError(Exception):
-    """A request failed; the client receives the status and three lines."""
+    """A request failed; the client receives the status and three lines.
 
-    def __init__(self, status: int, what: str, where: str, fix: str) -> None:
-        super().__init__(what)
+    `name` is an entry of the catalogue's section "errors": `what` and `fix`, with {places} that
+    `values` fill.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        name: str,
+        where: str = "",
+        *,
+        headers: Iterable[tuple[str, str]] = (),
+        **values: object,
+    ) -> None:
+        super().__init__(name)
         self.status = status
-        self.what = what
-        self.where = where
-        self.fix = fix
+        self.name = name
+        self.where = where[:200]
+        self.headers = dict(headers)
+        self.values = values
 
-    def response(self) -> JSONResponse:
+    def parts(self, words: Words) -> dict[str, str]:
+        """What, where and fix."""
+        return {
+            "what": words(f"errors.{self.name}.what", **self.values),
+            "where": self.where,
+            "fix": words(f"errors.{self.name}.fix", **self.values),
+        }
+
+    def response(self, words: Words) -> JSONResponse:
         """The error as JSON."""
-        return JSONResponse({"what": self.what, "where": self.where, "fix": self.fix}, self.status)
+        return JSONResponse(self.parts(words), self.status, self.headers)
 
 
-def from_user_error(error: UserError) -> WebError:
-    """Return the error of a project that can't be read or written at the moment."""
-    return WebError(503, error.what, error.where, error.fix)
+class Unavailable(WebError):
+    """A project that can't be read or written at the moment, in the words of the error below."""
+
+    def __init__(self, error: UserError) -> None:
+        super().__init__(503, "unavailable")
+        self.error = error
+
+    def parts(self, words: Words) -> dict[str, str]:
+        """What, where and fix."""
+        return self.error.parts()
 
 
 def from_validation(error: ValidationError | RequestValidationError) -> WebError:
     """Return the error for the first fault of a request."""
     fault = error.errors()[0]
     place = ".".join(str(part) for part in fault["loc"])
-    return WebError(422, f"{fault['msg']}.", place or "body", "Reload the page and try again.")
+    return WebError(422, "unreadable", place or "body", why=fault["msg"])
 
 
-def not_found(what: str, where: str) -> WebError:
+def not_found(name: str, where: str) -> WebError:
     """Return the error for something that isn't there."""
-    return WebError(404, what, where, "Go back to the list of items.")
-
-
-def our_fault() -> WebError:
-    """Return the error for an internal failure."""
-    return WebError(
-        500,
-        "The server failed; its log says why.",
-        "server",
-        "Try again: what you did is kept on this page until it is saved.",
-    )
+    return WebError(404, name, where)

@@ -1,5 +1,9 @@
 """ASGI middleware: refuses other sites and large bodies, and sets the security headers.
 
+Without login the app is for this machine only: the Host header must say so, or a page of another
+site could reach it by DNS rebinding, and no proxy may pass requests on, or everybody who reaches
+the proxy would be its owner. With login any host may be asked for; cookies are the host's.
+
 A state-changing request must come from this site's own pages. `Sec-Fetch-Site` says so in every
 current browser; in older ones the `Origin` header must name this host (OWASP, Cross-Site Request
 Forgery Prevention, "Fetch Metadata headers"). Programs that send neither aren't browsers.
@@ -8,18 +12,22 @@ Forgery Prevention, "Fetch Metadata headers"). Programs that send neither aren't
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundtune.hosts import host_of, is_this_machine
+from groundtune.web.access import Door
 from groundtune.web.errors import WebError
+from groundtune.web.words import language_of, words_of
 
 LARGEST_BODY = 4 * 2**20
 """Bytes of a request."""
 _SAFE = frozenset({"GET", "HEAD"})
+_FETCHED = ("/api/", "/images/")
+_OTHERS = (b"cross-site", b"same-site")
+_PROXIED = frozenset({b"forwarded", b"x-forwarded-for", b"x-forwarded-host", b"x-real-ip"})
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
-    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors {frames}; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _HEADERS = [
-    (b"content-security-policy", _POLICY.encode()),
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
@@ -29,13 +37,14 @@ _HEADERS = [
 
 
 class Guard:
-    """Wraps the application, which is for this machine only: the Host header must say so.
+    """Wraps the application; `door` says how people reach it."""
 
-    Otherwise a page of another site could reach the server by DNS rebinding.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, door: Door) -> None:
         self._app = app
+        self._door = door
+        frames = " ".join(["'self'", *door.frames]) if door.frames else "'none'"
+        policy = _POLICY.format(frames=frames).encode()
+        self._headers = [(b"content-security-policy", policy), *_HEADERS]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer it with the error."""
@@ -45,45 +54,51 @@ class Guard:
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message["headers"] = [*message.get("headers", []), *_HEADERS]
+                message["headers"] = [*message.get("headers", []), *self._headers]
             await send(message)
 
+        given = list(scope["headers"])
         try:
-            _admit(scope["method"], list(scope["headers"]))
+            self._admit(scope["method"], scope["path"], given)
         except WebError as error:
-            await error.response()(scope, receive, with_headers)
+            words = words_of(language_of(given))
+            await error.response(words)(scope, receive, with_headers)
             return
         await self._app(scope, receive, with_headers)
 
+    def _admit(self, method: str, path: str, given: list[tuple[bytes, bytes]]) -> None:
+        """Raise WebError for a request of another host or site, or one that is too large."""
+        headers = dict(given)
+        if not self._door.asks:
+            _refuse_others(headers, given)
+        if method in _SAFE:
+            # Pages may be linked from anywhere; what they fetch may not.
+            if path.startswith(_FETCHED) and headers.get(b"sec-fetch-site") in _OTHERS:
+                raise WebError(403, "other_site", "Sec-Fetch-Site")
+            return
+        if not self._is_own(headers):
+            raise WebError(403, "other_site", "Sec-Fetch-Site, Origin")
+        length = headers.get(b"content-length", b"")
+        if not length.isdigit() or int(length) > LARGEST_BODY:
+            raise WebError(413, "too_large", "Content-Length", bytes=f"{LARGEST_BODY:,}")
 
-def _admit(method: str, given: list[tuple[bytes, bytes]]) -> None:
-    """Raise WebError for a request of another host or site, or one that is too large."""
-    headers = dict(given)
-    host = headers.get(b"host", b"").decode("latin-1")
+    def _is_own(self, headers: dict[bytes, bytes]) -> bool:
+        site = headers.get(b"sec-fetch-site")
+        if site is not None:
+            return site == b"same-origin"
+        origin = headers.get(b"origin")
+        if origin is None:
+            return True
+        given, host = origin.decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
+        return given.partition("://")[2] == host or given == self._door.url
+
+
+def _refuse_others(headers: dict[bytes, bytes], given: list[tuple[bytes, bytes]]) -> None:
     if not _is_ours(given):
-        raise WebError(
-            403,
-            "The app answers only requests to this machine.",
-            f"host {host[:100]!r}",
-            "Open the address that `groundtune annotate` printed.",
-        )
-    if method in _SAFE:
-        return
-    if not _is_own(headers, host):
-        raise WebError(
-            403,
-            "The request comes from another site.",
-            "Sec-Fetch-Site or Origin",
-            "Use the app's own pages.",
-        )
-    length = headers.get(b"content-length", b"")
-    if not length.isdigit() or int(length) > LARGEST_BODY:
-        raise WebError(
-            413,
-            f"The request has no length, or more than {LARGEST_BODY:,} bytes.",
-            "Content-Length",
-            "Send fewer events at once.",
-        )
+        host = headers.get(b"host", b"").decode("latin-1")
+        raise WebError(403, "other_host", f"host {host[:100]!r}")
+    if _PROXIED & headers.keys():
+        raise WebError(403, "proxy", "X-Forwarded-For")
 
 
 def _is_ours(headers: list[tuple[bytes, bytes]]) -> bool:
@@ -91,11 +106,3 @@ def _is_ours(headers: list[tuple[bytes, bytes]]) -> bool:
         return is_this_machine(host_of(headers))
     except ValueError:
         return False
-
-
-def _is_own(headers: dict[bytes, bytes], host: str) -> bool:
-    site = headers.get(b"sec-fetch-site")
-    if site is not None:
-        return site == b"same-origin"
-    origin = headers.get(b"origin")
-    return origin is None or origin.decode("latin-1").partition("://")[2] == host

@@ -2,8 +2,9 @@
 
 from pathlib import Path
 from typing import NamedTuple, get_args
+from urllib.parse import quote
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -12,7 +13,9 @@ from starlette.responses import HTMLResponse
 from groundtune.pipeline.annotate.project import Project
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Task
-from groundtune.web.views import TASKS
+from groundtune.web.access import Door, Reviewer, Someone, Who
+from groundtune.web.errors import WebError
+from groundtune.web.words import LANGUAGES, language_of, words_of
 
 
 class Screen(NamedTuple):
@@ -20,7 +23,7 @@ class Screen(NamedTuple):
 
     script: str
     styles: tuple[str, ...] = ()
-    following: str = "Make training pairs of your work:"
+    following: str = "work.following"
     command: str = "groundtune pairs --from PROJECT --out RUN"
 
 
@@ -29,7 +32,7 @@ SCREENS: dict[Task, Screen] = {
     "compare": Screen("compare", ("compare",)),
     "evaluate": Screen(
         "evaluate",
-        following="The overview has the rates of each model. Get them with the benchmark's tables:",
+        following="work.following_evaluation",
         command="groundtune export mhumaneval PROJECT --out marks.jsonl",
     ),
     "review": Screen("review", ("review",)),
@@ -37,38 +40,70 @@ SCREENS: dict[Task, Screen] = {
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def add_pages(app: FastAPI, project: Project, person: str) -> None:
+class Pages:
+    """Renders the templates, each with the person, their language, and the project's name."""
+
+    def __init__(self, project: Project, door: Door) -> None:
+        self._project = project
+        self._door = door
+        self._templates = Environment(
+            loader=FileSystemLoader(Path(__file__).parent / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+
+    def page(
+        self, request: Request, who: Who | None, name: str, *, status: int = 200, **values: object
+    ) -> HTMLResponse:
+        """A page for a person; None for a stranger, who gets no word of the project."""
+        language = language_of(request.headers.raw)
+        given = {
+            "t": words_of(language),
+            "language": language,
+            "languages": LANGUAGES,
+            "who": who,
+            "asks": self._door.asks,
+            "title": "Groundtune" if who is None else self._project.name,
+            "guidelines": "" if who is None else guidelines_html(self._project),
+        }
+        text = self._templates.get_template(name).render({**given, **values})
+        return HTMLResponse(text, status, headers={"cache-control": "no-store"})
+
+    def trouble(self, request: Request, error: WebError) -> HTMLResponse:
+        """The page of an error."""
+        parts = error.parts(words_of(language_of(request.headers.raw)))
+        return self.page(request, None, "trouble.html", status=error.status, parts=parts)
+
+
+def pages_of(request: Request) -> Pages:
+    """The pages of the app that a request goes to."""
+    return request.app.state.pages
+
+
+def login_address(request: Request) -> str:
+    """Where a stranger logs in, to get to the page of the request."""
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/login" if wanted == "/" else f"/login?to={quote(wanted, safe='')}"
+
+
+def add_pages(app: FastAPI, project: Project) -> None:
     """Add the pages' routes."""
-    templates = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
-    def page(name: str, **values: object) -> HTMLResponse:
-        values = {"title": project.name, "guidelines": guidelines_html(project), **values}
-        text = templates.get_template(name).render(values)
-        return HTMLResponse(text, headers={"cache-control": "no-store"})
-
-    def home() -> HTMLResponse:
+    def home(who: Someone, request: Request) -> HTMLResponse:
         with project.database.reading() as connection:
-            counts = {task: items.counts_of(connection, person, task) for task in get_args(Task)}
-        shown = [
-            {"task": task, "title": TASKS[task], "counts": counts[task]}
-            for task in counts
-            if counts[task].items
-        ]
-        return page("home.html", tasks=shown)
+            counts = {task: items.counts_of(connection, who.id, task) for task in get_args(Task)}
+        shown = [{"task": task, "counts": counts[task]} for task in counts if counts[task].items]
+        return pages_of(request).page(request, who, "home.html", tasks=shown)
 
-    def screen(task: Task) -> HTMLResponse:
+    def screen(who: Someone, request: Request, task: Task) -> HTMLResponse:
         shown = SCREENS[task]
-        values = {"task": task, "heading": TASKS[task], **shown._asdict()}
-        return page(f"{shown.script}.html", **values)
+        template = f"{shown.script}.html"
+        return pages_of(request).page(request, who, template, task=task, screen=shown)
 
-    def rates() -> HTMLResponse:
-        return page("rates.html")
+    def rates(who: Reviewer, request: Request) -> HTMLResponse:
+        return pages_of(request).page(request, who, "rates.html")
 
     app.get("/", include_in_schema=False)(home)
     app.get("/rates", include_in_schema=False)(rates)

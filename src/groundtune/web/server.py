@@ -6,6 +6,7 @@ import uvicorn
 
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import Project
+from groundtune.web.access import Door
 from groundtune.web.app import build_app
 
 
@@ -27,10 +28,10 @@ def listen(port: int) -> socket.socket:
         ) from error
 
 
-def run(project: Project, person: str, listening: socket.socket) -> None:
+def run(project: Project, door: Door, listening: socket.socket) -> None:
     """Serve until Ctrl-C or SIGTERM."""
     config = uvicorn.Config(
-        build_app(project, person),
+        build_app(project, door),
         log_level="warning",
         access_log=False,
         server_header=False,

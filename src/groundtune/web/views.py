@@ -3,16 +3,11 @@
 from typing import Any
 
 from groundtune.pipeline.annotate.project import Project, Work
+from groundtune.pipeline.annotate.settings import KINDS, Kind
 from groundtune.records import ImagePart, Prompt
 from groundtune.store.annotations.items import Counts
 from groundtune.store.annotations.records import Task
-
-TASKS: dict[Task, str] = {
-    "correct": "Correct answers",
-    "compare": "Compare two answers",
-    "evaluate": "Evaluate answers",
-    "review": "Review corrections",
-}
+from groundtune.web.words import Words
 
 
 def work_view(project: Project, work: Work) -> dict[str, Any]:
@@ -34,17 +29,30 @@ def work_view(project: Project, work: Work) -> dict[str, Any]:
     }
 
 
-def project_view(project: Project, person: str, counts: dict[Task, Counts]) -> dict[str, Any]:
+def project_view(
+    project: Project, person: str, counts: dict[Task, Counts], words: Words
+) -> dict[str, Any]:
     """What the page needs to know of the project."""
     settings = project.settings
     return {
         "id": project.id,
         "person": person,
-        "kinds": [kind.model_dump() for kind in settings.kinds],
+        "kinds": [kind_view(kind, words) for kind in settings.kinds],
         "severity": settings.severity,
         "blind": settings.blind,
         "counts": {task: each.model_dump() for task, each in counts.items()},
     }
+
+
+def kind_view(kind: Kind, words: Words) -> dict[str, Any]:
+    """A kind of error; those that come with Groundtune are shown in the person's language."""
+    shown = {"shown": kind.name, "hint": kind.hint}
+    if kind in KINDS:
+        shown = {
+            "shown": words(f"kinds.{kind.name}.name"),
+            "hint": words(f"kinds.{kind.name}.hint"),
+        }
+    return {**kind.model_dump(), **shown}
 
 
 def _turns(prompt: Prompt) -> list[dict[str, Any]]:

@@ -38,6 +38,8 @@ class SessionPerson(Record):
     person: str
     name: str
     role: Role
+    is_due: bool
+    """Whether its last use was noted so long ago that it should be noted again."""
 
 
 def begin_session(
@@ -58,21 +60,15 @@ def find_session(
     """Whose session a token is of; None if it is over, was ended, or never was."""
     now = time.time() if now is None else now
     found = connection.execute(
-        select(SESSIONS.c.id, PEOPLE.c.id.label("person"), PEOPLE.c.name, PEOPLE.c.role)
+        select(SESSIONS.c.id, SESSIONS.c.seen, PEOPLE.c.id, PEOPLE.c.name, PEOPLE.c.role)
         .join(PEOPLE, PEOPLE.c.id == SESSIONS.c.person)
         .where(SESSIONS.c.id == id_of_token(token), ~_is_over(now), PEOPLE.c.closed.is_(None))
     ).first()
     if found is None:
         return None
-    session, person, name, role = found
-    return SessionPerson(session=session, person=person, name=name, role=role)
-
-
-def needs_renewal(connection: Connection, session: str, *, now: float | None = None) -> bool:
-    """Whether its last use was noted so long ago that it should be noted again."""
-    now = time.time() if now is None else now
-    seen = connection.execute(select(SESSIONS.c.seen).where(SESSIONS.c.id == session)).scalar()
-    return seen is not None and seen < now - _SEEN_EVERY_S
+    session, seen, person, name, role = found
+    is_due = seen < now - _SEEN_EVERY_S
+    return SessionPerson(session=session, person=person, name=name, role=role, is_due=is_due)
 
 
 def renew_session(connection: Connection, session: str, *, now: float | None = None) -> None:

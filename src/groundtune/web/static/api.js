@@ -1,5 +1,7 @@
 // The JSON API. A failure is a Trouble: three lines and a status, 0 where the server wasn't reached.
 
+import { t } from "./words.js";
+
 export class Trouble extends Error {
   constructor(status, { what, where, fix }) {
     super(what);
@@ -16,16 +18,16 @@ export async function call(path, body) {
     response = await fetch(path, options);
   } catch {
     throw new Trouble(0, {
-      what: "The server can't be reached.",
+      what: t("trouble.unreachable"),
       where: location.host,
-      fix: "Go on working: everything is kept here and sent when it is back.",
+      fix: t("trouble.unreachable_fix"),
     });
   }
   const found = await response.json().catch(() => ({}));
   if (response.ok) return found;
   throw new Trouble(response.status, {
-    what: found.what ?? `The server answered ${response.status}.`,
+    what: found.what ?? t("trouble.status", { status: response.status }),
     where: found.where ?? path,
-    fix: found.fix ?? "Reload the page.",
+    fix: found.fix ?? t("trouble.reload"),
   });
 }

@@ -5,12 +5,10 @@ import { COMPARE_KEYS } from "./keys.js";
 import { Marks } from "./marks.js";
 import { Screen } from "./screen.js";
 import { showTrouble } from "./status.js";
+import { t } from "./words.js";
 
-const QUESTIONS = [
-  { name: "hallucinates_more", text: "Which one says more that isn't in the image?" },
-  { name: "better", text: "Which one is better? Honesty first, then how helpful it is." },
-];
-const SIDES = [["first", "A", "a"], ["second", "B", "b"], ["tie", "Equal", "e"], ["unsure", "Can't tell", "c"]];
+const QUESTIONS = ["hallucinates_more", "better"];
+const SIDES = [["first", "a"], ["second", "b"], ["tie", "e"], ["unsure", "c"]];
 
 const screen = new Screen(
   { open: (item) => marks.open(item), draw, close: () => marks.close() },
@@ -24,20 +22,20 @@ function draw(state) {
   byId("finish").disabled = !complete(state);
 }
 
-const complete = (state) => QUESTIONS.every(({ name }) => state[name]);
+const complete = (state) => QUESTIONS.every((name) => state[name]);
 
-function question({ name, text }) {
-  const buttons = SIDES.map(([side, title, key]) => h(
+function question(name) {
+  const buttons = SIDES.map(([side, key]) => h(
     "button",
     { type: "button", "aria-pressed": String(screen.state[name] === side), on: { click: () => choose(name, side) } },
-    title,
+    t(`compare.${side}`),
     h("kbd", {}, key),
   ));
   const later = name === "better" && !screen.state.hallucinates_more;
   return h(
     "fieldset",
     { id: name, class: later ? "later" : null },
-    h("legend", {}, text),
+    h("legend", {}, t(`compare.${name}`)),
     h("div", {}, ...buttons),
   );
 }

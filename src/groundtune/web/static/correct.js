@@ -8,6 +8,7 @@ import { CORRECT_KEYS } from "./keys.js";
 import { correctedPieces } from "./replay.js";
 import { Screen, merged } from "./screen.js";
 import { showTrouble } from "./status.js";
+import { t } from "./words.js";
 
 const answer = new Answer(byId("answer"), chosen);
 const editor = new Editor(byId("editor"), {});
@@ -34,7 +35,7 @@ function show(item) {
 
 function draw() {
   answer.draw(screen.work.answers[0], spans().map(drawn), doubts());
-  byId("finish").textContent = spans().length ? "Finish" : "Nothing wrong";
+  byId("finish").textContent = t(spans().length ? "work.finish" : "work.nothing_wrong");
   drawEditor();
   drawCorrected();
 }
@@ -65,10 +66,10 @@ function drawCorrected() {
     : text)));
   byId("corrected").closest(".derived").classList.toggle("same", !changed.length);
   const counts = [
-    changed.length ? `${changed.length} changed` : "",
-    marked ? `${marked} only marked` : "",
+    changed.length ? t("work.changed", { n: changed.length }) : "",
+    marked ? t("work.only_marked", { n: marked }) : "",
   ];
-  byId("changes").textContent = counts.filter(Boolean).join(", ") || "no change so far";
+  byId("changes").textContent = counts.filter(Boolean).join(", ") || t("work.unchanged");
 }
 
 function withTyped() {

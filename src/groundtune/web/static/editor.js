@@ -2,8 +2,9 @@
 
 import { h } from "./dom.js";
 import { kindButtons } from "./kinds.js";
+import { t } from "./words.js";
 
-const SEVERITIES = ["Minor", "Major", "Dangerous"];
+const SEVERITIES = ["minor", "major", "dangerous"];
 
 export class Editor {
   constructor(element, actions) {
@@ -36,32 +37,32 @@ export class Editor {
   }
 
   head(model) {
-    const title = model.insertion ? "Insert after" : model.marked ? "Marked" : "Chosen";
+    const title = t(model.insertion ? "editor.insert_after" : model.marked ? "editor.marked" : "editor.chosen");
     const reach = model.insertion || model.marked ? null : h(
       "span",
-      { class: "reach", role: "toolbar", "aria-label": "Extent" },
-      this.button("\u2190 more", "moreLeft", { title: "Extend to the left (Shift+Left)" }),
-      this.button("more \u2192", "moreRight", { title: "Extend to the right (Shift+Right)" }),
+      { class: "reach", role: "toolbar", "aria-label": t("editor.extent") },
+      this.button(t("editor.more_left"), "moreLeft", { title: t("editor.more_left_key") }),
+      this.button(t("editor.more_right"), "moreRight", { title: t("editor.more_right_key") }),
     );
     return h("div", { class: "what" }, h("b", {}, title), h("q", { dir: "auto" }, model.words), reach);
   }
 
   kinds(model) {
     const buttons = kindButtons(model.kinds, model.kind, (place) => this.actions.kind(place));
-    return h("div", { class: "kinds", role: "group", "aria-label": "Kind of error" }, ...buttons);
+    return h("div", { class: "kinds", role: "group", "aria-label": t("kinds.group") }, ...buttons);
   }
 
   line(model) {
     this.input = h("input", {
       type: "text", value: model.replacement ?? "", dir: "auto", autocomplete: "off", enterkeyhint: "done",
-      "aria-label": model.insertion ? "What to insert" : "What to write instead",
-      placeholder: model.insertion ? "What to insert" : "What to write instead",
+      "aria-label": t(model.insertion ? "editor.insertion" : "editor.replacement"),
+      placeholder: t(model.insertion ? "editor.insertion" : "editor.replacement"),
       on: {
         keydown: (event) => this.key(event),
         input: () => this.actions.typed(this.input.value),
       },
     });
-    return h("div", { class: "line" }, this.input, this.button("Save", "save", { class: "primary", title: "Enter" }));
+    return h("div", { class: "line" }, this.input, this.button(t("editor.save"), "save", { class: "primary", title: "Enter" }));
   }
 
   key(event) {
@@ -81,26 +82,26 @@ export class Editor {
         type: "button", "aria-pressed": String(model.severity === place + 1),
         on: { click: () => this.actions.severity(place + 1) },
       },
-      name,
+      t(`editor.${name}`),
     ));
-    return h("div", { class: "more", role: "group", "aria-label": "Severity" }, ...buttons);
+    return h("div", { class: "more", role: "group", "aria-label": t("editor.severity") }, ...buttons);
   }
 
   more(model) {
     const buttons = [];
     if (model.doubt) {
-      buttons.push(this.button(offer(model.doubt), "accept", { title: "Accept the suggestion (y)" }));
-      buttons.push(this.button("Reject", "reject", { title: "Reject the suggestion (n)" }));
+      buttons.push(this.button(offer(model.doubt), "accept", { title: t("editor.accept_key") }));
+      buttons.push(this.button(t("editor.reject"), "reject", { title: t("editor.reject_key") }));
     }
     if (!model.insertion) {
-      buttons.push(this.button("Delete words", "remove", { title: "Delete" }));
+      buttons.push(this.button(t("editor.delete"), "remove", { title: t("editor.delete_key") }));
     }
     if (!model.insertion && !model.marked) {
-      buttons.push(this.button("Insert before", "insertBefore", { title: "i" }));
-      buttons.push(this.button("Insert after", "insertAfter", { title: "a" }));
+      buttons.push(this.button(t("editor.insert_before"), "insertBefore", { title: "i" }));
+      buttons.push(this.button(t("editor.insert_after"), "insertAfter", { title: "a" }));
     }
-    if (model.marked) buttons.push(this.button("Unmark", "unmark", { title: "x", class: "danger" }));
-    buttons.push(this.button("Cancel", "cancel", { title: "Esc" }));
+    if (model.marked) buttons.push(this.button(t("editor.unmark"), "unmark", { title: "x", class: "danger" }));
+    buttons.push(this.button(t("editor.cancel"), "cancel", { title: "Esc" }));
     return h("div", { class: "more" }, ...buttons);
   }
 
@@ -112,6 +113,6 @@ export class Editor {
 
 /** What accepting a suggestion would do. */
 function offer({ replacement }) {
-  if (replacement === null || replacement === undefined) return "Accept";
-  return replacement ? `Accept: ${replacement}` : "Accept: delete";
+  if (replacement === null || replacement === undefined) return t("editor.accept");
+  return replacement ? t("editor.accept_text", { text: replacement }) : t("editor.accept_deletion");
 }

@@ -5,6 +5,7 @@ import { EVALUATE_KEYS } from "./keys.js";
 import { Marks } from "./marks.js";
 import { Screen } from "./screen.js";
 import { showTrouble } from "./status.js";
+import { t } from "./words.js";
 
 const screen = new Screen(
   { open: (item) => marks.open(item), draw, close: () => marks.close() },
@@ -14,7 +15,7 @@ const marks = new Marks(screen, 1);
 
 function draw({ spans }) {
   marks.draw();
-  byId("finish").textContent = spans.length ? `Finish: ${spans.length} wrong` : "Nothing wrong";
+  byId("finish").textContent = spans.length ? t("work.finish_wrong", { n: spans.length }) : t("work.nothing_wrong");
 }
 
 /** The verdict "nothing wrong" stands with the submission: a mark that comes later takes it back. */

@@ -2,8 +2,9 @@
 
 import { call } from "./api.js";
 import { byId, h } from "./dom.js";
+import { t } from "./words.js";
 
-const STATES = { new: "", held: "begun", done: "done", skipped: "skipped" };
+const STATES = { new: "", held: t("home.held"), done: t("home.finished"), skipped: t("home.skipped") };
 let shown = 0;
 let timer;
 
@@ -18,24 +19,23 @@ async function load(more) {
     if (more) byId("items").append(...lines);
     else byId("items").replaceChildren(...lines);
     shown += lines.length;
-    total.textContent = `${found.total} item${found.total === 1 ? "" : "s"}`;
+    total.textContent = t("home.number", { n: found.total });
     byId("more").hidden = shown >= found.total;
   } catch (trouble) {
     total.textContent = `${trouble.what} ${trouble.fix ?? ""}`;
   }
 }
 
-const SUGGESTIONS = {
-  accepted: "accepted", edited: "accepted with another text", rejected: "rejected", ignored: "left undecided",
-  planted_accepted: "planted: accepted", planted_rejected: "planted: rejected", planted_ignored: "planted: left undecided",
-};
+const SUGGESTIONS = [
+  "accepted", "edited", "rejected", "ignored", "planted_accepted", "planted_rejected", "planted_ignored",
+];
 
 async function countSuggestions() {
   const { suggestions } = await call("/api/figures").catch(() => ({ suggestions: null }));
   byId("suggestions").hidden = !suggestions;
   if (!suggestions) return;
-  byId("suggestion-counts").replaceChildren(...Object.entries(SUGGESTIONS).flatMap(([name, title]) => [
-    h("dt", {}, String(suggestions[name])), h("dd", {}, title),
+  byId("suggestion-counts").replaceChildren(...SUGGESTIONS.flatMap((name) => [
+    h("dt", {}, String(suggestions[name])), h("dd", {}, t(`home.${name}`)),
   ]));
 }
 
@@ -48,7 +48,7 @@ function line({ place, key, task, opening, state }) {
       { href: `/task/${task}?item=${encodeURIComponent(key)}` },
       h("span", { class: "place" }, String(place)),
       h("span", { class: "opening", dir: "auto" }, opening),
-      h("span", { class: "task-name" }, task),
+      h("span", { class: "task-name" }, t(`short_tasks.${task}`)),
       h("span", { class: `state ${state}` }, STATES[state]),
     ),
   );
@@ -62,5 +62,5 @@ if (byId("filter")) {
   });
   byId("more").addEventListener("click", () => load(true));
   load();
-  countSuggestions();
+  if (byId("suggestions")) countSuggestions();
 }

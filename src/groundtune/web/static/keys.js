@@ -1,58 +1,59 @@
 // The keys of the working screen. A list of them is what `?` shows, so that none can be missing there.
 
 import { byId, h, isTyping } from "./dom.js";
+import { t } from "./words.js";
 
 const SHARED = [
-  ["u  Shift+U", "Undo, redo (also Ctrl+Z, Ctrl+Y)", { u: "undo", U: "redo" }],
-  ["Ctrl + Enter", "Finish, and go to the next item", {}],
-  ["s", "Skip: leave the item to others", { s: "skip" }],
-  ["k", "Comment", { k: "comment" }],
-  ["+  \u2212  0", "Zoom in, zoom out, fit the image", {
+  ["u  Shift+U", t("keys.undo"), { u: "undo", U: "redo" }],
+  ["Ctrl + Enter", t("keys.finish"), {}],
+  ["s", t("keys.skip"), { s: "skip" }],
+  ["k", t("keys.comment"), { k: "comment" }],
+  ["+  \u2212  0", t("keys.zoom"), {
     "+": "zoom-in", "=": "zoom-in", "-": "zoom-out", 0: "zoom-fit",
   }],
-  [",  .", "Previous image, next image", { ",": "previous-image", ".": "next-image" }],
-  ["g  ?", "Guidelines; these keys", { g: "guidelines", "?": "help" }],
+  [",  .", t("keys.images"), { ",": "previous-image", ".": "next-image" }],
+  ["g  ?", t("keys.help"), { g: "guidelines", "?": "help" }],
 ];
 const WORDS = [
-  ["\u2190 \u2192 \u2191 \u2193", "Move by word or line", {}],
-  ["Shift + \u2190 \u2192", "Choose more or fewer words", {}],
-  ["1 \u2026 9", "Mark the chosen words as this kind of error", {}],
-  ["x", "Remove the mark", { x: "unmark" }],
-  ["Esc", "Cancel; choose nothing", { Escape: "cancel" }],
+  ["\u2190 \u2192 \u2191 \u2193", t("keys.move"), {}],
+  ["Shift + \u2190 \u2192", t("keys.choose"), {}],
+  ["1 \u2026 9", t("keys.mark"), {}],
+  ["x", t("keys.unmark"), { x: "unmark" }],
+  ["Esc", t("keys.cancel"), { Escape: "cancel" }],
 ];
 
 /** Rows of [keys, what they do, action by key]. */
 export const CORRECT_KEYS = [
   ...WORDS,
-  ["Enter", "Edit the chosen words; save what you typed", { Enter: "edit" }],
-  ["Delete", "Delete the chosen words", { Delete: "remove", Backspace: "remove" }],
-  ["i  a", "Insert before, insert after", { i: "insertBefore", a: "insertAfter" }],
-  ["[  ]", "Previous mark, next mark", { "[": "previousMark", "]": "nextMark" }],
-  ["y  n", "Accept, reject a suggestion", { y: "accept", n: "reject" }],
-  ["Alt + 1 \u2026 9", "Change the kind while typing", {}],
-  ["c", "Can't tell", { c: "unsure" }],
-  ["m", "Note what is missing", { m: "missing" }],
+  ["Enter", t("keys.edit"), { Enter: "edit" }],
+  ["Delete", t("keys.delete"), { Delete: "remove", Backspace: "remove" }],
+  ["i  a", t("keys.insert"), { i: "insertBefore", a: "insertAfter" }],
+  ["[  ]", t("keys.jump"), { "[": "previousMark", "]": "nextMark" }],
+  ["y  n", t("keys.decide"), { y: "accept", n: "reject" }],
+  ["Alt + 1 \u2026 9", t("keys.kind"), {}],
+  ["c", t("keys.unsure"), { c: "unsure" }],
+  ["m", t("keys.missing"), { m: "missing" }],
   ...SHARED,
 ];
 export const COMPARE_KEYS = [
-  ["a  b", "Choose answer A or B for the open question", { a: "first", b: "second" }],
-  ["e  c", "Equal; can't tell", { e: "tie", c: "unsure" }],
-  ["o", "Go to the other answer's words", { o: "other" }],
+  ["a  b", t("keys.choice"), { a: "first", b: "second" }],
+  ["e  c", t("keys.tie"), { e: "tie", c: "unsure" }],
+  ["o", t("keys.other_answer"), { o: "other" }],
   ...WORDS,
   ...SHARED,
 ];
 export const REVIEW_KEYS = [
-  ["\u2191 \u2193", "Previous sentence, next sentence", {}],
-  ["y  n", "Accept, reject the sentence's changes", { y: "accept", n: "reject" }],
-  ["e", "Edit the sentence (also Enter); Enter saves it", { e: "edit", Enter: "edit" }],
-  ["Alt + 1 \u2026 9", "The kind of error, while you edit", {}],
-  ["c", "Can't tell", { c: "unsure" }],
-  ["m", "Note what is missing", { m: "missing" }],
+  ["\u2191 \u2193", t("keys.sentences"), {}],
+  ["y  n", t("keys.decide_sentence"), { y: "accept", n: "reject" }],
+  ["e", t("keys.edit_sentence"), { e: "edit", Enter: "edit" }],
+  ["Alt + 1 \u2026 9", t("keys.kind_sentence"), {}],
+  ["c", t("keys.unsure"), { c: "unsure" }],
+  ["m", t("keys.missing"), { m: "missing" }],
   ...SHARED,
 ];
 export const EVALUATE_KEYS = [
   ...WORDS,
-  ["c", "Can't tell", { c: "unsure" }],
+  ["c", t("keys.unsure"), { c: "unsure" }],
   ...SHARED,
 ];
 

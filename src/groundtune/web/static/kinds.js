@@ -11,6 +11,6 @@ export function kindButtons(kinds, pressed, choose) {
       "aria-pressed": String(place === pressed), on: { click: () => choose(place) },
     },
     h("kbd", {}, String(place + 1)),
-    kind.name,
+    kind.shown,
   ));
 }

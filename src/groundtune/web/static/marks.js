@@ -5,6 +5,7 @@ import { pointsOf } from "./codepoints.js";
 import { byId, h, newId } from "./dom.js";
 import { kindButtons } from "./kinds.js";
 import { merged } from "./screen.js";
+import { t } from "./words.js";
 
 export class Marks {
   constructor(screen, number) {
@@ -55,7 +56,7 @@ export class Marks {
     bar.hidden = side !== this.active || (!this.answers[side].selection && !span);
     const pressed = span ? this.screen.kindOf(span) : null;
     const buttons = kindButtons(this.screen.project.kinds, pressed, (place) => this.mark(place));
-    bar.replaceChildren(...buttons, ...(span ? [h("button", { type: "button", "data-do": "unmark", title: "x" }, "Unmark")] : []));
+    bar.replaceChildren(...buttons, ...(span ? [h("button", { type: "button", "data-do": "unmark", title: "x" }, t("editor.unmark"))] : []));
   }
 
   chosen(side, selection) {

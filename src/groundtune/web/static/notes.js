@@ -1,6 +1,7 @@
 // Notes on an item: what the answer should say and doesn't, and a comment.
 
 import { h, newId } from "./dom.js";
+import { t } from "./words.js";
 
 export class Notes {
   /** `asksMissing` where notes on what is missing have a place in the result. */
@@ -10,14 +11,13 @@ export class Notes {
 
   show({ missing, note }) {
     if (this.element.contains(document.activeElement) && document.activeElement.value !== undefined) return;
-    this.comment = this.field("Comment (k)", note, (text) => this.change({ type: "note", note: text }));
+    this.comment = this.field(t("work.comment"), note, (text) => this.change({ type: "note", note: text }));
     this.element.replaceChildren(
-      ...missing.map(({ id, missing: each }) => this.field("Missing in the answer", each.note, (text) => this.put(id, text))),
+      ...missing.map(({ id, missing: each }) => this.field(t("work.missing"), each.note, (text) => this.put(id, text))),
       this.comment,
     );
     if (this.asksMissing) {
-      const title = "+ Something is missing";
-      this.element.append(h("button", { type: "button", class: "quiet", "data-do": "missing", title: "m" }, title));
+      this.element.append(h("button", { type: "button", class: "quiet", "data-do": "missing", title: "m" }, t("work.add_missing")));
     }
   }
 
@@ -38,7 +38,7 @@ export class Notes {
 
   addMissing() {
     const id = newId();
-    const label = this.field("Missing in the answer", "", (text) => text.trim() && this.put(id, text));
+    const label = this.field(t("work.missing"), "", (text) => text.trim() && this.put(id, text));
     this.element.insertBefore(label, this.comment);
     label.querySelector("textarea").focus();
   }

@@ -2,13 +2,14 @@
 
 import { call } from "./api.js";
 import { byId, h } from "./dom.js";
+import { t } from "./words.js";
 
 const EVERY_MS = 4000;
 const COST = new Set(["words", "unparsed"]);
 
 function shown({ value, low, high, scale, decimals }) {
   const text = (number) => (number * scale).toFixed(decimals);
-  return [text(value), `${text(low)} to ${text(high)}`];
+  return [text(value), t("rates.interval", { low: text(low), high: text(high) })];
 }
 
 function card({ model, answers, unsure, rates }) {
@@ -17,7 +18,7 @@ function card({ model, answers, unsure, rates }) {
     "section",
     { class: "model", "aria-label": model },
     h("h2", {}, model),
-    h("p", { class: "total" }, `${answers} answers${unsure ? `, ${unsure} can't be told` : ""}`),
+    h("p", { class: "total" }, [t("rates.answers", { n: answers }), unsure ? t("rates.unsure", { n: unsure }) : ""].filter(Boolean).join(", ")),
     h("table", {}, h("tbody", {}, ...bars.map(line))),
   );
 }
@@ -41,7 +42,7 @@ async function load() {
   try {
     const { models } = await call("/api/figures");
     byId("models").replaceChildren(...models.map(card));
-    byId("total").textContent = models.length ? "" : "No answer has been evaluated so far.";
+    byId("total").textContent = models.length ? "" : t("rates.none");
   } catch (trouble) {
     byId("total").textContent = `${trouble.what} ${trouble.fix ?? ""}`;
   }

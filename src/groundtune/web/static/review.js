@@ -8,8 +8,7 @@ import { correctedPieces } from "./replay.js";
 import { Screen } from "./screen.js";
 import { editOf, sentenceOf, sentencesOf } from "./sentences.js";
 import { showTrouble } from "./status.js";
-
-const STATES = { open: "to decide", accepted: "accepted", edited: "edited", rejected: "rejected", same: "" };
+import { t } from "./words.js";
 
 const screen = new Screen({ open: show, draw, close: forget }, { asksMissing: true });
 let points, sentences;
@@ -60,7 +59,7 @@ function draw(state) {
     ? h("ins", { class: `k${screen.kindOf(span) + 1}` }, text)
     : text)));
   const left = sentences.filter((_, place) => stateOf(place) === "open").length;
-  byId("changes").textContent = left ? `${left} to decide` : "";
+  byId("changes").textContent = left ? t("work.to_decide", { n: left }) : "";
   byId("finish").disabled = left > 0;
   if (editing) byId("edited").focus({ preventScroll: true });
 }
@@ -79,7 +78,7 @@ function sentence(range, place) {
       class: `sentence ${state}`, "aria-current": chosen ? "true" : null,
       on: { click: (event) => event.target.closest("button, textarea") || go(place) },
     },
-    h("span", { class: "state" }, STATES[state]),
+    h("span", { class: "state" }, state === "same" ? "" : t(`review.${state}`)),
     ...inside,
   );
 }
@@ -103,13 +102,13 @@ function shown({ start, end }, edits, open) {
 
 function buttons(state) {
   const button = (name, title, text) => h("button", { type: "button", "data-do": name, title }, text);
-  const decide = state === "same" ? [] : [button("accept", "y", "Accept"), button("reject", "n", "Reject")];
-  return h("div", { class: "more" }, ...decide, button("edit", "e", "Edit"));
+  const decide = state === "same" ? [] : [button("accept", "y", t("editor.accept")), button("reject", "n", t("editor.reject"))];
+  return h("div", { class: "more" }, ...decide, button("edit", "e", t("review.edit")));
 }
 
 function editor(place) {
   const area = h("textarea", {
-    id: "edited", rows: "2", dir: "auto", "aria-label": "The corrected sentence",
+    id: "edited", rows: "2", dir: "auto", "aria-label": t("review.sentence"),
     on: {
       keydown: key,
       input: () => {
@@ -124,8 +123,8 @@ function editor(place) {
   return [
     h("p", { class: "words before", dir: "auto" }, points.slice(sentences[place].start, sentences[place].end).join("")),
     area,
-    h("div", { class: "kinds", role: "group", "aria-label": "Kind of error" }, ...kinds),
-    h("div", { class: "more" }, button("save", "Enter", "Save", "primary"), button("cancel", "Esc", "Cancel", "")),
+    h("div", { class: "kinds", role: "group", "aria-label": t("kinds.group") }, ...kinds),
+    h("div", { class: "more" }, button("save", "Enter", t("editor.save"), "primary"), button("cancel", "Esc", t("editor.cancel"), "")),
   ];
 }
 

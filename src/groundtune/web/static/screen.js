@@ -10,6 +10,7 @@ import { history, replay } from "./replay.js";
 import { Stage } from "./stage.js";
 import { hideTrouble, showSaved, showTrouble } from "./status.js";
 import { turnOf } from "./turns.js";
+import { t } from "./words.js";
 
 export class Screen {
   /** `view` draws the rest: open(item), draw(state), and close() before what is shown is taken back. */
@@ -103,7 +104,7 @@ export class Screen {
   }
 
   refused(event, why) {
-    showTrouble({ what: "A change was not accepted.", where: why, fix: "It was taken back here. Try it again." });
+    showTrouble({ what: t("trouble.refused"), where: why, fix: t("trouble.refused_fix") });
     if (this.work?.key !== event.item) return;
     this.work.events = this.work.events.filter((each) => each.id !== event.id);
     this.refresh();
@@ -112,7 +113,7 @@ export class Screen {
   async countProgress() {
     const { counts } = await call("/api/project").catch(() => ({ counts: null }));
     const own = counts?.[this.task];
-    if (own) byId("progress").textContent = `${own.done} of ${own.items} done`;
+    if (own) byId("progress").textContent = t("work.progress", { done: own.done, items: own.items });
   }
 
   /** The place of a span's kind among the project's. */

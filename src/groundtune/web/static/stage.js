@@ -1,6 +1,7 @@
 // The image: fits at first; wheel, pinch, buttons and keys zoom, dragging pans.
 
 import { h } from "./dom.js";
+import { t } from "./words.js";
 
 const SCALED = 1600;
 const LARGEST = 16;
@@ -28,7 +29,7 @@ export class Stage {
     this.thumbs.hidden = images.length < 2;
     this.thumbs.replaceChildren(...images.map((sha256, place) => h(
       "button",
-      { type: "button", "aria-label": `Image ${place + 1}`, on: { click: () => this.choose(place) } },
+      { type: "button", "aria-label": t("work.image_number", { n: place + 1 }), on: { click: () => this.choose(place) } },
       h("img", { src: `/images/${sha256}?width=480`, alt: "", loading: "lazy" }),
       h("span", { class: "page" }, String(place + 1)),
     )));
@@ -38,7 +39,7 @@ export class Stage {
       this.image = null;
       this.scale.value = "";
       const list = h("ol", {}, ...facts.map((fact) => h("li", {}, fact)));
-      this.canvas.replaceChildren(h("div", { class: "facts-list" }, h("h2", {}, "Facts"), list));
+      this.canvas.replaceChildren(h("div", { class: "facts-list" }, h("h2", {}, t("work.facts")), list));
     }
   }
 
@@ -57,7 +58,7 @@ export class Stage {
   }
 
   load(sha256) {
-    const image = h("img", { alt: "The image of this item", draggable: "false" });
+    const image = h("img", { alt: t("work.image_alt"), draggable: "false" });
     this.sha256 = sha256;
     this.image = image;
     this.whole = false;
@@ -76,8 +77,8 @@ export class Stage {
     const response = await fetch(`/images/${sha256}?width=${SCALED}`).catch(() => null);
     const trouble = response ? await response.json().catch(() => ({})) : {};
     if (this.sha256 !== sha256) return;
-    const what = trouble.what ?? "The image can't be loaded.";
-    this.canvas.replaceChildren(h("p", { class: "broken", role: "alert" }, `${what} You can skip the item.`));
+    const what = trouble.what ?? t("work.broken");
+    this.canvas.replaceChildren(h("p", { class: "broken", role: "alert" }, `${what} ${t("work.can_skip")}`));
   }
 
   fit() {
