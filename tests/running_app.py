@@ -1,7 +1,7 @@
 """The annotation app on a real socket in a thread."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import httpx
@@ -17,7 +17,7 @@ HTTP = httpx.Client(trust_env=False, timeout=20)
 @contextmanager
 def app_of(
     project: Project, person: str = "ada", port: int = 0, door: Door | None = None
-) -> Iterator[str]:
+) -> Generator[str]:
     """The base URL of the running app; without a door, of the app for one person."""
     config = uvicorn.Config(
         build_app(project, door or Door(person=person)),

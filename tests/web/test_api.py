@@ -176,15 +176,15 @@ def test_the_own_origin_may_write_where_the_browser_sends_no_fetch_metadata(url:
     assert post(url, {"events": []}, origin=url).status_code == 200
 
 
-@pytest.mark.parametrize(
-    ("body", "status"),
-    [
-        ("no json", 422),
-        ({"events": [{}]}, 422),
-        ({"events": [], "more": 1}, 422),
-        ("x" * (4 * 2**20 + 1), 413),
-    ],
-)
+BAD_BODIES: list[tuple[Any, int]] = [
+    ("no json", 422),
+    ({"events": [{}]}, 422),
+    ({"events": [], "more": 1}, 422),
+    ("x" * (4 * 2**20 + 1), 413),
+]
+
+
+@pytest.mark.parametrize(("body", "status"), BAD_BODIES)
 def test_a_bad_body_is_refused_in_three_lines(url: str, body: Any, status: int):
     response = post(url, body)
     assert response.status_code == status
