@@ -9,7 +9,7 @@ import uvicorn
 
 from groundtune.pipeline.annotate.project import Project
 from groundtune.web.access import Door
-from groundtune.web.app import build_app
+from groundtune.web.server import build_config
 
 HTTP = httpx.Client(trust_env=False, timeout=20)
 
@@ -19,13 +19,7 @@ def app_of(
     project: Project, person: str = "ada", port: int = 0, door: Door | None = None
 ) -> Generator[str]:
     """The base URL of the running app; without a door, of the app for one person."""
-    config = uvicorn.Config(
-        build_app(project, door or Door(person=person)),
-        port=port,
-        log_level="error",
-        access_log=False,
-        ws="none",
-    )
+    config = build_config(project, door or Door(person=person), port=port, log_level="error")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -11,6 +11,7 @@ import pytest
 
 from annotation_items import TEXT, run_of
 from groundtune.cli.app import EXIT_INPUT, run
+from groundtune.pipeline.annotate.project import open_project
 from running_app import HTTP
 
 
@@ -44,3 +45,34 @@ def test_a_setting_that_does_not_exist_is_named(tmp_path: Path, capsys: pytest.C
     assert run(["annotate", str(tmp_path / "project"), "blnd=true"]) == EXIT_INPUT
     assert "blind" in capsys.readouterr().err
     assert not (tmp_path / "project").exists()
+
+
+@pytest.mark.parametrize("there", [False, True])
+def test_answers_that_cannot_be_added_leave_no_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], there: bool
+):
+    run_of(tmp_path / "good", [[TEXT]])
+    broken = run_of(tmp_path / "run", [[TEXT], ["A cat."]])
+    image = broken.prompts.read()[1].images[0]
+    broken.images.path(image).unlink()
+    project = tmp_path / "project"
+    if there:
+        project.mkdir()
+    words = ["annotate", str(project), "--port", "0"]
+    for run_folder in ("good", "run"):
+        words += ["--answers", str(tmp_path / run_folder)]
+    assert run(words) == EXIT_INPUT
+    assert "missing" in capsys.readouterr().err
+    assert project.exists() is there
+    assert not there or list(project.iterdir()) == []
+
+
+def test_answers_that_cannot_be_added_leave_an_older_project_as_it_is(tmp_path: Path):
+    run_of(tmp_path / "run", [[TEXT]])
+    project = open_project(tmp_path / "project")
+    project.add_run(tmp_path / "run")
+    project.close()
+    words = ["annotate", str(tmp_path / "project"), "--port", "0"]
+    assert run([*words, "--answers", str(tmp_path / "nothing")]) == EXIT_INPUT
+    again = open_project(tmp_path / "project")
+    assert again.contents(again.database)[0] == 1

@@ -59,22 +59,22 @@ def annotate(
 
     require_annotate_extra("groundtune annotate")
     from groundtune.pipeline.annotate.given import add_answers
-    from groundtune.pipeline.annotate.project import is_url, open_project
+    from groundtune.pipeline.annotate.project import is_url, project_to_fill
     from groundtune.pipeline.annotate.settings import ProjectSettings
     from groundtune.web.access import Door
     from groundtune.web.server import listen, run
 
     changes = load(None, settings, ProjectSettings, options={"order": order})
-    opened = open_project(project, changes.model_dump(include=changes.model_fields_set))
     shown = name or getpass.getuser()
     person = re.sub(r"[^a-z0-9_-]+", "-", shown.lower()).strip("-")[:64] or "owner"
-    opened.join(person, shown, "owner")
-    with open_progress(silent=json) as progress:
-        new = [add_answers(opened, each, task, progress, images=images) for each in answers]
-        known = [opened.add_gold(each, task) for each in gold]
-    added = {"items": sum(new)} if answers else {}
-    added |= {"gold": sum(known)} if gold else {}
     with listen(port) as listening:
+        to_fill = project_to_fill(project, changes.model_dump(include=changes.model_fields_set))
+        with to_fill as opened, open_progress(silent=json) as progress:
+            opened.join(person, shown, "owner")
+            new = [add_answers(opened, each, task, progress, images=images) for each in answers]
+            known = [opened.add_gold(each, task) for each in gold]
+        added = {"items": sum(new)} if answers else {}
+        added |= {"gold": sum(known)} if gold else {}
         url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
         out = f"{opened.name if is_url(project) else project}-pairs"
         following = ["groundtune", "pairs", "--from", opened.where, "--out", out]

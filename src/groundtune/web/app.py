@@ -1,5 +1,6 @@
 """The routes over one project; `build_app` is an ASGI application."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -35,6 +36,8 @@ _SHA256 = r"^[0-9a-f]{64}$"
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 
+BODY_SECONDS = 30
+"""How long a request's body may take; the browser sends it again."""
 _HANDLED = (
     WebError,
     UserError,
@@ -105,13 +108,21 @@ def _add_work(app: FastAPI, project: Project) -> None:
         return {"work": views.work_view(project, found)}
 
     async def record(who: Someone, request: Request) -> dict[str, Any]:
-        batch = Batch.model_validate_json(await request.body())
+        batch = Batch.model_validate_json(await _body(request))
         recorded = await run_in_threadpool(project.record, who.id, batch.events)
         return recorded.model_dump()
 
     app.get("/api/next", summary="Lease the next item")(next_work)
     app.get("/api/items/{key}", summary="An item with the person's events")(work)
     app.post("/api/events", summary="Store events, each id once")(record)
+
+
+async def _body(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            return await request.body()
+    except TimeoutError as error:
+        raise WebError(408, "slow_body", request.url.path, seconds=BODY_SECONDS) from error
 
 
 def _add_lists(app: FastAPI, project: Project) -> None:

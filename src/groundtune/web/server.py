@@ -6,8 +6,11 @@ import uvicorn
 
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import Project
+from groundtune.timed_http import Refusal, TimedProtocol
 from groundtune.web.access import Door
 from groundtune.web.app import build_app
+from groundtune.web.errors import WebError
+from groundtune.web.words import language_of, words_of
 
 
 def listen(port: int) -> socket.socket:
@@ -28,14 +31,39 @@ def listen(port: int) -> socket.socket:
         ) from error
 
 
-def run(project: Project, door: Door, listening: socket.socket) -> None:
-    """Serve until Ctrl-C or SIGTERM."""
-    config = uvicorn.Config(
+def build_config(
+    project: Project, door: Door, *, port: int = 0, log_level: str = "warning"
+) -> uvicorn.Config:
+    """Return the settings of the server; the port is used if it is run without a socket."""
+    return uvicorn.Config(
         build_app(project, door),
-        log_level="warning",
+        http=WebProtocol,
+        port=port,
+        log_level=log_level,
         access_log=False,
         server_header=False,
         ws="none",
         timeout_graceful_shutdown=10,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+
+
+def run(project: Project, door: Door, listening: socket.socket) -> None:
+    """Serve until Ctrl-C or SIGTERM."""
+    uvicorn.Server(build_config(project, door)).run(sockets=[listening])
+
+
+class WebProtocol(TimedProtocol):
+    """A connection whose refusals are errors as the page shows them."""
+
+    def too_slow(self) -> Refusal:
+        """A timeout's error."""
+        return self._told(WebError(408, "slow_headers", "request", seconds=self.header_seconds))
+
+    def not_http(self, why: str) -> Refusal:
+        """The error of a request that is not HTTP."""
+        return self._told(WebError(400, "no_http", "request", why=why.rstrip(".")))
+
+    def _told(self, error: WebError) -> Refusal:
+        # Headers of this request, or of the last one, as far as they came.
+        words = words_of(language_of(getattr(self, "headers", None) or []))
+        return Refusal(error.status, bytes(error.response(words).body))

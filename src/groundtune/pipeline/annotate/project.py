@@ -3,7 +3,8 @@
 import json
 import os
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 from secrets import token_hex
@@ -270,6 +271,36 @@ def open_project(
         )
     path.mkdir(parents=True, exist_ok=True)
     return _opened(open_database(path / DATABASE), settings, path)
+
+
+@contextmanager
+def project_to_fill(
+    where: Path | str, settings: Mapping[str, object] | None = None
+) -> Generator[Project]:
+    """Open a project as `open_project`, or create it; a folder's is removed if filling it fails.
+
+    One that was there before stays as it is.
+    """
+    folder = None if is_url(where) or is_project(Path(where)) else Path(where)
+    was_there = folder is not None and folder.exists()
+    project = open_project(where, settings)
+    try:
+        yield project
+    except Exception:
+        project.close()
+        if folder is not None:
+            _empty(folder)
+            if not was_there:
+                folder.rmdir()
+        raise
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
 
 
 def existing_project(where: Path | str) -> Project:
