@@ -145,10 +145,11 @@ def _add_lists(app: FastAPI, project: Project) -> None:
             )
         return {"items": [line.model_dump() for line in found], "total": total}
 
-    live = LiveFigures(project)
+    live, one_at_a_time = LiveFigures(project), asyncio.Lock()
 
-    def figures(_: Reviewer) -> dict[str, Any]:
-        now = live.now()
+    async def figures(_: Reviewer) -> dict[str, Any]:
+        async with one_at_a_time:  # others wait without a thread, which saving needs
+            now = await run_in_threadpool(live.now)
         return {
             "models": [each.model_dump() for each in now.models],
             "suggestions": now.suggestions.model_dump() if now.suggestions.any else None,

@@ -3,18 +3,21 @@
 import json
 import sqlite3
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from hypothesis import given
+from hypothesis import strategies as st
 from sqlalchemy import create_engine, insert, inspect, select
 
 from annotation_items import event, item_of, marked
 from groundtune.errors import UserError
 from groundtune.store.annotations import database, events, items, leases
 from groundtune.store.annotations.database import Database, open_database, upgrade
-from groundtune.store.annotations.tables import ITEMS, METADATA
+from groundtune.store.annotations.tables import EVENTS, ITEMS, METADATA
 
 VERSIONS = [
     script.revision
@@ -111,7 +114,8 @@ def test_an_event_is_stored_as_it_came_in_the_order_of_arrival(opened: Database)
         stored = events.events_of(connection, item="item-1", person="ada")
         assert [each.event for each in stored] == sent
         assert events.known_ids(connection, [sent[0].id, "never-sent"]) == {sent[0].id}
-        assert events.events_of(connection, after=stored[1].seq) == stored[2:]
+        assert events.events_of(connection, items=["item-1", "other"]) == stored
+        assert events.events_of(connection, items=["other"]) == []
 
 
 def test_a_transaction_that_fails_leaves_no_event(opened: Database):
@@ -206,3 +210,62 @@ def test_settings_are_written_over(opened: Database):
         items.write_setting(connection, "project", json.dumps(2))
         assert items.read_setting(connection, "project") == "2"
         assert connection.execute(select(ITEMS)).all() == []
+
+
+def test_arrivals_are_items_with_new_events_late_numbers_and_deletions_included(opened: Database):
+    arrivals = events.Arrivals()
+    first = [event(f"item-{number}", marked("dog")) for number in (1, 2, 1)]
+    with opened.writing() as connection:
+        items.add_items(connection, [item_of(f"item-{number}") for number in range(1, 5)])
+        items.add_person(connection, "ada", "Ada", "owner")
+        assert arrivals.look(connection) == ([], False)
+        events.append(connection, "ada", first)
+        assert arrivals.look(connection) == (["item-1", "item-2"], False)
+        assert arrivals.look(connection) == ([], False)
+        events.append(connection, "ada", [event("item-3", marked("dog"))])
+        late = EVENTS.update().where(EVENTS.c.item == "item-3")
+        connection.execute(late.values(seq=900))
+        assert arrivals.look(connection) == (["item-3"], False)
+        events.append(connection, "ada", [event("item-4", marked("dog"))])
+        connection.execute(EVENTS.update().where(EVENTS.c.item == "item-4").values(seq=7))
+        assert arrivals.look(connection) == (["item-4"], False)
+        connection.execute(EVENTS.delete().where(EVENTS.c.item == "item-1"))
+        assert arrivals.look(connection) == (["item-2", "item-4", "item-3"], True)
+        connection.execute(EVENTS.delete())
+        assert arrivals.look(connection) == ([], True)
+        assert arrivals.look(connection) == ([], False)
+
+
+@given(
+    st.lists(st.sampled_from(["a dog", "two CATS", "100% fox_y", ""]), max_size=9),
+    st.sampled_from(["", "dog", "cats two", "%", "_", "no such word"]),
+    st.sampled_from(["", "new", "held", "done"]),
+    st.integers(0, 10),
+)
+def test_a_list_has_what_matches_in_order_and_its_whole_number(
+    texts: list[str], words: str, state: items.State | Literal[""], offset: int
+):
+    opened = Database(create_engine("sqlite://"), "memory")
+    named = {f"item-{place}": text or "x" for place, text in enumerate(texts)}
+    states = {key: ("new", "held", "done")[place % 3] for place, key in enumerate(named)}
+    with opened.writing() as connection:
+        METADATA.create_all(connection)
+        items.add_items(connection, [item_of(key, text) for key, text in named.items()])
+        items.add_person(connection, "ada", "Ada", "owner")
+        for key, own in states.items():
+            if own != "new":
+                leases.hold(connection, "ada", key, lease_s=60)
+            if own == "done":
+                leases.end(connection, "ada", key, "done")
+        found, total = items.list_items(
+            connection, "ada", words=words, state=state, offset=offset, limit=3
+        )
+    expected = [
+        key
+        for key, text in named.items()
+        if all(word in text.lower() for word in words.split()) and state in ("", states[key])
+    ]
+    assert total == len(expected)
+    assert [line.key for line in found] == expected[offset : offset + 3]
+    assert [line.state for line in found] == [states[line.key] for line in found]
+    assert [line.place for line in found] == list(range(offset + 1, offset + len(found) + 1))

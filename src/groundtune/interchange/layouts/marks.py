@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from groundtune.interchange.registry import MarksLayoutName
-from groundtune.records import Answer, Correction, Prompt, Span
+from groundtune.records import Answer, Correction, Producer, Prompt, Span
 from groundtune.store.keys import key_of
 from groundtune.store.rows import write_json
 
@@ -38,13 +38,16 @@ def model_names(answers: Iterable[Answer]) -> dict[str, str]:
     models = {answer.key: answer.producer for answer in answers}
     identities = {producer.name: set[str]() for producer in models.values()}
     for producer in models.values():
-        identities[producer.name].add(_identity(producer.revision))
+        identities[producer.name].add(identity_of(producer))
     return {
-        key: producer.name
-        if len(identities[producer.name]) == 1
-        else f"{producer.name}@{_identity(producer.revision)}"
+        key: producer.name if len(identities[producer.name]) == 1 else identity_of(producer)
         for key, producer in models.items()
     }
+
+
+def identity_of(producer: Producer) -> str:
+    """A model's name and revision."""
+    return f"{producer.name}@{producer.revision[:8] or key_of(producer.revision)[:8]}"
 
 
 def item_id(answer: Answer) -> str:
@@ -104,7 +107,3 @@ def _verdicts(
             "text": answers[correction.answer].text,
             "wrong": None if spans is None else bool(spans),
         }
-
-
-def _identity(revision: str) -> str:
-    return revision[:8] or key_of(revision)[:8]

@@ -1,6 +1,7 @@
 """How often answers are wrong by people's evaluations: the figures of `bench score mhumaneval`."""
 
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import NamedTuple
 
@@ -9,12 +10,15 @@ from groundtune.bench.item import ItemAnswer
 from groundtune.bench.summary import all_estimates
 from groundtune.bench.tasks.mhumaneval import MHUMANEVAL, MarkedItems, marks_of
 from groundtune.bench.tasks.mhumaneval import score as score_marks
-from groundtune.interchange.layouts.marks import image_of, item_id, marked_spans, model_names
+from groundtune.interchange.layouts.marks import identity_of, image_of, item_id, marked_spans
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.results import Finished, finished_work
-from groundtune.pipeline.annotate.suggestions import SuggestionCounts
-from groundtune.records import Correction, Estimate, Record
+from groundtune.pipeline.annotate.suggestions import SuggestionCounts, count_suggestions
+from groundtune.records import Correction, Estimate, Record, Score
 from groundtune.store.annotations import events
+
+_AT_ONCE = 500
+"""Items whose work is in memory at a time."""
 
 
 class Rate(Record):
@@ -48,25 +52,59 @@ class Live(NamedTuple):
     suggestions: SuggestionCounts
 
 
+class _Judged(NamedTuple):
+    """What one evaluation says, without the texts of its item."""
+
+    model: str
+    """Tells models apart: name and revision."""
+    name: str
+    unsure: bool
+    score: Score
+
+
 class LiveFigures:
-    """A project's figures as of its newest event; computed anew only after one."""
+    """A project's figures as of its newest event; only what that changed is computed anew."""
 
     def __init__(self, project: Project) -> None:
         self._project = project
         self._lock = Lock()
-        self._newest = -1
-        self._found = Live([], SuggestionCounts())
+        self._arrivals = events.Arrivals()
+        self._judged: dict[str, list[_Judged]] = {}
+        self._suggestions: dict[str, SuggestionCounts] = {}
+        self._rates: dict[str, ModelRates] = {}
 
     def now(self) -> Live:
         """The rates of each model, and the counts of suggestions."""
         with self._lock:
             with self._project.database.reading() as connection:
-                newest = events.newest(connection)
-            if newest != self._newest:
-                work = finished_work(self._project)
-                self._found = Live(rates_of(work), work.suggestions)
-                self._newest = newest
-            return self._found
+                changed, anew = self._arrivals.look(connection)
+            if anew:
+                self._judged, self._suggestions, self._rates = {}, {}, {}
+            models: set[str] = set()
+            for start in range(0, len(changed), _AT_ONCE):
+                models |= self._read(changed[start : start + _AT_ONCE])
+            for model in models:
+                own = [each for one in self._judged.values() for each in one if each.model == model]
+                self._rates.pop(model, None)
+                if own:
+                    self._rates[model] = _rates_of_model(own)
+            return Live(_by_name(self._rates), sum(self._suggestions.values(), SuggestionCounts()))
+
+    def _read(self, keys: Sequence[str]) -> set[str]:
+        """Read work on items again; return the models whose rates it may change."""
+        before = {each.model for key in keys for each in self._judged.get(key, ())}
+        work = finished_work(self._project, keys)
+        for key in keys:
+            self._judged.pop(key, None)
+            self._suggestions.pop(key, None)
+        by_answer = {answer.key: key for key, item in work.items.items() for answer in item.answers}
+        judged = _judgements(work)
+        for answer, each in judged.items():
+            self._judged.setdefault(by_answer[answer], []).append(each)
+        for item, state in work.shown:
+            before_it = self._suggestions.get(item.key, SuggestionCounts())
+            self._suggestions[item.key] = before_it + count_suggestions([(item, state)])
+        return before | {each.model for each in judged.values()}
 
 
 def rates_of(work: Finished) -> list[ModelRates]:
@@ -74,26 +112,49 @@ def rates_of(work: Finished) -> list[ModelRates]:
 
     Intervals are those of `groundtune bench score mhumaneval`: bootstrap over images.
     """
-    judged = one_each(work)
+    by_model: dict[str, list[_Judged]] = defaultdict(list)
+    for each in _judgements(work).values():
+        by_model[each.model].append(each)
+    return _by_name({model: _rates_of_model(own) for model, own in by_model.items()})
+
+
+def _judgements(work: Finished) -> dict[str, _Judged]:
+    """By answer."""
     answers = {each.key: each for item in work.items.values() for each in item.answers}
     prompts = {item.prompt.key: item.prompt for item in work.items.values()}
-    names = model_names(answers[each.answer] for each in judged)
-    found: list[ModelRates] = []
-    for model in sorted(set(names.values())):
-        own = [each for each in judged if names[each.answer] == model]
-        rows = [
-            ItemAnswer(
-                text=each.text,
-                item=item_id(answers[each.answer]),
-                extra=marks_of(marked_spans(each), image_of(prompts[each.prompt])),
-            )
-            for each in own
-        ]
-        estimates = all_estimates(score_marks(MarkedItems(), rows, Scoring(model=model)))
-        unsure = sum(each.verdict == "unsure" for each in own)
-        rates = tuple(_shown(each) for each in estimates)
-        found.append(ModelRates(model=model, answers=len(own), unsure=unsure, rates=rates))
+    found: dict[str, _Judged] = {}
+    for each in one_each(work):
+        answer = answers[each.answer]
+        row = ItemAnswer(
+            text=each.text,
+            item=item_id(answer),
+            extra=marks_of(marked_spans(each), image_of(prompts[each.prompt])),
+        )
+        model = answer.producer.name
+        (score,) = score_marks(MarkedItems(), [row], Scoring(model=model))
+        unsure = each.verdict == "unsure"
+        found[answer.key] = _Judged(identity_of(answer.producer), model, unsure, score)
     return found
+
+
+def _rates_of_model(own: Sequence[_Judged]) -> ModelRates:
+    estimates = all_estimates([each.score for each in own])
+    return ModelRates(
+        model=own[0].name,
+        answers=len(own),
+        unsure=sum(each.unsure for each in own),
+        rates=tuple(_shown(each) for each in estimates),
+    )
+
+
+def _by_name(rates: Mapping[str, ModelRates]) -> list[ModelRates]:
+    """In order; models of one name are told apart by their revision."""
+    names = Counter(each.model for each in rates.values())
+    shown = [
+        each if names[each.model] == 1 else each.model_copy(update={"model": model})
+        for model, each in rates.items()
+    ]
+    return sorted(shown, key=lambda each: each.model)
 
 
 def one_each(work: Finished) -> Sequence[Correction]:

@@ -58,14 +58,23 @@ class Finished(NamedTuple):
     evaluations: tuple[Correction, ...]
     """Marks without replacements, of answers whose models weren't known."""
     roles: Mapping[str, str]
-    suggestions: SuggestionCounts
+    shown: tuple[tuple[Item, AnnotationState], ...]
+    """Items whose suggestions people saw, and what they said of them."""
+
+    @property
+    def suggestions(self) -> SuggestionCounts:
+        """What people made of suggestions."""
+        return count_suggestions(self.shown)
 
 
-def finished_work(project: Project) -> Finished:
-    """Return everybody's finished work, in the order of the items' first events."""
+def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finished:
+    """Return everybody's finished work, in the order of the items' first events.
+
+    `keys` are the items of which it is wanted, at most some hundreds; None for all.
+    """
     by_work: dict[tuple[str, str], list[Event]] = defaultdict(list)
     with project.database.reading() as connection:
-        for stored in events.events_of(connection):
+        for stored in events.events_of(connection, items=keys):
             by_work[stored.event.item, stored.person].append(stored.event)
         found = items.items_of(connection, {item for item, _ in by_work})
         roles = items.roles_of(connection)
@@ -88,7 +97,7 @@ def finished_work(project: Project) -> Finished:
         comparisons=tuple(comparisons),
         evaluations=tuple(evaluations),
         roles=roles,
-        suggestions=count_suggestions(shown),
+        shown=tuple(shown),
     )
 
 

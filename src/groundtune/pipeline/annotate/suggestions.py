@@ -35,6 +35,11 @@ class SuggestionCounts(Record):
         """Whether there was a suggestion at all."""
         return any(value for _, value in self)
 
+    def __add__(self, other: "SuggestionCounts") -> "SuggestionCounts":
+        """The counts of both."""
+        more = dict(other)
+        return SuggestionCounts(**{name: value + more[name] for name, value in self})
+
 
 def with_planted(
     answer: Answer, found: Sequence[Span], trusted: Sequence[Span], settings: ProjectSettings

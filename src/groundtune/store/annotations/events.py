@@ -13,6 +13,8 @@ from groundtune.store.annotations.records import Body, Event
 from groundtune.store.annotations.tables import EVENTS
 from groundtune.store.json_writing import json_of
 
+_LATE = 1000
+"""How many numbers may be given to events before one of a lower number is there."""
 _BODY: TypeAdapter[Any] = TypeAdapter(Body)
 
 
@@ -54,20 +56,49 @@ def append(connection: Connection, person: str, events: Sequence[Event]) -> None
 
 
 def events_of(
-    connection: Connection, *, item: str = "", person: str = "", after: int = 0
+    connection: Connection, *, item: str = "", items: Sequence[str] | None = None, person: str = ""
 ) -> list[StoredEvent]:
-    """Events in the order of arrival: of an item, of a person, or after one with number `after`."""
-    query = select(EVENTS).where(EVENTS.c.seq > after).order_by(EVENTS.c.seq)
+    """Events in the order of arrival: of an item or of several, of a person."""
+    query = select(EVENTS).order_by(EVENTS.c.seq)
     if item:
         query = query.where(EVENTS.c.item == item)
+    if items is not None:
+        query = query.where(EVENTS.c.item.in_(items))
     if person:
         query = query.where(EVENTS.c.person == person)
     return [_stored(row) for row in connection.execute(query).mappings()]
 
 
-def newest(connection: Connection) -> int:
-    """The number of the newest event; 0 where there is none."""
-    return connection.execute(select(func.coalesce(func.max(EVENTS.c.seq), 0))).scalar_one()
+class Arrivals:
+    """Which items have events that weren't there at the last look."""
+
+    def __init__(self) -> None:
+        self._newest = 0
+        self._number = 0
+        self._recent: frozenset[int] = frozenset()
+
+    def look(self, connection: Connection) -> tuple[list[str], bool]:
+        """Return the items, and whether all that was known of items before must be forgotten.
+
+        That is so where events were deleted. PostgreSQL numbers events before it shows them, so one
+        of a lower number may come after one of a higher number; up to 1,000 numbers are looked at
+        again.
+        """
+        total = select(func.count()).select_from(EVENTS).scalar_subquery()
+        query = select(EVENTS.c.seq, EVENTS.c.item, total).order_by(EVENTS.c.seq)
+        rows = connection.execute(query.where(EVENTS.c.seq > self._newest - _LATE)).all()
+        fresh = [(int(row[0]), str(row[1])) for row in rows if row[0] not in self._recent]
+        number = int(rows[0][2]) if rows else 0
+        if number != self._number + len(fresh):
+            known_before = self._number > 0
+            self._newest, self._number, self._recent = 0, 0, frozenset()
+            return (self.look(connection)[0] if number else []), known_before
+        self._number = number
+        if rows:
+            self._newest = int(rows[-1][0])
+        late = (int(row[0]) for row in rows if row[0] > self._newest - _LATE)
+        self._recent = frozenset(late)
+        return list(dict.fromkeys(item for _, item in fresh)), False
 
 
 def _stored(row: RowMapping) -> StoredEvent:

@@ -3,12 +3,12 @@
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Select,
+    ScalarSelect,
     func,
     insert,
     literal,
@@ -138,24 +138,27 @@ def list_items(
     limit: int = 50,
 ) -> tuple[list[ItemLine], int]:
     """A page of items whose texts contain all the words, and how many there are in all."""
-    own = ASSIGNMENTS.alias("own")
-    shown = func.coalesce(own.c.state, literal("new"))
-    joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
     # Known results mixed in are unseen: those that the person didn't get aren't listed.
-    query = select(ITEMS.c.place, shown).select_from(joined).where(_is_seen(own.c.state))
+    query = select(ITEMS.c.place, func.count().over()).where(_is_seen(person))
     for word in words.lower().split():
         query = query.where(ITEMS.c.search.contains(word, autoescape=True))
     if task:
         query = query.where(ITEMS.c.task == task)
     if state:
-        query = query.where(shown == state)
-    total = _count(connection, query)
+        query = query.where(_state_of(person) == state)
     # In the order in which they are asked; the place of an answer would tell whose it is.
     page = query.order_by(ITEMS.c.priority.desc(), ITEMS.c.place).offset(offset).limit(limit)
-    states = {int(place): found for place, found in connection.execute(page)}
+    found = connection.execute(page).all()
+    if found:
+        total = int(found[0][1])
+    else:  # none match, or none of them is so far down
+        first = connection.execute(query.limit(1)).first() if offset else None
+        total = int(first[1]) if first else 0
+    places = [int(row[0]) for row in found]
     # Contents are read of a page's items only, not of all that are sorted.
-    contents = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content)
-    rows = connection.execute(contents.where(ITEMS.c.place.in_(list(states)))).mappings()
+    shown = _state_of(person).label("state")
+    contents = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, shown)
+    rows = connection.execute(contents.where(ITEMS.c.place.in_(places))).mappings()
     by_place = {int(row["place"]): row for row in rows}
     lines = [
         ItemLine(
@@ -163,18 +166,16 @@ def list_items(
             key=by_place[place]["key"],
             task=by_place[place]["task"],
             opening=_opening(by_place[place]["content"]),
-            state=states[place],
+            state=by_place[place]["state"],
         )
-        for number, place in enumerate(states, offset + 1)
+        for number, place in enumerate(places, offset + 1)
     ]
     return lines, total
 
 
 def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> Counts:
     """How far a person is."""
-    own = ASSIGNMENTS.alias("own")
-    joined = ITEMS.outerjoin(own, (own.c.item == ITEMS.c.key) & (own.c.person == person))
-    items = select(func.count()).select_from(joined).where(_is_seen(own.c.state))
+    items = select(func.count()).select_from(ITEMS).where(_is_seen(person))
     states = (
         select(ASSIGNMENTS.c.state, func.count())
         .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
@@ -229,8 +230,8 @@ def _places(item: Item, wanted: int) -> dict[str, int]:
     return {"free": people, "wanted": people, "gold": int(gold)}
 
 
-def _is_seen(state: ColumnElement[Any]) -> ColumnElement[bool]:
-    return (ITEMS.c.gold == 0) | state.is_not(None)
+def _is_seen(person: str) -> ColumnElement[bool]:
+    return (ITEMS.c.gold == 0) | _own_state(person).is_not(None)
 
 
 def _search_text(item: Item) -> str:
@@ -243,6 +244,11 @@ def _opening(content: str) -> str:
     return text[:160]
 
 
-def _count(connection: Connection, query: Select[*tuple[Any, ...]]) -> int:
-    inner = query.with_only_columns(ITEMS.c.place).subquery()
-    return connection.execute(select(func.count()).select_from(inner)).scalar_one()
+def _state_of(person: str) -> ColumnElement[str]:
+    """How far a person is with an item of the outer query."""
+    return func.coalesce(_own_state(person), literal("new"))
+
+
+def _own_state(person: str) -> ScalarSelect[str]:
+    own = select(ASSIGNMENTS.c.state).where(ASSIGNMENTS.c.item == ITEMS.c.key)
+    return own.where(ASSIGNMENTS.c.person == person).correlate(ITEMS).scalar_subquery()
