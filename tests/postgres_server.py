@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import mkdtemp
@@ -14,8 +14,11 @@ BINARIES = Path("/usr/lib/postgresql")
 
 
 @contextmanager
-def postgres() -> Iterator[str]:
-    """A base URL; `{url}&dbname=postgres` style parameters follow. Skipped where it is missing."""
+def postgres(*, fsync: bool = False) -> Generator[str]:
+    """A base URL; `{url}&dbname=postgres` style parameters follow. Skipped where it is missing.
+
+    Without `fsync`, what it wrote may be gone if the machine fails; it is faster.
+    """
     found = sorted(BINARIES.glob("*/bin/initdb"))
     if not found:
         pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
@@ -26,7 +29,7 @@ def postgres() -> Iterator[str]:
         shutil.chown(folder, "postgres")
     data = folder / "data"
     programs = found[-1].parent
-    options = f"-k {folder} -c listen_addresses= -c fsync=off"
+    options = f"-k {folder} -c listen_addresses= -c fsync={'on' if fsync else 'off'}"
     start = [programs / "pg_ctl", "-D", data, "-w", "-l", folder / "log", "-o", options, "start"]
     try:
         run = [programs / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8"]
