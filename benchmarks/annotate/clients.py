@@ -1,4 +1,6 @@
-"""Simulated people, as a program of its own: python -m benchmarks.annotate.clients PLAN.json
+"""Simulated people, as a program of its own.
+
+    python -m benchmarks.annotate.clients PLAN.json
 
 They speak HTTP over bare sockets, so that what is measured is the server. Each does what the page
 does: fetches an item ahead, saves each action as it happens, keeps what isn't saved, and sends it
@@ -183,17 +185,20 @@ class Person:
 
     def act(self, item: str, body: dict[str, Any]) -> str:
         """Make an event; the sender does the rest. Its id."""
-        event = {"id": self.id(), "item": item, "body": body, "at": time.time(), "active_s": 1.0}
+        key = self.id()
+        event = {"id": key, "item": item, "body": body, "at": time.time(), "active_s": 1.0}
         self.told.events.setdefault(self.name, []).append(event)
         self.waiting.append(event)
         self.wake.set()
-        return event["id"]
+        return key
 
     def id(self) -> str:
+        """A new id, of an event or a span."""
         self.number += 1
         return f"{self.plan['seed']}-{self.name}-{self.number:06d}"
 
     async def pause(self) -> None:
+        """Look at the image and think."""
         await asyncio.sleep(self.random.expovariate(1 / self.plan["pause"]))
 
     async def send(self) -> None:

@@ -16,42 +16,8 @@ ANSWERS_PER_IMAGE = 10
 WORDS = 64
 """Of an answer, as in RLHF-V (arXiv 2312.00849)."""
 SIZE = (1024, 768)
-_NOUNS = [
-    "dog",
-    "cat",
-    "cup",
-    "table",
-    "chair",
-    "lamp",
-    "window",
-    "tree",
-    "car",
-    "road",
-    "man",
-    "woman",
-    "child",
-    "bird",
-    "boat",
-    "hat",
-]
-_LINKS = [
-    "a",
-    "the",
-    "near",
-    "under",
-    "behind",
-    "with",
-    "and",
-    "red",
-    "blue",
-    "small",
-    "two",
-    "is",
-    "stands",
-    "on",
-    "of",
-    "left",
-]
+_NOUNS = ("dog", "cat", "cup", "table", "chair", "lamp", "window", "tree", "car", "road", "hat")
+_LINKS = ("a", "the", "near", "under", "behind", "with", "and", "red", "blue", "is", "on", "of")
 
 
 class Filled(NamedTuple):

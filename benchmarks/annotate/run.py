@@ -26,15 +26,16 @@ from tempfile import mkdtemp
 from typing import Any
 
 from benchmarks.annotate.checked import faults
+from benchmarks.annotate.cluster import Cluster, cluster
 from benchmarks.annotate.filled import fill, write_run
 from benchmarks.annotate.server import Server, family_cpu_s, machine_cpu_s
 
 PAGES = ("/", "/api/project", "/api/figures", "/api/items?words=dog")
 
 
-def measure(where: str, folder: Path, run: Path, asked: argparse.Namespace) -> dict[str, Any]:
+def measure(where: Cluster, folder: Path, run: Path, asked: argparse.Namespace) -> dict[str, Any]:
     """One database: the clients' times, what was used, and the faults."""
-    target = where if "://" in where else Path(where)
+    target = where.url if where.pid else Path(where.url)
     filled = fill(target, run, asked.clients)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
@@ -57,10 +58,9 @@ def measure(where: str, folder: Path, run: Path, asked: argparse.Namespace) -> d
         ),
         "utf-8",
     )
-    server = Server(where, port, dict(os.environ), folder / "server.log")
+    server = Server(where.url, port, dict(os.environ), folder / "server.log")
     before, began, loads = machine_cpu_s(), time.monotonic(), [os.getloadavg()[0]]
-    database = _postmaster(folder)
-    database_before = family_cpu_s(database) if database else 0.0
+    database_before = family_cpu_s(where.pid) if where.pid else 0.0
     clients = subprocess.Popen([sys.executable, "-m", "benchmarks.annotate.clients", str(plan)])
     for moment in sorted(_moments(asked)):
         _wait(clients, began + moment, loads)
@@ -70,7 +70,7 @@ def measure(where: str, folder: Path, run: Path, asked: argparse.Namespace) -> d
     if clients.poll() != 0:
         clients.kill()
         raise SystemExit("the clients failed")
-    database_s = (family_cpu_s(database) - database_before) if database else 0.0
+    database_s = (family_cpu_s(where.pid) - database_before) if where.pid else 0.0
     machine_s = machine_cpu_s() - before
     server.stop()
     found = json.loads(told.read_text("utf-8"))
@@ -123,31 +123,19 @@ def _times(own: list[float]) -> dict[str, float]:
     }
 
 
-def _postmaster(folder: Path) -> int:
-    """The process of the database server that this run has started; 0 for SQLite."""
-    found = folder / "postmaster.pid"
-    return int(found.read_text("ascii")) if found.exists() else 0
-
-
 @contextmanager
-def database(kind: str, folder: Path) -> Generator[str]:
+def database(kind: str, folder: Path) -> Generator[Cluster]:
     """Where the project is: a folder, or the URL of a server that is started for it."""
     if kind == "sqlite":
-        yield str(folder / "project")
+        yield Cluster(str(folder / "project"), 0)
         return
-    sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
-    from postgres_server import postgres
-
-    with postgres(fsync=True) as url:
-        socket_folder = Path(url.partition("host=")[2])
-        pid = (socket_folder / "data" / "postmaster.pid").read_text("ascii").split()[0]
-        (folder / "postmaster.pid").write_text(pid, "ascii")
-        yield url
+    with cluster(fsync=True) as found:
+        yield found
 
 
 def main() -> None:
     """Run, print, and exit with 1 where there was a fault."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser = argparse.ArgumentParser(description=str(__doc__).partition("\n")[0])
     parser.add_argument("--databases", nargs="+", default=["sqlite", "postgresql"])
     parser.add_argument("--clients", type=int, default=50)
     parser.add_argument("--items", type=int, default=10_000)

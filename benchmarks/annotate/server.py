@@ -20,6 +20,7 @@ class Server:
         self.cpu_s = 0.0
         self.largest_mb = 0.0
         self.down_s: list[float] = []
+        self.at_start_s = 0.0
         self.program = self._start()
 
     def kill(self) -> None:
@@ -46,11 +47,12 @@ class Server:
             except OSError:
                 time.sleep(0.02)
             else:
+                self.at_start_s = cpu_s(program.pid)  # what it takes to import the app
                 return program
         raise SystemExit(f"the server ended at its start: {self.log}")
 
     def _note(self) -> None:
-        self.cpu_s += cpu_s(self.program.pid)
+        self.cpu_s += cpu_s(self.program.pid) - self.at_start_s
         status = Path(f"/proc/{self.program.pid}/status").read_text("ascii")
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         self.largest_mb = max(self.largest_mb, int(peak.split()[1]) / 1024)
