@@ -60,9 +60,9 @@ def vqa(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
         for r in rows
     ]
     images(folder, *(f"COCO_train2014_{r['image']:012}.jpg" for r in rows))
-    asked = {"info": {}, "data_subtype": "train2014", "questions": questions}
+    asked: dict[str, Any] = {"info": {}, "data_subtype": "train2014", "questions": questions}
     written(folder / "v2_OpenEnded_mscoco_train2014_questions.json", asked)
-    told = {"info": {}, "annotations": annotations}
+    told: dict[str, Any] = {"info": {}, "annotations": annotations}
     return written(folder / "v2_mscoco_train2014_annotations.json", told)
 
 
@@ -84,5 +84,10 @@ def example_file(name: ExampleLayoutName, folder: Path) -> Path:
         "a-okvqa": A_OKVQA,
         "flickr30k-phrases": FLICKR,
         "llava-instruct": {"id": "1", "image": "a.jpg", "conversations": turns},
+        "captions": {"image": "a.jpg", "caption": "A cup."},
     }
+    if name == "cc-sbu-align":
+        images(folder, "image/2.jpg")
+        aligned = {"annotations": [{"image_id": "2", "caption": "A cup.\n"}]}
+        return written(folder / "filter_cap.json", aligned)
     return written(folder / "rows.json", [rows[name]])

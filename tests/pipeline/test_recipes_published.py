@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shlex
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import transformers as hf
 import tiny_families
 import tiny_parts
 import tiny_processors
+from example_rows import example_file
 from groundtune.bench import registry
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.about import About, about_of
 from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.pipeline.exchange.examples import import_examples
 from groundtune.pipeline.exchange.run import import_layout
 from groundtune.pipeline.recipes import Shipped, schema_of, shipped
 from groundtune.pipeline.train.checks import check_reach
@@ -92,12 +95,19 @@ def test_a_recipe_is_dry_run_on_a_tiny_model_of_its_family(name: str, tmp_path: 
     file = corrections_set(tmp_path / "set") / "train.parquet"
     import_layout("rlhf-v", file, pairs, SilentProgress())
     model = tiny_processors.saved(make, tmp_path / "model")
-    plan = plan_training(settings_of(RECIPES[name], model, pairs), SilentProgress())
+    settings = settings_of(RECIPES[name], model, pairs)
+    if settings.anchor:
+        captions = tmp_path / "captions"
+        file = example_file("cc-sbu-align", tmp_path / "cc_sbu_align")
+        import_examples("cc-sbu-align", file, captions, SilentProgress())
+        settings = settings.model_copy(update={"anchor": captions})
+    plan = plan_training(settings, SilentProgress())
+    assert plan.captions == bool(settings.anchor)
     assert plan.pairs == 4
     assert plan.dropped == 0
     assert plan.steps >= 1
     assert plan.trained_weights > 0
-    assert plan.decoder_reached == 1
+    assert (plan.decoder_reached < 1) == bool(getattr(settings.tune, "layers", ()))
 
 
 def minicpmv4_6() -> Any:
@@ -124,9 +134,8 @@ def minicpmv4_6() -> Any:
         "num_hidden_layers": 3,
         "insert_layer_id": 1,
     }
-    config = hf.MiniCPMV4_6Config(
-        text_config=text, vision_config=vision, insert_layer_id=1, image_size=16, patch_size=4
-    )
+    sizes: dict[str, Any] = {"insert_layer_id": 1, "image_size": 16, "patch_size": 4}
+    config = hf.MiniCPMV4_6Config(text_config=text, vision_config=vision, **sizes)
     return hf.MiniCPMV4_6ForConditionalGeneration(config)
 
 
@@ -189,7 +198,31 @@ def test_images_that_a_data_set_lacks_are_asked_for(capsys: pytest.CaptureFixtur
     assert "Visual Genome" in capsys.readouterr().err
     words = ["recipes", "run", "ha-dpo-minigpt-4", "--images", "vg", "--dry-run"]
     assert run(words) == 0
-    assert capsys.readouterr().out.count("--images vg") == 2
+    shown = capsys.readouterr().out
+    assert shown.count("--images vg") == 2
+    assert shown.count("--all-rows") == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second", "weight"),
+    [
+        ("ha-dpo-llava-1.5-7b", "pope_data", "desc_data", 2),
+        ("ha-dpo-instructblip-13b", "desc_data", "pope_data", 2),
+    ],
+)
+def test_sources_with_a_weight_are_mixed(
+    name: str, first: str, second: str, weight: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["recipes", "run", name, "--images", "vg", "--out", "there", "--dry-run", "--json"]
+    assert run(words) == 0
+    steps = json.loads(capsys.readouterr().out)["steps"]
+    assert len(steps) == 3
+    assert f"pairs=there/data/{first}" in steps[2]
+    given = [word for word in shlex.split(steps[2]) if word.startswith("mix=")]
+    settings = load(RECIPES[name].path, given, TrainSettings)
+    assert [(str(each.folder), each.weight) for each in settings.mix] == [
+        (f"there/data/{second}", weight)
+    ]
 
 
 def test_what_a_recipe_says_of_itself_is_no_setting_and_is_checked(tmp_path: Path) -> None:

@@ -197,8 +197,9 @@ def _import(steps: "RecipeSteps") -> None:
         import_(
             source.layout,
             Path(source.source),
-            out=steps.data,
+            out=steps.target(source),
             images=steps.images if source.images else None,
+            all_rows=source.all_rows,
             split=source.split,
             only=source.only,
         )

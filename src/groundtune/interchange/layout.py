@@ -129,6 +129,10 @@ class Layout(Files):
     translate: Callable[[Path], Callable[[Fields], Fields]] | None = None
     """For a file, return the function that renames its rows' columns to the layout's. The first
     call raises UserError, the second LayoutError."""
+    arrange: Callable[[Path, Iterator[Fields]], Iterator[Fields]] | None = None
+    """For a JSON file to write, join rows of one pair each to rows of several. Raises UserError."""
+    writes_keyed: Callable[[Path], bool] | None = None
+    """Whether a JSON file becomes one object of rows by `keyed_by`; without it, none does."""
     extra_files: Callable[[Path, Sequence[str]], Sequence[tuple[Path, bytes]]] | None = None
     """Extra files for a file of rows, given its path and columns. Raises UserError."""
 

@@ -76,7 +76,13 @@ MARKS_TITLES: dict[MarksLayoutName, str] = {
 }
 
 ExampleLayoutName = Literal[
-    "llava-instruct", "vqav2-yes-no", "vqav2-short", "a-okvqa", "flickr30k-phrases"
+    "llava-instruct",
+    "vqav2-yes-no",
+    "vqav2-short",
+    "a-okvqa",
+    "flickr30k-phrases",
+    "captions",
+    "cc-sbu-align",
 ]
 """Layouts of prompts with the answer to learn, for supervised tuning; read only."""
 
@@ -86,6 +92,8 @@ EXAMPLE_TITLES: dict[ExampleLayoutName, str] = {
     "vqav2-short": "examples: VQA-v2's annotations, each question with its usual answer",
     "a-okvqa": "examples: aokvqa_v1p0_train.json, as multiple choice",
     "flickr30k-phrases": "examples: Shikra's CWB_flickr30k_train.jsonl, phrases with boxes",
+    "captions": "examples: your captions as a table: image, caption, and question if you have one",
+    "cc-sbu-align": "examples: MiniGPT-4's filter_cap.json, on which HA-DPO anchors",
 }
 
 EXAMPLE_TARGETS: dict[ExampleLayoutName, str] = {
@@ -94,6 +102,8 @@ EXAMPLE_TARGETS: dict[ExampleLayoutName, str] = {
     "vqav2-short": "vqav2:SHORT",
     "a-okvqa": "a_okvqa:LAYOUT",
     "flickr30k-phrases": "flickr30k:LAYOUT",
+    "captions": "captions:OWN",
+    "cc-sbu-align": "captions:CC_SBU_ALIGN",
 }
 """Name: "module:CONSTANT" that is an `ExampleLayout`, in the folder `layouts`."""
 

@@ -36,7 +36,7 @@ from groundtune.records import Pair, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
-from groundtune.store.rows import Fields, write_json
+from groundtune.store.rows import Fields, write_json, write_keyed_json
 from groundtune.store.sheets import SEPARATORS, is_table, write_table
 
 log = logging.getLogger(__name__)
@@ -100,7 +100,12 @@ def write(
         write_sidecar(path, survey.licences)
     else:
         columns = {}
-        number = write_json(path, _collecting_columns(rows, columns))
+        arranged = layout.arrange(path, rows) if layout.arrange else rows
+        collected = _collecting_columns(arranged, columns)
+        if layout.writes_keyed and layout.writes_keyed(path):
+            number = write_keyed_json(path, _with_keys(layout.keyed_by, collected))
+        else:
+            number = write_json(path, collected)
         write_sidecar(path, survey.licences)
     for other, data in extra_files(path, list(columns)):
         write_atomic(other, data)
@@ -117,6 +122,12 @@ def _collecting_columns(rows: Iterator[Fields], columns: dict[str, None]) -> Ite
     for row in rows:
         columns.update(dict.fromkeys(row))
         yield row
+
+
+def _with_keys(name: str, rows: Iterator[Fields]) -> Iterator[tuple[str, Fields]]:
+    """Yield each row's key, and the row without it."""
+    for row in rows:
+        yield str(row[name]), {key: value for key, value in row.items() if key != name}
 
 
 def _rows(job: _Job, pairs: Iterable[Pair]) -> Iterator[Fields]:

@@ -1,4 +1,4 @@
-"""DPO with an anchor: a language-modelling term keeps the model close to the chosen answers.
+"""DPO with an anchor: a language-modelling term keeps the model close to good descriptions.
 
 Zhao, Wang, Ouyang, Dong, Wang and He, "Beyond Hallucinations: Enhancing LVLMs through
 Hallucination-Aware Direct Preference Optimization", 2023, arXiv 2311.16839, section 3 (its DPO loss
@@ -11,9 +11,9 @@ style, so that they differ in truth and not in style. Those pairs come from the 
 the loss.
 
 The released code (github.com/opendatalab/HA-DPO at 42f72c5) uses the term only for MiniGPT-4, with
-gamma 0.5, on that model's captions (cc_sbu_align), one caption per pair. For LLaVA-1.5 and
-InstructBLIP it trains with plain DPO (gamma 0). Here the term applies to the pair's chosen answer,
-because a run's data are pairs and the chosen answers are the descriptions to stay close to.
+gamma 0.5, on that model's captions (cc_sbu_align): each pair of a step has one caption next to it.
+For LLaVA-1.5 and InstructBLIP it trains with plain DPO (gamma 0). Here the run's `anchor` names the
+folder of captions; without it the term applies to the pair's chosen answer.
 """
 
 from __future__ import annotations
@@ -29,13 +29,21 @@ if TYPE_CHECKING:
 
 
 class HADPO(Pairwise):
-    """HA-DPO (arXiv 2311.16839): DPO with the mean likelihood of the chosen answer as an anchor."""
+    """HA-DPO (arXiv 2311.16839): DPO with an anchor, the mean likelihood of a caption.
+
+    The captions are those of the run's `anchor`, or else the chosen answers.
+    """
 
     type: Literal["ha_dpo"] = "ha_dpo"
     beta: float = Field(default=0.1, gt=0)
     """0.1 for all three models in the code."""
     gamma: float = Field(default=0.5, ge=0)
     """Weight of the anchor: 0.5 for MiniGPT-4, 0 (plain DPO) for LLaVA-1.5 and InstructBLIP."""
+
+    @property
+    def anchors(self) -> bool:
+        """Whether the anchor has a weight."""
+        return self.gamma > 0
 
     def score(self, side: AnswerLogProbs) -> Tensor:
         """Return the sum of the answer's log-ratios, shape (B,)."""
@@ -45,5 +53,5 @@ class HADPO(Pairwise):
         """Return the anchor if it has a weight."""
         if not self.gamma:
             return {}
-        chosen = pairs.chosen
-        return {"anchor": -self.gamma * chosen.logp_B() / chosen.tokens_B()}
+        captions = pairs.anchor or pairs.chosen
+        return {"anchor": -self.gamma * captions.logp_B() / captions.tokens_B()}

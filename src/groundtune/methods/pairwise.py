@@ -109,6 +109,8 @@ class PairLogProbs:
     rejected: AnswerLogProbs
     chosen_views: Mapping[str, AnswerLogProbs] = field(default_factory=dict[str, AnswerLogProbs])
     """The chosen answers on changed images, by the view's name."""
+    anchor: AnswerLogProbs | None = None
+    """Captions of another data set, row i next to pair i; None if the run has none."""
 
 
 class Loss(NamedTuple):
@@ -149,6 +151,11 @@ class Pairwise(BaseModel, ABC):
     def compares(self) -> bool:
         """Whether the rejected answers count. Default: yes; without them they are not run."""
         return True
+
+    @property
+    def anchors(self) -> bool:
+        """Whether `terms` uses captions of another data set if the run has them. Default: no."""
+        return False
 
     @property
     def views(self) -> tuple[View, ...]:

@@ -36,6 +36,11 @@ class HubData(Record):
     """Mean tokens of an answer, for `plan`."""
     images: str = ""
     """Which images are needed next to it (--images); "" if the rows hold them."""
+    all_rows: bool = False
+    """Also rows that the layout's own code leaves out."""
+    weight: float | None = Field(default=None, gt=0)
+    """How often each of its pairs counts in an epoch. The source gets a folder of its own: the
+    first is `pairs`, which counts once, the others are in `mix`. None: one folder for all."""
 
     @property
     def source(self) -> str:

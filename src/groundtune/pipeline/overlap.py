@@ -137,7 +137,8 @@ def _trained_on(model: Path) -> tuple[list[Path], list[str]]:
         recipe = _recipe(folder)
         if "pairs" in recipe and "model" in recipe:
             mix = [Path(str(each["folder"])) for each in recipe.get("mix", ())]
-            return [Path(str(recipe["pairs"])), *mix], _base(recipe)
+            more = [*mix, *([Path(str(recipe["anchor"]))] if recipe.get("anchor") else [])]
+            return [Path(str(recipe["pairs"])), *more], _base(recipe)
     return [], []
 
 

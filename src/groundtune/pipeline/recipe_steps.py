@@ -1,5 +1,6 @@
 """What `groundtune recipes run` does with a recipe: import its data, then run its command."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -33,6 +34,10 @@ class RecipeSteps(NamedTuple):
         """The folder below the run's that gets the results."""
         return self.command.replace(" ", "-")
 
+    def target(self, source: HubData) -> Path:
+        """Return the folder that a source is imported into."""
+        return _target(self.data, source)
+
     def import_words(self, source: HubData) -> list[str]:
         """Return the command line that imports a source."""
         options = {
@@ -40,7 +45,9 @@ class RecipeSteps(NamedTuple):
             "--split": source.split if source.split != "train" else None,
             "--only": source.only or None,
         }
-        words = ["groundtune", "import", source.layout, source.source, "--out", str(self.data)]
+        out = str(self.target(source))
+        words = ["groundtune", "import", source.layout, source.source, "--out", out]
+        words += ["--all-rows"] if source.all_rows else []
         return words + [
             word for name, value in options.items() if value for word in (name, str(value))
         ]
@@ -75,8 +82,25 @@ def steps_of(
                 f"Give the folder of its images: {source.images}",
             )
     data = out / DATA
-    words = [*settings, *([f"{key}={data}"] if imports else [])]
+    words = [*settings, *(_data_words(key, data, imports) if imports else [])]
     return RecipeSteps(command, words, imports, data, images)
+
+
+def _target(data: Path, source: HubData) -> Path:
+    """Return the folder of a source: one of its own if it has a weight."""
+    return data if source.weight is None else data / Path(source.file or source.hub).stem
+
+
+def _data_words(key: str, data: Path, sources: Sequence[HubData]) -> list[str]:
+    """Return the settings that name the folders of the data."""
+    first, *others = sources
+    mixed = [
+        f"{{folder: {json.dumps(str(_target(data, each)))}, weight: {each.weight:g}}}"
+        for each in others
+        if each.weight is not None
+    ]
+    words = [f"{key}={_target(data, first)}"]
+    return words + ([f"mix=[{', '.join(mixed)}]"] if mixed else [])
 
 
 def is_imported(steps: RecipeSteps, source: HubData) -> bool:

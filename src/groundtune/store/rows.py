@@ -161,6 +161,22 @@ def write_json(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
     return number
 
 
+def write_keyed_json(path: Path, rows: Iterable[tuple[str, Mapping[str, Any]]]) -> int:
+    """Write rows with different keys as one object, completely or not at all; return their number.
+
+    Raises:
+        UserError: the disk is full or the folder can't be written.
+    """
+    number = 0
+    with whole_file(path) as file:
+        for number, (key, row) in enumerate(rows, 1):
+            file.write(b"{\n" if number == 1 else b",\n")
+            where = f"{path}, {key}"
+            file.write(f"{json_of(key, where=where)}: {json_of(row, where=where)}".encode())
+        file.write(b"\n}\n" if number else b"{}\n")
+    return number
+
+
 @contextmanager
 def open_bytes(path: Path) -> Generator[BinaryIO]:
     """Open a file to read.

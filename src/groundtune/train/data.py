@@ -248,12 +248,14 @@ def encode_pairs(
     views: Views = NO_VIEWS,
     cost: Cost = packed_cost,
     micro_tokens: int = 0,
+    next_to: int = 0,
     compares: bool = True,
 ) -> EncodedPairs:
     """Return the pairs as tokens.
 
-    A pair that needs more than `micro_tokens` tokens is refused; 0 sets no limit. Of a method that
-    doesn't compare, the rejected answers' tokens are those of the chosen ones, which run once.
+    A pair that needs more than `micro_tokens` tokens, with the `next_to` tokens of what runs next
+    to it, is refused; 0 sets no limit. Of a method that doesn't compare, the rejected answers'
+    tokens are those of the chosen ones, which run once.
 
     Raises:
         UserError: a pair can't be used, unless `rules.skip_bad`; or none can.
@@ -270,7 +272,7 @@ def encode_pairs(
         try:
             check_pair(pair, prompts, needs, compares=compares)
             tokens = _encode(vlm, pair, known, encoders[""], rules, compares=compares)
-            _check_fits(tokens, len(views.views), cost, micro_tokens)
+            _check_fits(row_tokens([tokens], len(views.views), cost) + next_to, pair, micro_tokens)
             usable.append(tokens)
         except UserError as error:
             if not rules.skip_bad:
@@ -288,12 +290,11 @@ def encode_pairs(
     return EncodedPairs(usable, encoders, dropped, cost)
 
 
-def _check_fits(pair: TokenPair, views: int, cost: Cost, limit: int) -> None:
-    tokens = row_tokens([pair], views, cost)
+def _check_fits(tokens: int, pair: Pair, limit: int) -> None:
     if limit and tokens > limit:
         raise UserError(
             f"The pair needs {tokens} tokens in one forward pass, over micro_tokens {limit}.",
-            f"pair {pair.pair.key}",
+            f"pair {pair.key}",
             "Raise micro_tokens, or drop such pairs with data.skip_bad=true.",
         )
 

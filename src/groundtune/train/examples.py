@@ -43,6 +43,15 @@ class Examples(Protocol[Batch]):
         """Return the example's key, for errors."""
         ...
 
+    def at_step(self, first: int, batch: Sequence[int]) -> "Examples[Batch]":
+        """Return the examples as one step uses them.
+
+        Args:
+            first: The number of examples in all steps before.
+            batch: Indices of the step's examples.
+        """
+        ...
+
 
 class Learner(Protocol[BatchIn]):
     """A loss."""

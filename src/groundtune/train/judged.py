@@ -5,7 +5,7 @@ Shapes: B examples, T tokens of the longest answer.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -109,6 +109,10 @@ class JudgedExamples:
     def key(self, index: int) -> str:
         """Return the example's key."""
         return self.examples[index].key
+
+    def at_step(self, first: int, batch: Sequence[int]) -> Self:
+        """Return the examples: they are the same in each step."""
+        return self
 
     def row(self, members: Sequence[int]) -> JudgedRow:
         """Return the row of several examples of one prompt."""

@@ -8,7 +8,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -111,12 +111,13 @@ class Trainer:
         """
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         broken: list[int] = []
-        rows = rows_of(batch, self.pairs.group_of, self.pairs.tokens, self.plan.limits.tokens)
+        now = replace(self, pairs=self.pairs.at_step(done * self.plan.batch_size, batch))
+        rows = rows_of(batch, now.pairs.group_of, now.pairs.tokens, self.plan.limits.tokens)
         planned = plan_micro_batches(rows, self.plan.limits, self.parallel.processes)
         for number, micro_batches in enumerate(planned, start=1):
             [mine] = self.parallel.share(micro_batches)
             with self.parallel.accumulate(ready, last=number == len(planned)):
-                broken += self.accumulate(ready, mine, len(batch), sums)
+                broken += now.accumulate(ready, mine, len(batch), sums)
         metrics = step_metrics({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         if not all(map(math.isfinite, metrics.values())):
             everywhere = [index for each in self.parallel.gather(broken) for index in each]

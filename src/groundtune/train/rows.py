@@ -1,13 +1,13 @@
 """Turn pairs of one prompt into a row, and log-probabilities of rows into a loss's input.
 
 A row has the prompt once and each distinct answer once. A method's view (a changed image) is a
-separate row with only the chosen answers.
+separate row with only the chosen answers, and so is a caption of another data set next to a pair.
 
 Shapes: B pairs, T tokens of the longest chosen (or rejected) answer.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from groundtune.engine.rows import PromptRow
 from groundtune.methods.pairwise import AnswerLogProbs, Need, PairLogProbs
+from groundtune.train.captions import Captions
 from groundtune.train.data import EncodedPairs, TokenPair
 from groundtune.vlm.encoded import EncodedAnswer
 
@@ -42,7 +43,8 @@ class TrainingRow:
     """The rows of several pairs of one prompt, and the answers of each pair in them."""
 
     rows: tuple[PromptRow, ...]
-    """The prompt with all distinct answers, then each view with the distinct chosen ones."""
+    """The prompt with all distinct answers, then each view with the distinct chosen ones, then the
+    caption next to each member, if the run has captions."""
     members: tuple[Member, ...]
 
 
@@ -55,6 +57,8 @@ class TrainingPairs:
     """None if the method needs no reference."""
     needs: frozenset[Need] = field(default_factory=frozenset[Need])
     """What the method needs: severities and ratings are passed only if needed."""
+    captions: Captions | None = None
+    """Captions of another data set, one next to each pair."""
 
     @property
     def groups(self) -> Sequence[Sequence[int]]:
@@ -67,7 +71,14 @@ class TrainingPairs:
 
     def tokens(self, members: Sequence[int]) -> int:
         """Return the tokens of a row of these pairs, its views included."""
-        return self.encoded.row_tokens(members)
+        own = self.encoded.row_tokens(members)
+        return own + sum(map(self.captions.tokens, members)) if self.captions else own
+
+    def at_step(self, first: int, batch: Sequence[int]) -> "TrainingPairs":
+        """Return the pairs with the captions that are next to them in a step."""
+        if self.captions is None:
+            return self
+        return replace(self, captions=self.captions.at_step(first, batch))
 
     def key(self, index: int) -> str:
         """Return the pair's key."""
@@ -83,6 +94,7 @@ class TrainingPairs:
         first = members[0]
         rows = [PromptRow(self.encoded.prompt(first), answers)]
         rows += [PromptRow(self.encoded.prompt(first, view), viewed) for view in self.encoded.views]
+        rows += [self.captions.row(index) for index in members] if self.captions else []
         return TrainingRow(
             rows=tuple(rows),
             members=tuple(
@@ -118,6 +130,23 @@ class TrainingPairs:
                 )
                 for n, view in enumerate(self.encoded.views, start=1)
             },
+            anchor=self._anchor(rows, results) if self.captions else None,
+        )
+
+    def _anchor(
+        self, rows: Sequence[TrainingRow], results: Sequence[Sequence[Sequence[Tensor]]]
+    ) -> AnswerLogProbs:
+        """Collate the captions next to the pairs, given the log-probabilities of all rows."""
+        assert self.captions is not None
+        logp, pairs = list[Tensor](), list[TokenPair]()
+        for row, logps in zip(rows, results, strict=True):
+            pairs += [self.captions.pair(member.pair) for member in row.members]
+            logp += [answers[0] for answers in logps[-len(row.members) :]]
+        return AnswerLogProbs(
+            logp_BT=pad_sequence(logp, batch_first=True),
+            ref_BT=None,
+            mask_BT=_padded([pair.chosen_counted for pair in pairs], logp[0].device),
+            changed_BT=_padded([pair.chosen_changed for pair in pairs], logp[0].device),
         )
 
     def _side(

@@ -30,6 +30,9 @@ class LowRank(BaseModel):
     """Dropout: 0.05 in RLAIF-V's script, 0 in LLaVA-RLHF."""
     parts: tuple[Part, ...] = ("language_model",)
     """Parts with adapted layers: RLAIF-V leaves out projector and tower."""
+    layers: tuple[str, ...] = ()
+    """Only layers of these names, such as q_proj, k_proj, v_proj, which HA-DPO adapts in MiniGPT-4
+    and InstructBLIP; [] adapts every linear layer of the parts."""
 
 
 class Lora(LowRank):
@@ -191,12 +194,24 @@ def _add_adapter(model: Any, tune: LowRank) -> Any:
 def _check_adaptable(model: Any, tune: LowRank) -> None:
     """Raise UserError if a part to adapt has no linear layer."""
     adapted = {_part(model, f"{name}.weight") for name in _linear_layers(model, tune)}
+    if unknown := sorted(set(tune.layers) - _last_names(model, tune)):
+        raise UserError(
+            f"The parts have no linear layer {', '.join(unknown)}.",
+            "tune.layers",
+            f"Use one or more of {', '.join(sorted(_last_names(model, tune)))}, or [] for all.",
+        )
     if bare := sorted(set(tune.parts) - adapted):
         raise UserError(
             f"The model's {' and '.join(bare)} has no linear layer for an adapter.",
             "tune.parts",
             "Remove the part, or train all its weights with tune.type=full.",
         )
+
+
+def _last_names(model: Any, tune: LowRank) -> set[str]:
+    """Return the last words of the names of the parts' linear layers."""
+    names = _linear_layers(model, tune.model_copy(update={"layers": ()}))
+    return {name.rpartition(".")[2] for name in names}
 
 
 def _linear_layers(model: Any, tune: LowRank) -> list[str]:
@@ -209,6 +224,7 @@ def _linear_layers(model: Any, tune: LowRank) -> list[str]:
         for name, module in modules
         if isinstance(module, nn.Linear)
         and module is not head
+        and (not tune.layers or name.rpartition(".")[2] in tune.layers)
         and not _routes(model, name)
         and _part(model, f"{name}.weight") in tune.parts
     ]

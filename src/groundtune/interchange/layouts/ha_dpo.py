@@ -7,18 +7,32 @@ and rejected by image_id. It has no question; the authors' code picks one of sev
 DESCRIBE. Its texts are lists of rewrites. The authors' code draws one per side each time it reads
 the row; here the first rewrites of both sides are a pair, then the second ones, and so on. Images
 are from Visual Genome, IMAGE_ID.jpg in VG_100K or VG_100K_2.
+
+The names of written files are those of the set: desc_data.json gets a row per image with lists of
+its texts, without the question, and below a folder llava-v1.5 one object by image_id. Any other
+file gets a row per pair, but descriptions that were imported from such lists are joined again.
 """
 
-from collections.abc import Sequence
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from itertools import cycle, islice
+from pathlib import Path
 from typing import Any, cast
 
+from groundtune.errors import UserError
 from groundtune.interchange.dialogue import image_question, list_of, only_question, text_of
 from groundtune.interchange.layout import Content, Layout, LayoutError, RowImage
 from groundtune.store.rows import Fields
 
+log = logging.getLogger(__name__)
+
 DESCRIBE = "Describe this image in detail."
 _ENDING = ".jpg"
+_TEXTS = ("chosen", "rejected", "reject")
+_YES_NO = re.compile(r"(yes|no)\b")
 
 
 def _split(row: Fields) -> list[Fields]:
@@ -70,6 +84,64 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     return fields if columns else {**fields, "correct": False}
 
 
+def _is_descriptions(path: Path) -> bool:
+    return path.suffix == ".json" and path.stem == "desc_data"
+
+
+def _is_keyed(path: Path) -> bool:
+    return _is_descriptions(path) and "llava-v1.5" in path.resolve().parts
+
+
+def _arrange(path: Path, rows: Iterator[Fields]) -> Iterator[Fields]:
+    """Join the descriptions of an image; other rows come first, as they are."""
+    together: dict[str, list[Fields]] = {}
+    asked: Counter[str] = Counter()
+    for row in rows:
+        if _is_descriptions(path):
+            _refuse_yes_no(path, row)
+            asked[str(row.get("question", DESCRIBE))] += 1
+        elif "question" in row:
+            yield row
+            continue
+        apart = {key: row[key] for key in row if key not in (*_TEXTS, "question", "correct")}
+        together.setdefault(json.dumps(apart, sort_keys=True, default=str), []).append(row)
+    if others := asked.total() - asked[DESCRIBE]:
+        log.warning(
+            "%s: has no place for questions: those of %d pairs, which are not %r, are left out",
+            path,
+            others,
+            DESCRIBE,
+        )
+    for group in together.values():
+        yield _joined(group) if _is_descriptions(path) or len(group) > 1 else group[0]
+
+
+def _joined(group: Sequence[Fields]) -> Fields:
+    """A row with lists of the texts of several."""
+    chosen = [row["chosen"] for row in group]
+    rejected = [row["reject"] if "reject" in row else row["rejected"] for row in group]
+    apart = {key: group[0][key] for key in group[0] if key not in (*_TEXTS, "question", "correct")}
+    return {**apart, "chosen": _repeated(chosen), "rejected": _repeated(rejected)}
+
+
+def _repeated(texts: Sequence[object]) -> list[object]:
+    """The shortest list that gives the texts if it begins again: `_split` repeats the shorter."""
+    lengths = range(1, len(texts) + 1)
+    found = next(n for n in lengths if all(texts[i] == texts[i % n] for i in range(len(texts))))
+    return list(texts[:found])
+
+
+def _refuse_yes_no(path: Path, row: Fields) -> None:
+    first = str(row["chosen"]).strip().lower()
+    if _YES_NO.match(first):
+        raise UserError(
+            f"The pair about image {row['image_id']} answers a yes/no question, and desc_data.json "
+            "holds descriptions.",
+            str(path),
+            "Write such pairs to a file of another name, such as pope_data.json.",
+        )
+
+
 LAYOUT = Layout(
     name="ha-dpo",
     title="HA-DPO",
@@ -82,5 +154,7 @@ LAYOUT = Layout(
     folders=("VG_100K", "VG_100K_2"),
     keyed_by="image_id",
     split=_split,
+    arrange=_arrange,
+    writes_keyed=_is_keyed,
     leaves_out=_leaves_out,
 )

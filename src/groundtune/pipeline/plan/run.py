@@ -189,7 +189,7 @@ def _labeler(settings: AlignSettings, model: Known) -> tuple[Known | None, list[
 
 def _rows(pairs: Path, about: About | None) -> int:
     if about and about.data:
-        return sum(source.rows for source in about.data)
+        return round(sum(source.rows * (source.weight or 1) for source in about.data))
     return len(RunFolder(pairs).pairs.read()) or _unknown("pairs", str(pairs))
 
 
@@ -210,7 +210,9 @@ def _answer(about: About | None) -> int:
     sources = about.data if about else ()
     if not sources:
         return ANSWER_TOKENS
-    return round(sum(s.answer_tokens * s.rows for s in sources) / sum(s.rows for s in sources))
+    counts = [source.rows * (source.weight or 1) for source in sources]
+    tokens = sum(s.answer_tokens * count for s, count in zip(sources, counts, strict=True))
+    return round(tokens / sum(counts))
 
 
 def _effect(figure: Expected, n: int | None) -> Effect:

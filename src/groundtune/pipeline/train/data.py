@@ -25,7 +25,9 @@ class TrainingData:
     prompts: Mapping[str, Prompt]
     images: Images
     hashes: Mapping[str, str]
-    """Hashes of the columns of pairs and prompts, by name."""
+    """Hashes of the columns of pairs and prompts, by name, and of those of the captions."""
+    anchor: "TrainingData | None" = None
+    """The captions of the anchor, as pairs of equal sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +73,27 @@ def read_pairs(settings: TrainSettings) -> TrainingData:
     for folder in folders:
         _refuse_evaluated(settings, folder, pairs, prompts)
     stores = [folder.images for folder in folders]
+    anchor = _read_captions(settings, RunFolder(settings.anchor)) if settings.anchor else None
+    hashes = {f"anchor {name}": each for name, each in anchor.hashes.items()} if anchor else {}
     return TrainingData(
         pairs=pairs,
         prompts=prompts,
         images=SeveralStores(stores) if len(stores) > 1 else stores[0],
-        hashes=hashes_of_data(pairs, prompts),
+        hashes=hashes_of_data(pairs, prompts) | hashes,
+        anchor=anchor,
     )
+
+
+def _read_captions(settings: TrainSettings, folder: RunFolder) -> TrainingData:
+    """Return a folder's answers as captions."""
+    pairs = _answers_in(folder)
+    prompts = folder.prompts_by_key()
+    if not settings.data.skip_bad:
+        for pair in pairs:
+            check_pair(pair, prompts, compares=False)
+    _refuse_evaluated(settings, folder, pairs, prompts)
+    hashes = hashes_of_data(pairs, prompts)
+    return TrainingData(pairs=pairs, prompts=prompts, images=folder.images, hashes=hashes)
 
 
 def weighted(pairs: Sequence[Pair], weight: float, seed: int) -> list[Pair]:
@@ -112,10 +129,15 @@ def _pairs_in(folder: RunFolder, settings: TrainSettings) -> list[Pair]:
     """Return a folder's pairs; if it has none and the method compares none, its answers."""
     if settings.method.compares or folder.pairs.parts():
         return read_some(folder.pairs)
+    return _answers_in(folder)
+
+
+def _answers_in(folder: RunFolder) -> list[Pair]:
+    """Return a folder's answers as pairs of equal sides."""
     answers = folder.answers.read()
     if not answers:
         raise UserError(
-            "The folder holds neither pairs nor answers.",
+            "The folder holds no answers to learn.",
             str(folder.path),
             "Give a folder that groundtune import, groundtune sample or groundtune pairs wrote.",
         )

@@ -25,16 +25,21 @@ def hashes_of_data(pairs: Sequence[Pair], prompts: Mapping[str, Prompt]) -> dict
 
 
 def inputs_of(
-    settings: TrainSettings, vlm: "Vlm", data: Mapping[str, str], pairs: EncodedPairs
+    settings: TrainSettings,
+    vlm: "Vlm",
+    data: Mapping[str, str],
+    pairs: EncodedPairs,
+    captions: EncodedPairs | None = None,
 ) -> dict[str, str]:
     """Return the value or hash of each setting, and hashes of the model and of what it reads.
 
-    `data` has the hashes of `hashes_of_data`.
+    `data` has the hashes of `hashes_of_data`; `captions` are those of the anchor.
     """
     from groundtune.train.precision import resolve_dtype
 
     decisive = settings.decisive() | {"dtype": resolve_dtype(settings.dtype, vlm.device)}
-    del decisive["model"], decisive["pairs"], decisive["mix"]  # their hashes are used instead
+    for name in ("model", "pairs", "mix", "anchor"):  # their hashes are used instead
+        del decisive[name]
     pixels = json.loads(vlm.processor.image_processor.to_json_string())
     return {
         **flat_settings(decisive, ""),
@@ -43,6 +48,7 @@ def inputs_of(
         "image processor": key_of(pixels),
         "token ids": _hash_of_tokens(pairs),
         "dropped pairs": key_of([drop.key for drop in pairs.dropped]),
+        **({"anchor token ids": _hash_of_tokens(captions)} if captions else {}),
     }
 
 

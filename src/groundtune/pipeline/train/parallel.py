@@ -1,6 +1,7 @@
 """How several processes share a training run, and which settings rule that out."""
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
@@ -45,16 +46,20 @@ def parallel_of(settings: TrainSettings, vlm: "Vlm") -> "Parallel":
     return parallel
 
 
-def check_alike(settings: TrainSettings, pairs: EncodedPairs, parallel: "Parallel") -> None:
+def check_alike(
+    settings: TrainSettings, encoded: Sequence[EncodedPairs], parallel: "Parallel"
+) -> None:
     """Check that all processes have images in a forward pass, or none has.
 
     If only one process gathers the image encoder's weights or exchanges its gradients, all wait
-    forever.
+    forever. `encoded` are the pairs, and the captions next to them.
 
     Raises:
         UserError: prompts with and without images meet such a setting.
     """
-    with_images = {bool(pairs.prompt_content(index)[0]) for index in range(len(pairs))}
+    with_images = {
+        bool(each.prompt_content(index)[0]) for each in encoded for index in range(len(each))
+    }
     exchanged = parallel.shards_weights or set(settings.tune.parts) != {"language_model"}
     if parallel.processes > 1 and len(with_images) > 1 and exchanged:
         raise UserError(

@@ -10,7 +10,7 @@ from groundtune.pipeline.models import resolve
 from groundtune.pipeline.train.checks import check_reach, check_settings
 from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.engine import engine_for, limits_of
-from groundtune.pipeline.train.run import encode, training_schedule
+from groundtune.pipeline.train.run import encode, encode_captions, training_schedule
 from groundtune.pipeline.train.settings import Optimised, TrainSettings
 from groundtune.protocols import Progress
 from groundtune.records import Record
@@ -18,6 +18,7 @@ from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rat
 
 if TYPE_CHECKING:
     from groundtune.train.batches import PlannedRow
+    from groundtune.train.captions import Captions
     from groundtune.train.data import EncodedPairs
     from groundtune.vlm.load import Vlm
 
@@ -27,8 +28,10 @@ class TrainingPlan(Record):
 
     pairs: int
     """Usable pairs."""
+    captions: int
+    """Usable captions of the anchor's data set, of which each pair has one next to it."""
     dropped: int
-    """Pairs that skip_bad leaves out."""
+    """Pairs and captions that skip_bad leaves out."""
     drop_reasons: dict[str, int]
     """Dropped pairs per reason; # replaces the numbers in a reason."""
     prompts: int
@@ -79,21 +82,28 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
     vlm.special_tokens = settings.special_tokens
     reached = check_reach(vlm.model, settings)
     engine = engine_for(settings, vlm)
-    pairs = encode(settings, vlm, data, engine, progress)
+    captions = encode_captions(settings, vlm, data, engine, progress)
+    pairs = encode(settings, vlm, data, engine, progress, captions)
     steps = training_schedule(settings, len(pairs)).steps
     rows = _rows(settings, pairs)
     tokens = [pairs.tokens(index) for index in range(len(pairs))]
-    reasons = [drop.reason for drop in pairs.dropped]
+    next_to = _caption_rows(pairs, captions)
+    dropped = [*pairs.dropped, *(captions.encoded.dropped if captions else ())]
+    reasons = [drop.reason for drop in dropped]
     weights = sum(each.numel() for each in vlm.model.parameters())
     tuned = apply(vlm.model, settings.tune)
     works = [_work(vlm, pairs, row) for row in rows]
-    work = Work(*(sum(part) for part in zip(*works, strict=True)))
+    captioned = [_work(vlm, captions.encoded, row) for row in next_to] if captions else []
     sizes = sizes_of(tuned, adapted=settings.tune.type != "full")
+    work = _sum([*works, *captioned])
     costs = costs_of(settings, settings.device, sizes, work)
+    referenced = "reference" in settings.method.needs
+    forward = costs.forward * referenced * _sum(works).tokens / work.tokens  # captions have none
     epochs = steps / max(1, -(-len(pairs) // settings.batch_size))
     answers = [answer for index in range(len(pairs)) for answer in distinct(pairs.answers(index))]
     return TrainingPlan(
         pairs=len(pairs),
+        captions=len(captions) if captions else 0,
         dropped=len(reasons),
         drop_reasons={why: reasons.count(why) for why in dict.fromkeys(reasons)},
         prompts=len(pairs.groups),
@@ -110,7 +120,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
         decoder_reached=round(reached, 4),
         engine=engine.name or "separate",
         memory_gb=round(costs.memory / 1e9, 3),
-        reference_minutes=round(costs.forward / 60 * ("reference" in settings.method.needs), 2),
+        reference_minutes=round(forward / 60, 2),
         training_minutes=round(costs.epoch * epochs / 60, 2),
     )
 
@@ -162,6 +172,20 @@ def costs_of(settings: Optimised, device_name: str, sizes: Sizes, work: Work) ->
         chunk_bytes=CHUNK_BYTES,
     )
     return Costs(peak, forward / speed, passes / speed)
+
+
+def _caption_rows(pairs: "EncodedPairs", captions: "Captions | None") -> "list[PlannedRow]":
+    """Return the rows of the captions that an epoch runs, one per pair."""
+    from groundtune.train.batches import PlannedRow
+
+    if captions is None:
+        return []
+    places = (index % len(captions) for index in range(len(pairs)))
+    return [PlannedRow((place,), captions.encoded.row_tokens([place])) for place in places]
+
+
+def _sum(works: list[Work]) -> Work:
+    return Work(*(sum(part) for part in zip(*works, strict=True)))
 
 
 def _work(vlm: "Vlm", pairs: "EncodedPairs", row: "PlannedRow") -> Work:

@@ -39,11 +39,12 @@ from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
 from groundtune.store.rows import count_lines
 from groundtune.store.run_json import read_run, write_run
-from groundtune.train.data import EncodedPairs, encode_pairs
+from groundtune.train.data import DroppedPair, EncodedPairs, encode_pairs
 
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from groundtune.train.captions import Captions
     from groundtune.train.data import Views
     from groundtune.train.loop import TrainingSchedule
     from groundtune.train.parallel import Parallel
@@ -76,8 +77,6 @@ def train(
     """
     check_settings(settings, evaluates=evaluate is not None)
     data = read_pairs(settings)
-    import torch
-
     from groundtune.train.checkpoint import Checkpoints
     from groundtune.train.loop import Trainer
     from groundtune.train.optim import adamw
@@ -87,27 +86,27 @@ def train(
     check_reach(vlm.model, settings)
     parallel = parallel_of(settings, vlm)
     engine = engine_for(settings, vlm, out)
-    pairs = encode(settings, vlm, data, engine, progress)
-    check_alike(settings, pairs, parallel)
+    captions = encode_captions(settings, vlm, data, engine, progress)
+    pairs = encode(settings, vlm, data, engine, progress, captions)
+    check_alike(settings, [pairs, *([captions.encoded] if captions else [])], parallel)
     with parallel.autocast():
         check_causal(vlm, pairs)
-    checkpoints = Checkpoints(
-        out / "checkpoints", inputs_of(settings, vlm, data.hashes, pairs), settings.keep
-    )
+    inputs = inputs_of(settings, vlm, data.hashes, pairs, captions.encoded if captions else None)
+    checkpoints = Checkpoints(out / "checkpoints", inputs, settings.keep)
     checkpoints.check()
     if parallel.main:
-        _note(settings, out, vlm, data, pairs, command, resumed=bool(checkpoints.paths()))
+        dropped = [*pairs.dropped, *(captions.encoded.dropped if captions else ())]
+        _note(settings, out, vlm, data, dropped, command, resumed=bool(checkpoints.paths()))
     with _shared(reference_folder, parallel):
         references = _references(
             settings, vlm, pairs, engine, parallel, reference_folder or out / "reference", progress
         )
-    torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
-    vlm = tuned(settings, vlm)
-    if parallel.rank:  # the same initial weights in all processes, but different dropout
-        torch.manual_seed(settings.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
+    vlm = _tuned_by_seed(settings, vlm, parallel)
     optimizer = adamw(vlm.model.parameters(), settings.optim)
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
-    ready = TrainingPairs(encoded=pairs, references=references, needs=settings.method.needs)
+    ready = TrainingPairs(
+        encoded=pairs, references=references, needs=settings.method.needs, captions=captions
+    )
     weights = Trainer(
         vlm=vlm,
         pairs=ready,
@@ -188,10 +187,41 @@ def _views(settings: TrainSettings) -> "Views":
     return Views(settings.method.views, settings.seed)
 
 
-def encode(
+def encode_captions(
     settings: TrainSettings, vlm: "Vlm", data: TrainingData, engine: Engine, progress: Progress
+) -> "Captions | None":
+    """Return the captions of the anchor as tokens, None if the run has none.
+
+    Raises:
+        UserError: a caption can't be used, unless skip_bad drops and lists it.
+    """
+    from groundtune.train.captions import Captions
+
+    if data.anchor is None:
+        return None
+    encoded = encode_pairs(
+        vlm,
+        data.anchor.pairs,
+        data.anchor.prompts,
+        data.anchor.images,
+        settings.data,
+        progress,
+        cost=engine.cost,
+        micro_tokens=settings.micro_tokens,
+        compares=False,
+    )
+    return Captions(encoded=encoded, seed=settings.seed)
+
+
+def encode(
+    settings: TrainSettings,
+    vlm: "Vlm",
+    data: TrainingData,
+    engine: Engine,
+    progress: Progress,
+    captions: "Captions | None" = None,
 ) -> EncodedPairs:
-    """Return the pairs as tokens.
+    """Return the pairs as tokens; `captions` run next to them.
 
     Raises:
         UserError: a pair can't be used, unless skip_bad drops and lists it.
@@ -207,6 +237,7 @@ def encode(
         views=_views(settings),
         cost=engine.cost,
         micro_tokens=settings.micro_tokens,
+        next_to=captions.most_tokens if captions else 0,
         compares=settings.method.compares,
     )
 
@@ -253,6 +284,17 @@ def _shared(folder: Path | None, parallel: "Parallel") -> Generator[None]:
             stack.enter_context(hold(folder, wait=True))
         parallel.wait()
         yield
+
+
+def _tuned_by_seed(settings: OneRun, vlm: "Vlm", parallel: "Parallel") -> "Vlm":
+    """Return the model as `tuned` does, with initial weights and dropout by the seed."""
+    import torch
+
+    torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
+    vlm = tuned(settings, vlm)
+    if parallel.rank:  # the same initial weights in all processes, but different dropout
+        torch.manual_seed(settings.seed + parallel.rank)  # pyright: ignore[reportUnknownMemberType]
+    return vlm
 
 
 def tuned(settings: OneRun, vlm: "Vlm") -> "Vlm":
@@ -326,15 +368,15 @@ def _note(
     out: Path,
     vlm: "Vlm",
     data: TrainingData,
-    pairs: EncodedPairs,
+    dropped: Sequence[DroppedPair],
     command: Sequence[str],
     *,
     resumed: bool,
 ) -> None:
-    """Write the run's provenance and its dropped pairs; a resumed run keeps its notes."""
+    """Write the run's provenance and what is dropped of its data; a resumed run keeps its notes."""
     inputs = {"model": vlm.revision, "pairs": key_of(dict(data.hashes)), **settings.packages()}
     seeds = {"train": settings.seed}
     notes = read_run(out).notes if resumed and (out / "run.json").exists() else {}
     write_run(out, settings.model_dump(mode="json"), inputs, seeds, list(command), notes)
-    dropped = "".join(json_of(drop._asdict()) + "\n" for drop in pairs.dropped)
-    write_atomic(out / "dropped.jsonl", dropped.encode())
+    lines = "".join(json_of(drop._asdict()) + "\n" for drop in dropped)
+    write_atomic(out / "dropped.jsonl", lines.encode())

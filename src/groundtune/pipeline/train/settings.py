@@ -141,6 +141,10 @@ class TrainSettings(Learning, OneRun):
     sft also a folder of answers to learn: imported examples, or sampled answers."""
     mix: tuple[MixedSource, ...] = ()
     """Further folders, mixed in by weight; `pairs` has the weight 1."""
+    anchor: Path | None = None
+    """Folder of captions of another data set, such as `groundtune import captions` writes: each
+    pair of a step has one next to it, and the anchor of ha_dpo is on these instead of the chosen
+    answers."""
     evaluations: tuple[Path, ...] = ()
     """Folders of `groundtune bench run` whose images must not be in the training data; those in
     PAIRS/evaluation/ always count."""
@@ -165,6 +169,10 @@ class TrainSettings(Learning, OneRun):
         if self.data.rounds == "all" and self.method.compares:
             raise ValueError(
                 "data.rounds=all learns every answer of a dialogue: use method.type=sft"
+            )
+        if self.anchor and not self.method.anchors:
+            raise ValueError(
+                "the method has no anchor: remove anchor, or use ha_dpo with method.gamma over 0"
             )
         if self.keep_images_in and not self.keep_images:
             raise ValueError("keep_images_in needs keep_images=true")
