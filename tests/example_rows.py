@@ -49,7 +49,7 @@ def vqa(folder: Path, rows: Sequence[Mapping[str, Any]]) -> Path:
     questions = [
         {"question_id": r["id"], "image_id": r["image"], "question": r["question"]} for r in rows
     ]
-    annotations = [
+    annotations: list[dict[str, Any]] = [
         {
             "question_id": r["id"],
             "image_id": r["image"],
