@@ -121,10 +121,13 @@ def _joined(group: Sequence[Fields]) -> Fields:
     chosen = [row["chosen"] for row in group]
     rejected = [row["reject"] if "reject" in row else row["rejected"] for row in group]
     apart = {key: group[0][key] for key in group[0] if key not in (*_TEXTS, "question", "correct")}
-    return {**apart, "chosen": _repeated(chosen), "rejected": _repeated(rejected)}
+    short = _without_repeats(rejected)
+    # one side has as many texts as there are pairs: from it `_split` knows their number
+    whole = chosen if len(short) < len(rejected) else _without_repeats(chosen)
+    return {**apart, "chosen": whole, "rejected": short}
 
 
-def _repeated(texts: Sequence[object]) -> list[object]:
+def _without_repeats(texts: Sequence[object]) -> list[object]:
     """The shortest list that gives the texts if it begins again: `_split` repeats the shorter."""
     lengths = range(1, len(texts) + 1)
     found = next(n for n in lengths if all(texts[i] == texts[i % n] for i in range(len(texts))))
