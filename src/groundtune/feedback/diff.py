@@ -14,6 +14,7 @@ space | absorbed if under 3 tokens | | frequent units in long texts | as any oth
 import re
 from collections.abc import Sequence
 from difflib import SequenceMatcher
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from groundtune.feedback.graphemes import clusters
@@ -147,10 +148,7 @@ def _kind(cluster: str) -> Literal["word", "space", "single"]:
 
 def _starts(pieces: Sequence[str]) -> list[int]:
     """Return where each piece starts, and last the total length."""
-    starts = [0]
-    for piece in pieces:
-        starts.append(starts[-1] + len(piece))
-    return starts
+    return list(accumulate(map(len, pieces), initial=0))
 
 
 def _changed_runs(before: Sequence[str], after: Sequence[str]) -> list[tuple[int, int, int, int]]:

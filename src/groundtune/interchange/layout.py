@@ -192,7 +192,9 @@ class Format(Protocol):
         skip_bad: bool = False,
         rows: int = ...,
     ) -> Iterator[Batch]:
-        """Yield the file's pairs with prompts, `rows` at a time; images go into `images`.
+        """Yield the file's pairs with prompts, in batches; images go into `images`.
+
+        A batch has `rows` rows, or as many as suit the kind of file.
 
         Image paths are relative to `folder`, or to the file's folder. `licence` replaces the file's
         licence, or adds a missing one.

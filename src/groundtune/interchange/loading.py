@@ -12,6 +12,10 @@ from groundtune.interchange.layout import Batch, ExportResult, Format, Layout
 from groundtune.interchange.registry import TARGETS, LayoutName
 from groundtune.records import Pair, Prompt
 from groundtune.store.images import ImageStore
+from groundtune.store.sheets import is_table
+
+TABLE_ROWS = 512
+"""Rows of a table per batch: more than of other files, since a table's rows hold no images."""
 
 
 def load(name: LayoutName, *, all_rows: bool = False) -> Format:
@@ -41,7 +45,7 @@ class PairRows(NamedTuple):
         folder: Path | None = None,
         licence: str | None = None,
         skip_bad: bool = False,
-        rows: int = ROWS,
+        rows: int | None = None,
     ) -> Iterator[Batch]:
         """As `Format` says."""
         return reading.read(
@@ -51,7 +55,7 @@ class PairRows(NamedTuple):
             folder=folder,
             licence=licence,
             skip_bad=skip_bad,
-            rows=rows,
+            rows=rows or (TABLE_ROWS if is_table(path) else ROWS),
         )
 
     def write(

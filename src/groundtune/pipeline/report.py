@@ -1,6 +1,7 @@
 """The report of a run's folder, of whichever kind it is."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 from groundtune.errors import UserError
@@ -12,7 +13,7 @@ from groundtune.pipeline.recipes import RECIPE_COMMANDS, imported
 from groundtune.records import Answer, Pair, Prompt
 from groundtune.report.model import Note
 from groundtune.report.page import write_report
-from groundtune.report.pairs import pairs_report
+from groundtune.report.pairs import SHOWN, pairs_report
 from groundtune.report.sampling import sampling_report
 from groundtune.store.run_json import read_run
 from groundtune.store.tables import read_parquet
@@ -131,8 +132,8 @@ def report_pairs(run: Path) -> Path:
     folder = RunFolder(run)
     summary = read_summary(run)
     page = pairs_report(
-        (pair for part in folder.pairs.parts() for pair in read_parquet(part, Pair)),
-        folder.prompts_by_key(),
+        _pairs_of(folder),
+        _prompts_of(folder, {pair.prompt for pair in islice(_pairs_of(folder), SHOWN)}),
         folder.images.read,
         title=f"Pairs in {run.resolve().name}",
         rows=summary.rows if summary else None,
@@ -142,6 +143,22 @@ def report_pairs(run: Path) -> Path:
         provenance=provenance_of(folder.pairs.path),
     )
     return write_report(run, page)
+
+
+def _pairs_of(folder: RunFolder) -> Iterator[Pair]:
+    """All pairs, a part at a time."""
+    return (pair for part in folder.pairs.parts() for pair in read_parquet(part, Pair))
+
+
+def _prompts_of(folder: RunFolder, keys: set[str]) -> dict[str, Prompt]:
+    """The prompts with some keys, by key; reads no more parts than needed."""
+    prompts: dict[str, Prompt] = {}
+    for part in folder.prompts.parts():
+        rows = read_parquet(part, Prompt)
+        prompts |= {prompt.key: prompt for prompt in rows if prompt.key in keys}
+        if len(prompts) == len(keys):
+            break
+    return prompts
 
 
 def _from_elsewhere(answers: Sequence[Answer], prompts: Sequence[Prompt]) -> list[str]:

@@ -19,7 +19,7 @@ from groundtune.report.model import (
 )
 
 CHOSEN, REJECTED = "chosen", "rejected"
-_SHOWN = 30
+SHOWN = 30
 _LISTED = 20
 _LABELS = {REJECTED: "Rejected answer", CHOSEN: "Chosen answer"}
 
@@ -61,7 +61,7 @@ def pairs_report(
     left_out: Mapping[str, int] | None = None,
     skipped: Sequence[str] = (),
     provenance: Provenance = UNKNOWN,
-    shown: int = _SHOWN,
+    shown: int = SHOWN,
 ) -> ReportInput:
     """Return the report of imported pairs, the first `shown` of them with their images.
 

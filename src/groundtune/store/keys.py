@@ -7,6 +7,9 @@ from typing import cast
 
 from pydantic import BaseModel
 
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+"""Types that JSON has: most values of a key are of these, and need no further look."""
+
 
 def key_of(*parts: object) -> str:
     """32 hex digits of the sha256 of the parts' canonical JSON.
@@ -31,17 +34,27 @@ def seed_of(*parts: object) -> int:
 
 
 def _plain(value: object) -> object:
-    if value is None or isinstance(value, str | int | float):
+    kind = type(value)
+    if kind in _ATOMS:
+        return value
+    if kind is dict or isinstance(value, Mapping):
+        items = cast("Mapping[object, object]", value).items()
+        if any(not isinstance(name, str) for name, _ in items):
+            raise TypeError("a key's dict must have text as its keys")
+        return {name: each if type(each) in _ATOMS else _plain(each) for name, each in items}
+    if kind is list or kind is tuple:
+        values = cast("Sequence[object]", value)
+        return [each if type(each) in _ATOMS else _plain(each) for each in values]
+    return _plain_of_other_types(value)
+
+
+def _plain_of_other_types(value: object) -> object:
+    if isinstance(value, str | int | float):
         return value
     if isinstance(value, BaseModel):
         return _plain(value.model_dump())
     if isinstance(value, bytes):
         return {"bytes": hashlib.sha256(value).hexdigest()}
-    if isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        if any(not isinstance(name, str) for name, _ in items):
-            raise TypeError("a key's dict must have text as its keys")
-        return {str(name): _plain(each) for name, each in items}
     if isinstance(value, Sequence):
         return [_plain(each) for each in cast("Sequence[object]", value)]
     raise TypeError(f"a key can't be made of {type(value).__name__}")

@@ -12,7 +12,7 @@ list, a dict with text keys a map, a Literal the type of its values. A union of 
 
 import hashlib
 import types
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from io import BytesIO
@@ -29,6 +29,8 @@ from groundtune.store.files import refuse_special, write_atomic
 from groundtune.store.plain_rows import plain_rows, refuse_not_finite, refuse_repeated_columns
 
 R = TypeVar("R", bound=BaseModel)
+
+_Convert = Callable[[Any], Any]
 
 _SCALARS: dict[object, pa.DataType] = {
     str: pa.string(),
@@ -52,9 +54,9 @@ def arrow_schema(record_type: type[BaseModel]) -> pa.Schema:
 def to_table(rows: Iterable[R], record_type: type[R]) -> pa.Table:
     """One row per record, in order."""
     columns = {
-        name: [_encode(getattr(row, name)) for row in rows]
+        name: [encode(getattr(row, name)) for row in rows]
         for rows in [list(rows)]
-        for name in record_type.model_fields
+        for name, encode in _encoders(record_type)
     }
     return pa.table(columns, schema=arrow_schema(record_type))
 
@@ -67,7 +69,7 @@ def from_table(table: pa.Table, record_type: type[R], *, where: str = "table") -
         error names `where`.
     """
     table = _conform(table, record_type, where)
-    plain = [_decode(record_type, row) for row in plain_rows(table, where)]
+    plain = map(_struct_decoder(record_type), plain_rows(table, where))
     rows: list[R] = []
     for number, values in enumerate(plain):
         try:
@@ -254,49 +256,76 @@ def _is_union(annotation: object) -> bool:
     return get_origin(annotation) in (Union, types.UnionType)
 
 
-def _encode(value: object) -> object:
-    if isinstance(value, BaseModel):
-        return {name: _encode(getattr(value, name)) for name in type(value).model_fields}
-    if isinstance(value, tuple | list):
-        return [_encode(item) for item in cast("Sequence[object]", value)]
-    if isinstance(value, dict):
-        return [(name, _encode(item)) for name, item in cast("dict[str, object]", value).items()]
-    return value
-
-
-def _decode(annotation: object, value: Any) -> Any:  # Arrow's values, as pydantic reads them
-    if value is None or isinstance(value, str | int | float | bytes):
-        return value
+@cache
+def _encoder(annotation: object) -> _Convert:
+    """What turns a field's values into Arrow's."""
     annotation, _ = _strip(annotation)
     arguments = get_args(annotation)
     if get_origin(annotation) in (tuple, list):
-        return tuple(_decode(arguments[0], item) for item in value)
+        item = _encoder(arguments[0])
+        return _or_none(lambda values: [item(value) for value in values])
     if get_origin(annotation) is dict:
-        return {name: _decode(arguments[1], item) for name, item in value}
-    if records := _records(annotation):
-        return _decode_struct(records, cast("Mapping[str, Any]", value))
-    return value
+        item = _encoder(arguments[1])
+        return _or_none(lambda values: [(name, item(value)) for name, value in values.items()])
+    return _or_none(_encode_record) if _records(annotation) else _unchanged
 
 
-def _decode_struct(
-    records: tuple[type[BaseModel], ...], value: Mapping[str, Any]
-) -> dict[str, Any]:
-    record = records[0]
-    if len(records) > 1:
-        record = next(
-            (
-                r
-                for r in records
-                if value.get("type") in get_args(r.model_fields["type"].annotation)
-            ),
-            record,
-        )
-        value = {name: item for name, item in value.items() if name in record.model_fields}
-    fields = record.model_fields
-    return {
-        name: _decode(fields[name].annotation, item) if name in fields else item
-        for name, item in value.items()
+def _encode_record(record: BaseModel) -> dict[str, Any]:
+    return {name: convert(getattr(record, name)) for name, convert in _encoders(type(record))}
+
+
+@cache
+def _encoders(record_type: type[BaseModel]) -> list[tuple[str, _Convert]]:
+    fields = record_type.model_fields.items()
+    return [(name, _encoder(field.annotation)) for name, field in fields]
+
+
+@cache
+def _decoder(annotation: object) -> _Convert:
+    """What turns Arrow's values into those that pydantic reads as the annotation's."""
+    annotation, _ = _strip(annotation)
+    arguments = get_args(annotation)
+    if get_origin(annotation) in (tuple, list):
+        item = _decoder(arguments[0])
+        return _or_none(lambda values: tuple([item(value) for value in values]))
+    if get_origin(annotation) is dict:
+        item = _decoder(arguments[1])
+        return _or_none(lambda values: {name: item(value) for name, value in values})
+    records = _records(annotation)
+    if len(records) == 1:
+        return _or_none(_struct_decoder(records[0]))
+    return _or_none(_union_decoder(records)) if records else _unchanged
+
+
+def _struct_decoder(record: type[BaseModel]) -> _Convert:
+    fields = record.model_fields.items()
+    convert = {name: _decoder(field.annotation) for name, field in fields}
+    return lambda values: {
+        name: convert.get(name, _unchanged)(value) for name, value in values.items()
     }
+
+
+def _union_decoder(records: Sequence[type[BaseModel]]) -> _Convert:
+    """Reads the record that the field `type` names, without the fields of the others."""
+    variants = {
+        kind: (record.model_fields, _struct_decoder(record))
+        for record in reversed(records)
+        for kind in (None, *get_args(record.model_fields["type"].annotation))
+    }
+
+    def decode(values: Mapping[str, Any]) -> Any:
+        fields, convert = variants.get(values.get("type"), variants[None])
+        return convert({name: value for name, value in values.items() if name in fields})
+
+    return decode
+
+
+def _or_none(convert: _Convert) -> _Convert:
+    return lambda value: None if value is None else convert(value)
+
+
+def _unchanged(value: Any) -> Any:
+    return value
 
 
 def _conform(table: pa.Table, record_type: type[BaseModel], where: str) -> pa.Table:
