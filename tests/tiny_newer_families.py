@@ -112,9 +112,9 @@ def ovis2() -> Built:
         text_config=text,
         vision_config=vision,
         image_token_id=parts.IMAGE,
-        visual_indicator_token_ids=[101, 102, 103, 104, 105],
+        visual_indicator_token_ids=[parts.IMAGE + place for place in range(1, 6)],
         hidden_size=32,
-        vocab_size=120,
+        vocab_size=parts.TEXT["vocab_size"],
     )
     prompts = [
         encoded_prompt([1, *[101, *[parts.IMAGE] * 4, 105] * count], words, **images(count))

@@ -179,6 +179,56 @@ def glm4v() -> Any:
     )
 
 
+def glm46v() -> Any:
+    size = {"shortest_edge": 64, "longest_edge": 512}
+    return hf.Glm46VProcessor(
+        _pil("glm46v", "Glm46VImageProcessorPil", patch_size=4, size=size),
+        _tokenizer("<|image|>", video_token="<|video|>"),
+        chat_template=_template("<|image|>"),
+    )
+
+
+def aya_vision() -> Any:
+    """An image is four tokens, and so is each of its tiles, next to tokens that divide them."""
+    tokenizer = _tokenizer(
+        "<|IMG_PATCH|>", image_start="<|START_OF_IMG|>", image_end="<|END_OF_IMG|>"
+    )
+    return hf.AyaVisionProcessor(
+        _pil("got_ocr2", "GotOcr2ImageProcessorPil", size={"height": 16, "width": 16}),
+        tokenizer,
+        patch_size=4,
+        img_size=16,
+        downsample_factor=2,
+        chat_template=tiny_llava.TEMPLATE,
+    )
+
+
+def ovis2() -> Any:
+    tokenizer = _tokenizer(
+        "<IMG_ATOM>",
+        image_start="<IMG_START>",
+        image_grid="<IMG_GRID>",
+        image_column="<IMG_COL>",
+        image_row="<IMG_ROW>",
+        image_end="<IMG_END>",
+    )
+    return hf.Ovis2Processor(
+        _pil("ovis2", "Ovis2ImageProcessorPil", size={"height": 16, "width": 16}),
+        tokenizer,
+        image_seq_length=4,
+        chat_template=tiny_llava.TEMPLATE,
+    )
+
+
+def paddleocr_vl() -> Any:
+    size = {"shortest_edge": 64, "longest_edge": 512}
+    return hf.PaddleOCRVLProcessor(
+        _pil("paddleocr_vl", "PaddleOCRVLImageProcessorPil", patch_size=4, size=size),
+        _tokenizer("<|IMAGE_PLACEHOLDER|>"),
+        chat_template=_template("<|IMAGE_PLACEHOLDER|>"),
+    )
+
+
 def mllama() -> Any:
     size = {"height": 16, "width": 16}
     return hf.MllamaProcessor(
@@ -257,6 +307,10 @@ PROCESSORS: tuple[Callable[[], Any], ...] = (
     qwen3_vl_moe,
     deepseek_vl,
     glm4v,
+    glm46v,
+    aya_vision,
+    ovis2,
+    paddleocr_vl,
 )
 """Of listed families whose processors need no further package."""
 

@@ -9,6 +9,7 @@ import pytest
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import ItemAnswer, Mode
 from groundtune.bench.results import results_of
+from groundtune.bench.tasks.chair import chair
 from groundtune.bench.tasks.chair.chair import CHAIR
 from groundtune.bench.tasks.chair.data import ChairData
 from groundtune.bench.tasks.chair.tally import ChairTally
@@ -176,6 +177,15 @@ def test_invented_words_are_marked_where_they_stand(folder: Path) -> None:
     text = "A dog near a Motorcycle; hot  Dogs!"
     (score,) = scored(folder, {1: text})
     assert [text[span.start : span.end] for span in score.spans] == ["Motorcycle", "hot  Dogs"]
+
+
+def test_of_a_caption_with_very_many_mentions_the_first_are_marked_and_all_are_counted(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chair, "MAX_MARKED", 2)
+    (score,) = scored(folder, {1: "a motorcycle, " * 5})
+    assert [(span.start, span.end) for span in score.spans] == [(2, 12), (16, 26)]
+    assert score.values["invented_mentions"] == 5
 
 
 def test_a_note_names_the_classes_that_are_invented_most_often(folder: Path) -> None:

@@ -195,6 +195,29 @@ def test_other_tools_layouts_are_left_to_the_usual_way(tmp_path: Path):
     assert score_large([questions], samples, "official", tmp_path / "x.jsonl") is None
 
 
+@pytest.mark.parametrize(("n", "is_large"), [(3000, False), (30_000, True)])
+def test_one_split_gets_scores_and_many_more_questions_are_read_in_chunks(
+    tmp_path: Path, n: int, is_large: bool
+):
+    questions, answers = files(tmp_path, ["yes"] * n)
+    made = pope.large([questions], answers, "official", tmp_path / "items.jsonl")
+    assert (made is not None) == is_large
+
+
+def test_chunks_are_scored_without_pandas(tmp_path: Path):
+    questions, answers = files(tmp_path, ["yes"] * 60)
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from groundtune.bench.tasks.pope.columns import score_large\n"
+        "questions, answers, items = map(Path, sys.argv[1:])\n"
+        "assert score_large([questions], answers, 'official', items).n == 60\n"
+        "print('pandas' in sys.modules)"
+    )
+    command = [sys.executable, "-c", code, str(questions), str(answers), str(tmp_path / "items")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.bench
 def test_memory_stays_flat_and_answers_fast(tmp_path: Path):
     # the files are written line by line: a child's peak begins at its parent's

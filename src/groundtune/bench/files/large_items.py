@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from groundtune.bench.files.columns import Column
+from groundtune.bench.files.columns import Column, codes_of
 from groundtune.bench.stats.sums import ALWAYS, SumTable
 from groundtune.errors import UserError
 from groundtune.records import Record, Score
@@ -77,7 +77,7 @@ class ItemFile:
         self.schema = pa.schema([("item", pa.int64()), *((name, coded) for name in TEXTS)])
         self.path = path
         self._batches: list[pa.RecordBatch] = []
-        self._names = pa.array([*READINGS, *OUTCOMES], pa.string())
+        self._names = _texts([*READINGS, *OUTCOMES])
 
     def __enter__(self) -> Self:
         texts: Any = list(TEXTS)
@@ -114,8 +114,8 @@ class ItemFile:
         """Add rows after the first `done`."""
         rows = _integers(np.arange(done + 1, done + 1 + len(outcomes_N)), pa.int64())
         columns = (
-            (images.codes_N, pa.array(images.texts, pa.string())),
-            (answers.codes_N, pa.array(answers.texts, pa.string())),
+            (images.codes_N, _texts(images.texts)),
+            (answers.codes_N, _texts(answers.texts)),
             (outcomes_N // 2, self._names[:3]),
             (labels_N, self._names[:2]),
             (outcomes_N, self._names[3:]),
@@ -134,8 +134,16 @@ class ItemFile:
         self._batches = []
 
 
+def _texts(texts: Sequence[str]) -> Any:
+    """An Arrow array of texts; `pa.array` would import pandas, which takes longer than a piece."""
+    encoded = [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    return pa.Array.from_buffers(pa.string(), len(texts), buffers)
+
+
 def _integers(codes: NDArray[Any], kind: Any) -> Any:
-    """An Arrow array over numpy's memory; `pa.array` would search for pandas at each call."""
+    """An Arrow array over numpy's memory, without pandas as `_texts`."""
     values = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
     return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
@@ -243,7 +251,7 @@ def _pieces(path: Path, names: Sequence[str]) -> Iterator[dict[str, Column]]:
         for batch in file.iter_batches(READ_AT_ONCE, columns=list(names)):
             columns = {name: batch.column(name) for name in names}
             yield {
-                name: Column(column.indices.to_numpy(), column.dictionary.to_pylist())
+                name: Column(codes_of(column), column.dictionary.to_pylist())
                 for name, column in columns.items()
             }
     except (OSError, KeyError, pa.ArrowException) as error:

@@ -55,6 +55,8 @@ PROTOCOL = Protocol(
 )
 _QUOTE = re.compile("``|''|\"")
 _WRONG = re.compile(r": no ([^;:]+) there(?=;|$)")
+MAX_MARKED = 1000
+"""Mentions of a caption that are marked in its text; all are counted."""
 ASKED = ("question", "prompt", "raw_question")
 """Columns of answers that are kept."""
 
@@ -179,8 +181,8 @@ def _record(answer: ItemAnswer, scoring: Scoring, **fields: Any) -> Score:
 def spans_of(
     text: str, caption_tokens: Sequence[str], mentions: Sequence[CocoMention]
 ) -> tuple[Span, ...]:
-    """The spans of mentions in a text, as far as their tokens are found in it."""
-    lower = text.lower()
+    """The spans of the first `MAX_MARKED` mentions, as far as the text has their tokens."""
+    lower, mentions = text.lower(), mentions[:MAX_MARKED]
     if not mentions or len(lower) != len(text):  # a few letters become two in lower case
         return ()
     at: list[tuple[int, int]] = []

@@ -45,8 +45,8 @@ if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
 SPLITS = ("random", "popular", "adversarial")
-LARGE = 1 << 24
-"""Size in bytes (about 200,000 answers) from which answers are read in chunks."""
+LARGE = 1 << 21
+"""Size in bytes (about 17,000) from which questions are read in chunks; a split has a fifth."""
 OUTCOMES = ("tp", "fp", "tn", "fn")
 PROTOCOL = Protocol(
     label="POPE",
@@ -349,7 +349,7 @@ def items(data: PopeData, images: Path, store: "ImageStore") -> list[Item]:
 
 def large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) -> LargeScores | None:
     """`columns.score_large`, whose reader is imported for large files alone."""
-    if not answers.is_file() or answers.stat().st_size < LARGE:
+    if len(data) != 1 or not data[0].is_file() or data[0].stat().st_size < LARGE:
         return None
     from groundtune.bench.tasks.pope.columns import score_large
 
