@@ -23,8 +23,8 @@ from groundtune.records import (
     Span,
     TextPart,
 )
+from groundtune.store.arrow_values import arrow_schema
 from groundtune.store.tables import (
-    arrow_schema,
     from_table,
     read_parquet,
     to_table,

@@ -14,9 +14,10 @@ from pydantic import BaseModel
 
 from groundtune.errors import UserError
 from groundtune.store import checksums
+from groundtune.store.arrow_values import arrow_schema
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import sweep, whole_file
-from groundtune.store.tables import arrow_schema, finite_table, read_table
+from groundtune.store.tables import finite_table, read_table
 
 R = TypeVar("R", bound=BaseModel)
 
