@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu docs
+.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs reference-figures test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -24,6 +24,7 @@ help:
 	@echo "make test-wheel  try the wheel in a clean environment without a network"
 	@echo "make test-pythons  check that wheels of all dependencies exist for other Pythons"
 	@echo "make lint   run lint, types and layers only"
+	@echo "make reference-figures  compare with the figures of official scorers and count matches"
 	@echo "make bench  measure speed and memory"
 	@echo "make bench-faults  kill, damage and fill up runs and break inputs, and count what is lost, wrong or unclear"
 	@echo "make bench-train  compare training with TRL, in a separate environment"
@@ -146,6 +147,11 @@ test-pythons: package
 # Commands of all pages, in fresh folders, and the notebook.
 test-docs: $(VENV)/.installed
 	$(BIN)/python -m pytest -m "docs or not docs" $(PYTEST_ARGS) tests/docs
+
+# Figures and readings of official scorers that ours equal, by benchmark. With the data of
+# GROUNDTUNE_TEST_DATA all of them; what is left out without it is listed.
+reference-figures: $(VENV)/.installed
+	$(BIN)/python -m pytest -m official $(PYTEST_ARGS) tests/bench/tasks
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m pytest -m bench -s $(PYTEST_ARGS)

@@ -20,7 +20,7 @@ from groundtune.store.tables import read_parquet
 
 
 def write_run_report(run: Path) -> Path:
-    """Writes RUN/report.html and returns its path: of a demo, a study, a benchmark, or answers.
+    """Writes RUN/report.html and returns its path, for a folder of any kind.
 
     Raises:
         UserError: there is nothing to report on.
@@ -31,6 +31,8 @@ def write_run_report(run: Path) -> Path:
     command = RECIPE_COMMANDS.get(str(name))
     if command is not None and command.rewrite:
         return imported(command.rewrite)(run)
+    if (run / "best-of.json").exists():
+        return imported("groundtune.pipeline.best_of.run:rewrite_best_of")(run)
     if (run / "scores").is_dir() or _is_large(run):
         return report_scores(run)
     if RunFolder(run).answers.parts():
@@ -40,7 +42,7 @@ def write_run_report(run: Path) -> Path:
     raise UserError(
         "The folder holds nothing to report on.",
         str(run),
-        "Give the --out folder of groundtune demo, study, sample or import.",
+        "Give the --out folder of groundtune demo, study, best-of, sample or import.",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+from official_figures import OfficialFigures
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import ItemAnswer, Mode
@@ -84,8 +85,11 @@ def results(
     )
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("name", ["mixed", "mostly_no", "none_exact"])
-def test_every_figure_of_the_questions_is_the_official_script_s(real: AmberData, name: str) -> None:
+def test_every_figure_of_the_questions_is_the_official_script_s(
+    real: AmberData, name: str, official: OfficialFigures
+) -> None:
     golden = json.loads((GOLDEN / "discriminative.json").read_text())
     said = golden["answers"][name]
     asked = [i for i, row in enumerate(real.rows, 1) if row.type != "generative"]
@@ -96,15 +100,16 @@ def test_every_figure_of_the_questions_is_the_official_script_s(real: AmberData,
     for block, figures in blocks.items():
         if block in BLOCKS or block == "Descriminative Task":
             own = made.metrics if block not in BLOCKS else made.strata[BLOCKS[block]]
-            found = {figure: own[figure.lower()] for figure in figures}
-            assert found == figures, block
+            found = [own[figure.lower()] for figure in figures]
+            official.figures("amber", found, figures.values())
     assert made.metrics["chair"] is None
     assert made.metrics["amber_score"] is None
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("similarity", ["equal", "letters"])
 def test_every_figure_of_descriptions_is_the_official_script_s_for_its_nouns(
-    real: AmberData, similarity: str
+    real: AmberData, similarity: str, official: OfficialFigures
 ) -> None:
     def letters(first: str, second: str) -> float:
         return 0.9 if first[:2] == second[:2] else 0.0
@@ -120,7 +125,8 @@ def test_every_figure_of_descriptions_is_the_official_script_s_for_its_nouns(
     columns = {name: np.array([value]) for name, value in sums.items()}
     theirs = {name.lower(): value for name, value in golden[similarity].items()}
     made_of = {"chair": rates.chair, "cover": rates.cover, "hal": rates.hal, "cog": rates.cog}
-    assert {name: formula(columns).item() for name, formula in made_of.items()} == theirs
+    own = [made_of[name](columns).item() for name in theirs]
+    official.figures("amber", own, theirs.values())
 
 
 def test_nouns_of_descriptions_are_nearly_those_of_the_tagger(real: AmberData) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import hallusion_rows
 import pytest
+from official_figures import OfficialFigures
 from PIL import Image
 
 from groundtune.bench.benchmark import Scoring
@@ -50,9 +51,10 @@ def scored(folder: Path, rows: list[dict[str, Any]], judge: Any, mode: Mode = "o
     return HALLUSIONBENCH.score(data, answers, Scoring(mode=mode, judge=judge))
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("name", ["made_up", "real"])
 def test_official_figures_are_those_of_the_official_code(
-    name: str, tmp_path: Path, request: pytest.FixtureRequest
+    name: str, tmp_path: Path, request: pytest.FixtureRequest, official: OfficialFigures
 ):
     if name == "real":
         folder: Path = request.getfixturevalue("test_data")
@@ -62,15 +64,17 @@ def test_official_figures_are_those_of_the_official_code(
     golden = GOLDEN[name]
     scores = scored(tmp_path, rows, recorded(tmp_path / "replies.jsonl", rows))
     words = {"0": "incorrect", "1": "correct", "2": "uncertain"}
-    assert [s.extracted[0] for s in scores] == [words[mark] for mark in golden["verdicts"]]
-    assert "".join(f"{s.values['correct']:.0f}" for s in scores) == golden["correct"]
+    read = [(s.extracted[0], f"{s.values['correct']:.0f}") for s in scores]
+    marks = zip(golden["verdicts"], golden["correct"], strict=True)
+    official.answers("hallusionbench", read, [(words[mark], right) for mark, right in marks])
     results = results_of(HALLUSIONBENCH, scores)
     for part, told in (
         ("all", results.metrics),
         *((c, results.strata[f"category/{c}"]) for c in ("VD", "VS")),
     ):
-        for metric, value in golden[part].items():
-            assert told[metric] == pytest.approx(value, abs=1e-12), (part, metric)
+        figures = golden[part]
+        close = [pytest.approx(value, abs=1e-12) for value in figures.values()]
+        official.figures("hallusionbench", [told[metric] for metric in figures], close)
     exact = ("a_acc", "f_acc", "q_acc", "easy_acc", "hard_acc", "lh", "vi", "mixed", "yes_bias")
     assert all(results.metrics[metric] == golden["all"][metric] for metric in exact)
 

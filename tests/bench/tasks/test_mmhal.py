@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from official_figures import OfficialFigures
 from PIL import Image
 
 from groundtune.bench.benchmark import Scoring
@@ -54,14 +55,18 @@ def scored(questions: Path, judge: Any, mode: Mode = "official", **more: Any):
     return MMHAL.score(data, answers, Scoring(mode=mode, judge=judge, **more))
 
 
-def test_official_grades_are_those_of_the_official_code(questions: Path, tmp_path: Path):
+@pytest.mark.official
+def test_official_grades_are_those_of_the_official_code(
+    questions: Path, tmp_path: Path, official: OfficialFigures
+):
     scores = scored(questions, completions(tmp_path / "replies.json", GOLDEN["replies"]))
-    assert [score.values["grade"] for score in scores] == GOLDEN["grades"]
+    official.answers("mmhal", [score.values["grade"] for score in scores], GOLDEN["grades"])
     results = results_of(MMHAL, scores)
-    for name in ("score", "hallucination_rate", "informativeness"):
-        assert results.metrics[name] == GOLDEN[name]
+    names = ("score", "hallucination_rate", "informativeness")
+    own = [results.metrics[name] for name in names]
+    official.figures("mmhal", own, [GOLDEN[name] for name in names])
     by_type = [results.strata[f"type/{kind}"]["score"] for kind in mmhal.TYPES]
-    assert by_type == GOLDEN["by_type"]
+    official.figures("mmhal", by_type, GOLDEN["by_type"])
     assert results.unparsed == sum(mmhal.official_grade(r) is None for r in GOLDEN["replies"]) > 0
 
 

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import pytest
+from official_figures import OfficialFigures
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import Mode
@@ -74,9 +75,10 @@ def figures(scores: list[Score]) -> Values:
     return values_of_table(tabulate(scores), OBJECT_HALBENCH.metrics)
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("extraction", ["rules", "judge"])
 def test_every_answer_and_figure_is_that_of_the_official_script(
-    data: ChairData, extraction: str
+    data: ChairData, extraction: str, official: OfficialFigures
 ) -> None:
     # By a judge: with NLTK's tagger in place of spaCy's model, which no test can have.
     golden = json.loads((GOLDEN / "official.json").read_text())
@@ -86,12 +88,13 @@ def test_every_answer_and_figure_is_that_of_the_official_script(
     assert len(scores) == 60
     for score in scores:
         words = golden[extraction]["items"][score.item]
-        assert list(score.extracted) == [data.official.nodes[word] for word in words], score.answer
+        nodes = [data.official.nodes[word] for word in words]
+        official.answers("object_halbench", [list(score.extracted)], [nodes])
         truth = sorted(data.truth(int(score.item), strict=False))
         assert truth == golden["rules"]["objects"][score.item]
     own = figures(scores)
     theirs = golden[extraction]["metrics"]
-    assert {name: own[FIGURES[name]] for name in theirs} == theirs
+    official.figures("object_halbench", [own[FIGURES[name]] for name in theirs], theirs.values())
 
 
 def test_rates_of_answers_small_enough_to_count_by_hand(small: Path) -> None:

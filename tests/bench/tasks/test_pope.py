@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from official_figures import OfficialFigures
 
 from groundtune.bench.benchmark import Scoring
 from groundtune.bench.files.checks import record_found_files
@@ -55,15 +56,18 @@ def asked(*labels: str, ids: bool = True) -> list[dict[str, object]]:
     ]
 
 
+@pytest.mark.official
 @pytest.mark.parametrize("name", OFFICIAL)
-def test_official_numbers_are_those_of_the_official_script_to_the_last_digit(name: str):
+def test_official_numbers_are_those_of_the_official_script_to_the_last_digit(
+    name: str, official: OfficialFigures
+):
     scores = scores_of(GOLDEN / f"{name}_answers.json", GOLDEN / f"{name}_questions.json")
-    assert [score.extracted[0] for score in scores] == OFFICIAL[name]["items"]
+    official.answers("pope", [score.extracted[0] for score in scores], OFFICIAL[name]["items"])
     counts = [sum(s.values.get(c, 0) for s in scores) for c in ("tp", "fp", "tn", "fn")]
-    assert counts == OFFICIAL[name]["counts"]
+    official.figures("pope", counts, OFFICIAL[name]["counts"])
     metrics = results_of(pope.POPE, scores).metrics
-    for printed, value in OFFICIAL[name]["printed"].items():
-        assert metrics[PRINTED[printed]] == value
+    printed = OFFICIAL[name]["printed"]
+    official.figures("pope", [metrics[PRINTED[each]] for each in printed], printed.values())
     if OFFICIAL[name]["stops"]:
         assert None in (metrics["precision"], metrics["recall"], metrics["f1"])
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from official_figures import OfficialFigures
 from PIL import Image
 
 from groundtune.bench.benchmark import Scoring
@@ -67,17 +68,21 @@ def golden_judge(path: Path) -> RecordedJudge:
     return recorded(path, *first, *second)
 
 
-def test_official_verdicts_are_those_of_the_official_code(questions: Path, tmp_path: Path):
+@pytest.mark.official
+def test_official_verdicts_are_those_of_the_official_code(
+    questions: Path, tmp_path: Path, official: OfficialFigures
+):
     scores = scored(questions, golden_judge(tmp_path / "replies.jsonl"))
 
     def worth(score: int | None) -> float | None:
         return None if score is None else (score + 1) / 2
 
-    assert [s.values.get("win") for s in scores] == [worth(s) for s in GOLDEN["scores"]]
-    assert [s.values.get("fewer") for s in scores] == [worth(s) for s in GOLDEN["second_scores"]]
+    for name, golden in (("win", "scores"), ("fewer", "second_scores")):
+        verdicts = [score.values.get(name) for score in scores]
+        official.answers("refomb", verdicts, map(worth, GOLDEN[golden]))
     results = results_of(REFOMB, scores)
-    assert results.metrics["win_score"] == GOLDEN["win_score"]
-    assert results.metrics["hallucination_score"] == GOLDEN["hallucination_score"]
+    for name in ("win_score", "hallucination_score"):
+        official.figures("refomb", [results.metrics[name]], [GOLDEN[name]])
     assert results.unparsed == GOLDEN["scores"].count(None) > 0
     assert set(results.strata) == {"type/OCR", "type/Creative generation"}
 

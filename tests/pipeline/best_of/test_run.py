@@ -106,6 +106,22 @@ def test_the_best_answer_of_each_prompt_is_kept_with_what_choosing_gives(chosen:
     assert ", divided by length" in page
 
 
+def test_report_writes_the_page_of_a_choice_again(chosen: Path, tmp_path: Path):
+    out = Path(copytree(chosen, tmp_path / "out"))
+    (out / "report.html").unlink()
+    assert run(["report", str(out)]) == EXIT_DONE
+    assert (out / "report.html").read_text() == (chosen / "report.html").read_text()
+
+
+def test_a_damaged_choice_is_named_when_its_page_is_written_again(
+    chosen: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = Path(copytree(chosen, tmp_path / "out"))
+    (out / "best-of.json").write_text('{"prompts": 3}')
+    assert run(["report", str(out)]) == EXIT_INPUT
+    assert "best-of.json" in capsys.readouterr().err
+
+
 def test_where_nothing_was_checked_the_page_says_who_chose_and_that_nothing_was_checked(
     chosen: Path, tmp_path: Path
 ):

@@ -17,6 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from pydantic import ValidationError
+
 from groundtune.errors import UserError
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
@@ -30,7 +32,11 @@ from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.json_writing import write_object
 from groundtune.store.lock import one_writer
+from groundtune.store.rows import json_file
 from groundtune.store.run_json import read_run, write_run
+
+RESULTS = "best-of.json"
+"""In the folder of a choice: what it found."""
 
 
 class BestOfResult(NamedTuple):
@@ -95,12 +101,32 @@ def best_of(
     write_run(
         out, settings.model_dump(mode="json"), inputs, {"sample": settings.seed}, list(command)
     )
-    results = out / "best-of.json"
+    results = out / RESULTS
     write_object(results, found, indent=1)
     from groundtune.pipeline.best_of.page import write_page
 
     page = write_page(out, settings, found)
     return BestOfResult(found, page.verdict, results, page.path, out / "answers")
+
+
+def rewrite_best_of(out: Path) -> Path:
+    """Write the report of a finished choice again from its folder.
+
+    Raises:
+        UserError: run.json or best-of.json is not what best-of writes.
+    """
+    from groundtune.pipeline.best_of.page import write_page
+
+    try:
+        settings = BestOfSettings.model_validate(read_run(out).recipe)
+        found = BestOf.model_validate(json_file(out / RESULTS))
+    except ValidationError as error:
+        raise UserError(
+            f"The files are not those of a finished best-of: {error.errors()[0]['msg']}.",
+            f"{out / 'run.json'}, {out / RESULTS}",
+            "Choose again: groundtune best-of.",
+        ) from error
+    return write_page(out, settings, found).path
 
 
 def _labeler_of(folder: RunFolder) -> str:
