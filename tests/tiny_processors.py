@@ -1,5 +1,9 @@
 """Real processors of many families for the tiny models, built without torchvision."""
 
+# pyright: reportArgumentType=false, reportCallIssue=false
+# pyright: reportPrivateUsage=false
+# Reason: configurations are made of settings by name, and share a tokenizer.
+
 from collections.abc import Callable
 from contextlib import nullcontext
 from importlib import import_module

@@ -1,3 +1,7 @@
+# pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# Reason: pyarrow ships no types.
+
 from pathlib import Path
 
 import pyarrow as pa

@@ -85,8 +85,9 @@ def test_a_task_is_worth_its_accuracy_and_its_images_with_both_right(tmp_path: P
 
 
 def test_the_hallucination_subset_is_the_sum_of_four_tasks(tmp_path: Path):
+    folder = tmp_path / "a"
     for task in mme.HALLUCINATION:
-        folder = task_file(tmp_path / "a", task, "Yes", "No")
+        task_file(folder, task, "Yes", "No")
     assert results(folder).metrics["hallucination"] == 800
     assert results(folder).metrics["perception"] is None
 

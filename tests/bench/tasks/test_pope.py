@@ -10,6 +10,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def scores_of(answers: Path, *questions: Path, mode: Mode = "official"):
     return pope.score(data, pope.read_answers(answers, data), Scoring(mode=mode, model="m"))
 
 
-def write(path: Path, rows: list[dict[str, object]]) -> Path:
+def write(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     path.write_text("\n".join(map(json.dumps, rows)))
     return path
 
@@ -202,7 +203,7 @@ def told_of(questions: list[dict[str, object]], prompt: str = "{}") -> list[dict
 
 def test_answers_to_another_split_are_refused_by_their_questions(tmp_path: Path):
     rows = asked("yes", "no", "yes", "no")
-    others = [rows[0], *(row | {"text": f"{row['text'][:-1]}0?"} for row in rows[1:])]
+    others = [rows[0], *(row | {"text": f"{str(row['text'])[:-1]}0?"} for row in rows[1:])]
     questions = write(tmp_path / "q.json", rows)
     answers = write(tmp_path / "a.json", told_of(others))
     with pytest.raises(UserError, match=r"'Is there 20\?', question 2 is 'Is there 2\?'[\s\S]*:2"):
