@@ -41,7 +41,7 @@ TORCH_FREE = (
     "groundtune.pipeline.reward.settings",
     "groundtune.pipeline.annotate",
     "groundtune.pipeline.exchange.run",
-    "groundtune.pipeline.recipes",
+    "groundtune.pipeline.recipes.registry",
     "groundtune.web",
     "groundtune.cli",
 )
@@ -316,9 +316,7 @@ RECIPES = {
 
 def schema_of(path: Path) -> type[BaseModel]:
     """What the command that takes a recipe holds it to."""
-    if importlib.util.find_spec("groundtune.pipeline.recipes"):
-        return importlib.import_module("groundtune.pipeline.recipes").schema_of(path)
-    return importlib.import_module("groundtune.pipeline.train.run").TrainSettings
+    return importlib.import_module("groundtune.pipeline.recipes.registry").schema_of(path)
 
 
 @pytest.mark.parametrize("name", RECIPES)

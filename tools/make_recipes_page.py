@@ -6,8 +6,8 @@ python tools/make_recipes_page.py docs/recipes.md
 import sys
 from pathlib import Path
 
-from groundtune.pipeline.about import About, Expected, about_of
-from groundtune.pipeline.recipes import Shipped, shipped
+from groundtune.pipeline.recipes.about import About, Expected, about_of
+from groundtune.pipeline.recipes.registry import Shipped, shipped
 
 TOP = """\
 # Recipes

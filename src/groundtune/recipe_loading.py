@@ -28,7 +28,7 @@ Schema = TypeVar("Schema", bound=BaseModel)
 PACKAGE_OF = "package of "
 """Before the name of a setting."""
 ABOUT = "about"
-"""Key of a file with what a recipe says of itself: no setting (`pipeline/about.py` reads it)."""
+"""Key of a file with what a recipe says of itself: no setting (see `pipeline/recipes/about.py`)."""
 
 
 class Settings(Record):

@@ -10,7 +10,7 @@ import pytest
 
 from groundtune.cli.app import build_app
 from groundtune.cli.commands import COMMANDS
-from groundtune.pipeline.recipes import find, shipped
+from groundtune.pipeline.recipes.registry import find, shipped
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])

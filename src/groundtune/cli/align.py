@@ -46,7 +46,7 @@ def align(
     from groundtune.cli.table import print_table
     from groundtune.pipeline.align.run import align as run_align
     from groundtune.pipeline.align.settings import AlignSettings
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.recipe_loading import load
 
     source, options = (

@@ -41,7 +41,7 @@ def demo(
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
     from groundtune.recipe_loading import load

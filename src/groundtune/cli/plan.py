@@ -48,7 +48,7 @@ def plan(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.cli.table import print_table
     from groundtune.pipeline.plan.run import PlanOptions, plan_recipe
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
 
     words = read_recipe(recipe, settings).settings
     made = plan_recipe(find(recipe), words, PlanOptions(machine, machines, price, rows, n))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.recipe_steps import RecipeSteps
+    from groundtune.pipeline.recipes.steps import RecipeSteps
 
 
 def list_(*, json: bool = False) -> None:
@@ -24,7 +24,7 @@ def list_(*, json: bool = False) -> None:
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
-    from groundtune.pipeline.recipes import shipped
+    from groundtune.pipeline.recipes.registry import shipped
 
     recipes = shipped()
     finish(
@@ -51,7 +51,7 @@ def show(name: str, /, *settings: Settings, resolved: bool = False, json: bool =
     """
     from groundtune.cli.finish import finish
     from groundtune.errors import UserError
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
 
     path = find(name)
     if resolved:
@@ -69,7 +69,7 @@ def show(name: str, /, *settings: Settings, resolved: bool = False, json: bool =
 def _show_resolved(path: Path, settings: Sequence[str], json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.recipes import schema_of
+    from groundtune.pipeline.recipes.registry import schema_of
     from groundtune.recipe_loading import resolve
 
     values = resolve(path, settings, schema_of(path)).values
@@ -97,7 +97,7 @@ def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:
     """
     from groundtune.cli.finish import finish
     from groundtune.errors import UserError
-    from groundtune.pipeline.recipes import command_of, find, schema_file
+    from groundtune.pipeline.recipes.registry import command_of, find, schema_file
     from groundtune.store.files import write_atomic
     from groundtune.store.lock import hold
 
@@ -149,8 +149,8 @@ def run(
         json: Print the result as one JSON object.
     """
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipe_steps import steps_of
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
+    from groundtune.pipeline.recipes.steps import steps_of
 
     path = find(name)
     out = out or Path("runs") / path.stem
@@ -159,7 +159,7 @@ def run(
         _list_steps(steps, name, out, json)
         return None
     from groundtune.cli.commands import COMMANDS
-    from groundtune.pipeline.recipes import imported
+    from groundtune.pipeline.recipes.registry import imported
     from groundtune.store.lock import hold
 
     command = imported(COMMANDS[steps.command].target)
@@ -189,7 +189,7 @@ def _list_steps(steps: "RecipeSteps", name: str, out: Path, json: bool) -> None:
 
 def _import(steps: "RecipeSteps") -> None:
     from groundtune.cli.import_ import import_
-    from groundtune.pipeline.recipe_steps import is_imported, note_imported
+    from groundtune.pipeline.recipes.steps import is_imported, note_imported
 
     for source in steps.imports:
         if is_imported(steps, source):

@@ -48,7 +48,7 @@ def train(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.reward.accuracy import summary
     from groundtune.pipeline.reward.run import train_reward
     from groundtune.pipeline.reward.settings import RewardSettings

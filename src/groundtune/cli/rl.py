@@ -43,7 +43,7 @@ def rl(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.rl.run import read_outcome
     from groundtune.pipeline.rl.run import rl as run_rl
     from groundtune.pipeline.rl.settings import RLSettings

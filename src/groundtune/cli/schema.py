@@ -21,7 +21,7 @@ def schema(name: str = "", /, *, out: Path | None = None, json: bool = False) ->
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
-    from groundtune.pipeline.schema import ENDING, names, schema_named
+    from groundtune.pipeline.recipes.schema import ENDING, names, schema_named
     from groundtune.store.files import write_atomic
     from groundtune.store.json_writing import json_of
     from groundtune.store.lock import hold

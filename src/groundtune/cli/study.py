@@ -41,7 +41,7 @@ def study(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.world.study.run import study as run_study
     from groundtune.pipeline.world.study.settings import StudySettings
     from groundtune.recipe_loading import load

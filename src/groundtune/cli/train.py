@@ -44,7 +44,7 @@ def train(
     from groundtune.cli.next_steps import after_training
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.train.plan import plan_training
     from groundtune.pipeline.train.run import TrainSettings, read_outcome, train
     from groundtune.recipe_loading import load

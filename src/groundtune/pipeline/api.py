@@ -167,7 +167,7 @@ class Run:
         Raises:
             UserError: settings or pairs that can't be used.
         """
-        from groundtune.pipeline.recipes import find
+        from groundtune.pipeline.recipes.registry import find
         from groundtune.pipeline.train.run import TrainSettings, train
 
         path = find(str(recipe)) if isinstance(recipe, str | Path) else None

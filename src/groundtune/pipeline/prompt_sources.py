@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from groundtune.errors import UserError
-from groundtune.pipeline.recipes import imported
+from groundtune.pipeline.recipes.registry import imported
 from groundtune.plugins import PluginFault, Plugins
 from groundtune.protocols import (
     Annotator,

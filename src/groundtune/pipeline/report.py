@@ -9,7 +9,7 @@ from groundtune.pipeline.exchange.run import read_summary
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.prompt_sources import named_in
 from groundtune.pipeline.provenance import provenance_of
-from groundtune.pipeline.recipes import RECIPE_COMMANDS, imported
+from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, imported
 from groundtune.records import Answer, Pair, Prompt
 from groundtune.report.model import Note
 from groundtune.report.page import write_report

@@ -1,6 +1,7 @@
-"""The device that a user names."""
+"""The device that a user names, and the memory of this machine."""
 
-from typing import TYPE_CHECKING
+import os
+from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
 
@@ -44,3 +45,21 @@ def choose_device(name: str) -> "torch.device":
     if torch.cuda.is_available():
         return named_device("cuda")
     return named_device("mps" if torch.backends.mps.is_available() else "cpu")
+
+
+def memory_here(device: "torch.device") -> float:
+    """Return the memory in GB of an accelerator, or of the machine for the CPU."""
+    if device.type == "cuda":
+        import torch
+
+        cuda: Any = torch.cuda
+        return float(cuda.get_device_properties(device).total_memory) / 1e9
+    return ram_gb()
+
+
+def ram_gb() -> float:
+    """Return this machine's main memory in GB; 0 if the system doesn't say it."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    except (ValueError, OSError, AttributeError):
+        return 0.0

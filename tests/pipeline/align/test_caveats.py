@@ -11,7 +11,7 @@ from groundtune.pipeline.align.caveats import UNCHANGED, UnreadPart, caveat_of
 from groundtune.pipeline.align.choosing import START, CandidateModel, Choice
 from groundtune.pipeline.align.run import align, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings
-from groundtune.pipeline.recipes import find
+from groundtune.pipeline.recipes.registry import find
 from groundtune.recipe_loading import load
 from groundtune.records import Score
 from groundtune.store.dataset import RecordSet

@@ -23,7 +23,7 @@ from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.jobs import done_jobs
-from groundtune.pipeline.recipes import find
+from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.world.prompts import CHOOSING_FROM
 from groundtune.recipe_loading import load
 from groundtune.records import Prompt

@@ -23,7 +23,7 @@ from groundtune.pipeline.feedback.splitter import (
     summary_of,
 )
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.recipes import find
+from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.world.prompts import feedback_prompts
 from groundtune.records import Answer, Producer, Prompt
 from groundtune.world.captions import caption

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnkn
 
 from groundtune.errors import UserError
 from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.recipes import find
+from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.reward.data import DIFFERS
 from groundtune.pipeline.reward.model import load_reward_model
 from groundtune.pipeline.reward.plan import plan_reward

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from groundtune.errors import UserError
 from groundtune.methods.ppo import PPO
-from groundtune.pipeline.recipes import shipped
+from groundtune.pipeline.recipes.registry import shipped
 from groundtune.pipeline.rl.run import rl
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.protocols import SilentProgress, SpanReward

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.pipeline.recipes import find
+from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.world.study.run import rewrite_study, study, study_plan
 from groundtune.pipeline.world.study.settings import StudySettings, Variant, variants
 from groundtune.recipe_loading import load

@@ -10,11 +10,11 @@ from typing import Literal
 
 from groundtune.pipeline.doctor.extras import extras
 from groundtune.pipeline.jobs import cores
-from groundtune.pipeline.plan.memory import memory_here, ram_gb
 from groundtune.pipeline.plan.models import MODELS, ModelSize, sizes_of_known
 from groundtune.pipeline.plan.run import FREE_GB
 from groundtune.records import Record
 from groundtune.train.estimate import memory
+from groundtune.vlm.device import memory_here, ram_gb
 
 PACKAGES = ("torch", "transformers", "tokenizers", "peft", "pyarrow", "torchvision")
 ENOUGH_DISK_GB = 30

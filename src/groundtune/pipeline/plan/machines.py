@@ -83,9 +83,9 @@ def rates_of(name: str, width: int, inner: int) -> Rates:
 def _measured(width: int, inner: int) -> Rates:
     import torch
 
-    from groundtune.pipeline.plan.memory import memory_here
     from groundtune.train.estimate import EFFICIENCY, measure
     from groundtune.train.precision import device_of, resolve_dtype
+    from groundtune.vlm.device import memory_here
 
     device = device_of("auto")
     dtype = getattr(torch, resolve_dtype("auto", device))

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from groundtune.bench.stats.power import SPAN
 from groundtune.errors import UserError
-from groundtune.pipeline.about import About, Expected, about_of
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.models import is_endpoint, resolve
 from groundtune.pipeline.plan.machines import HERE, rates_of
 from groundtune.pipeline.plan.models import MODELS, ModelSize, sizes_of_known
 from groundtune.pipeline.plan.stages import Known, Stage, rounds, training
-from groundtune.pipeline.recipes import command_of
+from groundtune.pipeline.recipes.about import About, Expected, about_of
+from groundtune.pipeline.recipes.registry import command_of
 from groundtune.pipeline.train.settings import Learning, TrainSettings
 from groundtune.recipe_loading import load
 from groundtune.records import Record

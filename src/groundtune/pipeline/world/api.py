@@ -26,7 +26,7 @@ def demo(
     Raises:
         UserError: `out` holds a run with other settings.
     """
-    from groundtune.pipeline.recipes import find
+    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
     from groundtune.recipe_loading import load

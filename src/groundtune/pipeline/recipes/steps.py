@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple, cast
 
 from groundtune.errors import UserError
-from groundtune.pipeline.about import HubData, about_of
-from groundtune.pipeline.recipes import RECIPE_COMMANDS, command_of
+from groundtune.pipeline.recipes.about import HubData, about_of
+from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, command_of
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import json_file

@@ -8,11 +8,11 @@ import pytest
 
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.about import about_of
 from groundtune.pipeline.plan.machines import MACHINES, rates_of
 from groundtune.pipeline.plan.models import MODELS, sizes_of_known
 from groundtune.pipeline.plan.run import PlanOptions, RecipePlan, known, plan_recipe
-from groundtune.pipeline.recipes import find, shipped
+from groundtune.pipeline.recipes.about import about_of
+from groundtune.pipeline.recipes.registry import find, shipped
 from groundtune.train.estimate import sizes_of
 
 RECIPES = [recipe.name for recipe in shipped() if about_of(recipe.path)]

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from groundtune import records
 from groundtune.errors import UserError
-from groundtune.pipeline.about import About
-from groundtune.pipeline.recipes import RECIPE_COMMANDS, imported
+from groundtune.pipeline.recipes.about import About
+from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, imported
 from groundtune.recipe_loading import ABOUT
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

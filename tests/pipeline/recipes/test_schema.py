@@ -8,8 +8,14 @@ import pytest
 import yaml
 
 from groundtune.cli.app import EXIT_INPUT, run
-from groundtune.pipeline.recipes import EDITOR_NOTE, command_of, folder, schema_file, shipped
-from groundtune.pipeline.schema import ENDING, names, schema_named
+from groundtune.pipeline.recipes.registry import (
+    EDITOR_NOTE,
+    command_of,
+    folder,
+    schema_file,
+    shipped,
+)
+from groundtune.pipeline.recipes.schema import ENDING, names, schema_named
 from groundtune.records import ImagePart, Message, Prompt, TextPart
 
 

@@ -55,7 +55,7 @@ RECIPE_COMMANDS: dict[str, RecipeCommand] = {
 
 def folder() -> Path:
     """Where the recipes are: in the installed package, or beside src/ in a checkout."""
-    package = Path(__file__).parents[1]
+    package = Path(__file__).parents[2]
     inside = package / "recipes"
     return inside if inside.is_dir() else package.parents[1] / "recipes"
 

@@ -17,11 +17,11 @@ from example_rows import example_file
 from groundtune.bench import registry
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.about import About, about_of
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.exchange.examples import import_examples
 from groundtune.pipeline.exchange.run import import_layout
-from groundtune.pipeline.recipes import Shipped, schema_of, shipped
+from groundtune.pipeline.recipes.about import About, about_of
+from groundtune.pipeline.recipes.registry import Shipped, schema_of, shipped
 from groundtune.pipeline.train.checks import check_reach
 from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.settings import TrainSettings
@@ -32,7 +32,7 @@ from groundtune.train.tune import apply
 from groundtune.vlm.family import family_of_type
 from hub_data import corrections_set
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PUBLISHED = {
     "rlhf-v-1.4k",
     "rlhf-v-5.7k",
