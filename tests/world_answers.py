@@ -8,8 +8,8 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Answer, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.keys import key_of
 from groundtune.world.captions import MACHINE, caption
-from groundtune.world.people import DATASET
 from groundtune.world.scenes import scene
+from groundtune.world.simulated_people import DATASET
 
 
 def world_run(path: Path, number: int) -> RunFolder:

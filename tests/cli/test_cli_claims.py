@@ -14,7 +14,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.world.claims import ClaimStudy
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
 from groundtune.world.catalogue import CATEGORIES
-from groundtune.world.people import scene_of
+from groundtune.world.simulated_people import scene_of
 from scripted_endpoint import Body, ScriptedEndpoint, running
 
 

@@ -22,7 +22,7 @@ from groundtune.methods.mm_dpo import MMDPO, SMALLEST_BETA
 from groundtune.methods.pairwise import PairLogProbs, Pairwise, View
 from groundtune.methods.sft import SFT
 from groundtune.methods.simpo import SimPO
-from groundtune.methods.step_metrics import step_metrics
+from groundtune.train.step_metrics import step_metrics
 from method_examples import side, two_pairs_of_three_tokens, with_more
 
 NEUTRAL: dict[str, Pairwise] = {

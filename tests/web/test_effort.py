@@ -17,7 +17,7 @@ from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Correction, Span
 from groundtune.store.annotations.records import Task
-from groundtune.world.people import annotator
+from groundtune.world.simulated_people import annotator
 from headless import Page, chromium
 from running_app import app_of
 from world_answers import world_run

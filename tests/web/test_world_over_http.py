@@ -12,7 +12,7 @@ from groundtune.pipeline.annotate.results import finished_work
 from groundtune.pipeline.feedback.corrections import label_answers
 from groundtune.pipeline.folder import RunFolder
 from groundtune.records import Span
-from groundtune.world.people import annotator
+from groundtune.world.simulated_people import annotator
 from running_app import HTTP, app_of
 from world_answers import world_run
 

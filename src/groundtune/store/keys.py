@@ -1,4 +1,4 @@
-"""Keys of derived rows: a hash of the row's parents and of its producer."""
+"""Keys of derived rows, by which stages resume: a hash of a row's parents and its producer."""
 
 import hashlib
 import json

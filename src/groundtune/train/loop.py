@@ -18,7 +18,6 @@ from torch.optim import Optimizer
 
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.errors import UserError
-from groundtune.methods.step_metrics import step_metrics
 from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import MicroBatch, PassLimits, batches, plan_micro_batches, rows_of
@@ -27,6 +26,7 @@ from groundtune.train.examples import Examples, Learner
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel, Prepared
+from groundtune.train.step_metrics import step_metrics
 from groundtune.vlm.load import Vlm
 
 NAMED = 3

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from groundtune.methods.advantages import varies
 from groundtune.methods.kl import kl_estimate
 from groundtune.methods.policy_gradient import Advantages, PolicyGradient, Sampled
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,7 +32,7 @@ from groundtune.train.optim import Optim
 from groundtune.train.parallel import Parallel, Prepared
 from groundtune.train.rl_batch import Rewards, RolloutBatch, batch_of, padded_like
 from groundtune.train.rl_passes import Learned, PolicyStep, RolloutRows
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
 

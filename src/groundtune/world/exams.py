@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from groundtune.world.annotations import Row, Scenes, a, fact_rows, file_name
 from groundtune.world.captions import caption
 from groundtune.world.catalogue import BACKGROUNDS, CELLS, COLOURS, CONTEXTS
+from groundtune.world.coco_layouts import Row, Scenes, a, fact_rows, file_name
 from groundtune.world.grammar import NounPhrase, bare, phrase, plural
 from groundtune.world.questions import (
     EXISTENCE,

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from groundtune.pipeline.rl.run import rl
 from groundtune.protocols import SilentProgress
 from groundtune.store.dataset import RecordSet
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 from rl_folder import Letters, prompt_rows, recipe
 
 LAUNCHED = """

@@ -11,7 +11,7 @@ from groundtune.pipeline.rl.rewards import COMPONENTS, Value, judge, outside, re
 from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
 from groundtune.records import Claim, ClaimStatus, Message, Prompt, SpanKind, TextPart
 from groundtune.train.rl_batch import Rewards
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 
 TEXT = "There is a dog, two cats and a cup."
 ONLY = dict.fromkeys(("rejected", "coverage", "length", "missing_end", "repetition"), 0.0)

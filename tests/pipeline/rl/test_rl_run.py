@@ -20,7 +20,7 @@ from groundtune.protocols import SilentProgress, SpanReward
 from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 from rl_folder import NO_CLAIMS, Letters, prompt_rows, recipe
 
 

@@ -12,7 +12,7 @@ from groundtune.pipeline.rl.run import rl
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.protocols import SilentProgress
 from groundtune.store.dataset import RecordSet
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 from lora_server import LoraServer
 from rl_folder import Letters, prompt_rows, recipe
 from scripted_endpoint import running

@@ -23,7 +23,7 @@ from groundtune.store.files import remove_folder
 from groundtune.store.keys import key_of, seed_of
 from groundtune.train.checkpoint import write_model
 from groundtune.train.parallel import Parallel
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 from groundtune.vlm.encode import decode_answer
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm

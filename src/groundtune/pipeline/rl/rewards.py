@@ -25,7 +25,7 @@ from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
 from groundtune.protocols import SpanReward
 from groundtune.records import Claim, Prompt, Span, SpanKind
 from groundtune.train.rl_batch import Rewards
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 
 SMALLEST = {
     "rejected": 0.5,

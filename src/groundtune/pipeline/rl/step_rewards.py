@@ -13,7 +13,7 @@ from groundtune.protocols import Rewarder, SpanRewarder
 from groundtune.records import Claim, Prompt
 from groundtune.train.parallel import Parallel
 from groundtune.train.rl_batch import Rewards
-from groundtune.train.rollouts import Rollout
+from groundtune.train.rollout import Rollout
 from groundtune.vlm.encode import drawn_offsets
 from groundtune.vlm.load import Vlm
 

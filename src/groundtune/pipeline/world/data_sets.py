@@ -24,7 +24,7 @@ from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of, write_object
 from groundtune.store.lock import hold
-from groundtune.world import annotations, exams
+from groundtune.world import coco_layouts, exams
 from groundtune.world.render import render
 from groundtune.world.scenes import Difficulty, Scene, scenes
 from groundtune.world.sheet import truth
@@ -96,10 +96,10 @@ def _begin(settings: WorldData, out: Path) -> None:
     write_atomic(note, text.encode())
 
 
-def _write_images(scenes_by_number: annotations.Scenes, folder: Path, progress: Progress) -> None:
+def _write_images(scenes_by_number: coco_layouts.Scenes, folder: Path, progress: Progress) -> None:
     progress.start("draw scenes", total=len(scenes_by_number))
     for image, scene in scenes_by_number.items():
-        write_atomic(folder / "images" / annotations.file_name(image), _png(scene), durable=False)
+        write_atomic(folder / "images" / coco_layouts.file_name(image), _png(scene), durable=False)
         progress.advance()
 
 
@@ -109,23 +109,23 @@ def _png(scene: Scene) -> bytes:
     return stream.getvalue()
 
 
-def _write_annotations(scenes_by_number: annotations.Scenes, folder: Path) -> None:
+def _write_annotations(scenes_by_number: coco_layouts.Scenes, folder: Path) -> None:
     images, first, second = exams.shr(scenes_by_number)
     files: dict[str, object] = {
-        "coco/instances_world.json": annotations.instances(scenes_by_number),
-        "coco/captions_world.json": annotations.captions(scenes_by_number),
-        "genome/image_data.json": annotations.image_sizes(scenes_by_number),
-        "genome/region_descriptions.json": annotations.regions(scenes_by_number),
+        "coco/instances_world.json": coco_layouts.instances(scenes_by_number),
+        "coco/captions_world.json": coco_layouts.captions(scenes_by_number),
+        "genome/image_data.json": coco_layouts.image_sizes(scenes_by_number),
+        "genome/region_descriptions.json": coco_layouts.regions(scenes_by_number),
         "shr/val_images_final.json": images,
     }
     for name, value in files.items():
         write_object(folder / name, value)
-    lines: dict[str, Iterable[annotations.Row]] = {
+    lines: dict[str, Iterable[coco_layouts.Row]] = {
         "scenes.jsonl": (
             {"image": image} | truth(scene) for image, scene in scenes_by_number.items()
         ),
-        "facts.jsonl": annotations.fact_rows(scenes_by_number),
-        "choices.jsonl": annotations.choices(scenes_by_number),
+        "facts.jsonl": coco_layouts.fact_rows(scenes_by_number),
+        "choices.jsonl": coco_layouts.choices(scenes_by_number),
         "shr/shr_factual_part1.jsonl": first,
         "shr/shr_factual_part2.jsonl": second,
     }
@@ -135,10 +135,10 @@ def _write_annotations(scenes_by_number: annotations.Scenes, folder: Path) -> No
 
 
 def _write_mme(
-    scenes_by_number: annotations.Scenes, tasks: dict[str, dict[int, str]], folder: Path
+    scenes_by_number: coco_layouts.Scenes, tasks: dict[str, dict[int, str]], folder: Path
 ) -> None:
     for task, texts in tasks.items():
         for image, text in texts.items():
-            name = folder / task / annotations.file_name(image)
+            name = folder / task / coco_layouts.file_name(image)
             write_atomic(name, _png(scenes_by_number[image]), durable=False)
             write_atomic(name.with_suffix(".txt"), text.encode(), durable=False)

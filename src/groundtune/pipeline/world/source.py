@@ -50,7 +50,7 @@ def _divider_of_setting() -> Divider:
 
 
 def _annotator(error_rate: float, seed: int) -> tuple[Annotator, Producer]:
-    from groundtune.world.people import annotator
+    from groundtune.world.simulated_people import annotator
 
     return annotator(error_rate, seed)
 
@@ -73,7 +73,7 @@ def _oracle(images: "ImageStore", prompts: Sequence[Prompt]) -> NamedYesNo:
 
 
 def _comparer(error_rate: float, seed: int) -> tuple[Comparer, Producer]:
-    from groundtune.world.people import SimulatedComparer
+    from groundtune.world.simulated_people import SimulatedComparer
 
     comparer = SimulatedComparer(error_rate, seed=seed)
     return comparer, comparer.producer

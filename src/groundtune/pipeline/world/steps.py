@@ -26,7 +26,7 @@ from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
-from groundtune.world.people import RULES as ANNOTATOR_RULES
+from groundtune.world.simulated_people import RULES as ANNOTATOR_RULES
 
 SELF_KNOWLEDGE = "self-knowledge"
 """Folder of the self-knowledge scores, next to the model's other scores."""

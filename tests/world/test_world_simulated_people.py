@@ -12,15 +12,15 @@ from groundtune.feedback.spans import apply
 from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
 from groundtune.world.captions import CLEAN, MACHINE, UNSEEN_VOICE, VOICES, Habits, Voice, caption
 from groundtune.world.catalogue import CELLS
-from groundtune.world.people import (
+from groundtune.world.read import read
+from groundtune.world.scenes import Scene, Stratum, scene, scenes
+from groundtune.world.simulated_people import (
     DATASET,
     Mistakes,
     SimulatedAnnotator,
     SimulatedComparer,
     scene_of,
 )
-from groundtune.world.read import read
-from groundtune.world.scenes import Scene, Stratum, scene, scenes
 from groundtune.world.truth import findings
 from prose import faults
 

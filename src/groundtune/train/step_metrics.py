@@ -1,4 +1,8 @@
-"""Metrics of a training step for the log, whatever the method."""
+"""Metrics of a training step for the log, whatever the method.
+
+A step logs `loss` and its method's metrics as means over the batch's pairs, and what the loop adds:
+`gradient_norm`, `lr`, `tokens_per_second`, `seconds`. The log's file is `log.py`'s.
+"""
 
 
 def step_metrics(means: dict[str, float]) -> dict[str, float]:

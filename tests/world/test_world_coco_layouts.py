@@ -2,7 +2,8 @@
 
 from typing import Any, cast
 
-from groundtune.world.annotations import (
+from groundtune.world.catalogue import CATEGORIES
+from groundtune.world.coco_layouts import (
     CATEGORY_IDS,
     captions,
     choices,
@@ -11,7 +12,6 @@ from groundtune.world.annotations import (
     instances,
     regions,
 )
-from groundtune.world.catalogue import CATEGORIES
 from groundtune.world.exams import MMHAL_ROWS, MMHAL_TYPES, mme, mmhal, shr
 from groundtune.world.questions import facts
 from groundtune.world.read import read
