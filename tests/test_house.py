@@ -268,7 +268,8 @@ def test_every_direct_dependency_is_pinned_within_its_bounds() -> None:
     pins = dict(line.lower().split("==") for line in lines if "==" in line)
     for text in [*project["dependencies"], *extras]:
         wanted = Requirement(text)
-        assert pins.get(wanted.name) in wanted.specifier, text
+        assert wanted.name in pins, text
+        assert pins[wanted.name] in wanted.specifier, text
 
 
 @pytest.mark.parametrize(

@@ -150,7 +150,10 @@ def test_a_served_model_divides_and_labels_photographs(
     ],
 )
 def test_what_cannot_be_meant_is_the_users_error(
-    arguments: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+    arguments: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ):
     monkeypatch.chdir(tmp_path)
     assert run(arguments) == EXIT_INPUT

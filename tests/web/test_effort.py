@@ -74,7 +74,7 @@ class Work(NamedTuple):
 
     def choose_by_mouse(self, span: Span) -> None:
         """One drag from the first word to the last."""
-        inside = [n for n, (start, end) in enumerate(self.units()) if end > span.start]
+        inside = [n for n, (_, end) in enumerate(self.units()) if end > span.start]
         first = inside[0]
         last = next(n for n in inside if self.units()[n][1] >= span.end)
         places = [

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from groundtune.errors import UserError
 from groundtune.feedback.spans import apply
-from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
+from groundtune.records import Answer, Correction, Message, Producer, Prompt, Side, Source, TextPart
 from groundtune.world.captions import CLEAN, MACHINE, UNSEEN_VOICE, VOICES, Habits, Voice, caption
 from groundtune.world.catalogue import CELLS
 from groundtune.world.read import read
@@ -269,7 +269,9 @@ def test_a_prompt_of_another_data_set_is_an_error() -> None:
     assert scene_of(prompt_of(found)) == found
 
 
-def compared(comparer: SimulatedComparer, found: Scene, first: str, second: str) -> tuple[str, str]:
+def compared(
+    comparer: SimulatedComparer, found: Scene, first: str, second: str
+) -> tuple[Side, Side | None]:
     made = comparer.compare(
         prompt_of(found), answer_of(found, first, "1"), answer_of(found, second, "2")
     )

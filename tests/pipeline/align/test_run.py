@@ -90,7 +90,7 @@ def test_rounds_ask_about_other_scenes_and_never_about_those_chosen_by(
         {prompt.source.row for prompt in RunFolder(out / name).prompts.read()}
         for name in ("round-1", "round-2", "choosing")
     ]
-    assert not set.intersection(*seen[:2])
+    assert not seen[0] & seen[1]
     assert {row.partition("/")[0] for row in seen[0] | seen[1]} == {"train"}
     assert {row.partition("/")[0] for row in seen[2]} == {"development"}
     assert all(int(row.partition("/")[2]) >= CHOOSING_FROM for row in seen[2])
@@ -179,7 +179,7 @@ def test_a_first_model_with_an_adapter_is_merged_before_it_answers(
     for name, weight in adapted.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(weight, std=1e-5)  # below the spacing of bfloat16
-    adapted.save_pretrained(adapter)
+    adapted.save_pretrained(str(adapter))
     settings = settings_of("rounds=1", f"model={base}", f"adapter={adapter}", "dtype=bfloat16")
     jobs = {job.name: job for job in align_jobs(settings)}
     assert list(jobs)[:3] == ["hold-out", "merge", "evaluate-base"]
@@ -289,7 +289,7 @@ def test_ones_own_images_are_chosen_and_reported_by_claims_with_ddpo_and_a_lora(
         for name in ("choosing", "reporting", "learning")
     ]
     assert [len(part) for part in parts] == [2, 2, 6]
-    assert len(set.union(*parts)) == 10
+    assert len({image for part in parts for image in part}) == 10
     tables = json.loads((out / "align.json").read_text())
     figures = {(row["model"], row["metric"]): row for row in tables["estimates"]}
     assert figures["round-1", "rejected_answers"]["n"] == 2

@@ -1,5 +1,8 @@
 """JSON Schemas: what is shipped is what the code says, and recipes and records pass them."""
 
+# pyright: reportUnknownMemberType=false
+# Reason: the annotation of jsonschema's iter_errors is partial.
+
 import json
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import yaml
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.pipeline.recipes.registry import (
     EDITOR_NOTE,
+    Shipped,
     command_of,
     folder,
     schema_file,
@@ -31,7 +35,7 @@ def test_no_schema_is_shipped_that_the_code_lacks() -> None:
 
 
 @pytest.mark.parametrize("recipe", shipped(), ids=lambda recipe: recipe.name)
-def test_a_recipe_names_its_schema_in_its_first_line_and_passes_it(recipe) -> None:
+def test_a_recipe_names_its_schema_in_its_first_line_and_passes_it(recipe: Shipped) -> None:
     first, *_ = recipe.path.read_text().splitlines()
     name = schema_file(command_of(recipe.path)).name
     assert first == f"# {EDITOR_NOTE}schemas/{name}"

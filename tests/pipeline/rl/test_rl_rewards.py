@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -77,7 +78,7 @@ def rewards(
     *,
     credit: bool = False,
     custom: dict[str, list[Value]] | None = None,
-    **weights: object,
+    **weights: Any,
 ) -> Rewards:
     settings = RewardSettings.model_validate(ONLY | weights)
     judged = judge(
@@ -98,7 +99,7 @@ def rewards(
 
 def test_each_component_has_the_value_that_its_name_says() -> None:
     one = (rollout("a"), CLAIMS)
-    for name, value in {
+    values = {
         "rejected": -1.0,  # "two" rests on the rejected "two cats"
         "supported": 2.0,
         "coverage": 2 / 3,  # the reference knows of a tree
@@ -106,15 +107,17 @@ def test_each_component_has_the_value_that_its_name_says() -> None:
         "missing_end": 0.0,
         "repetition": 0.0,
         "tokens": -len(one[0].answer_ids) / 50,
-    }.items():
-        found = rewards([one], normalise="none", **{name: 1.0})
+    }
+    for name, value in values.items():
+        weight: dict[str, Any] = {name: 1.0}
+        found = rewards([one], normalise="none", **weight)
         assert found.terminal[0] == pytest.approx(value), name
         assert found.metrics[f"reward/{name}"] == pytest.approx(value)
     assert COMPONENTS.keys() >= RewardSettings().weights.keys()
 
 
 def test_a_truncated_answer_lacks_its_end_and_an_empty_one_covers_nothing() -> None:
-    cut, empty = (rollout("a", finish="length"), CLAIMS), (rollout("b", ""), [])
+    cut, empty = (rollout("a", finish="length"), CLAIMS), (rollout("b", ""), list[Claim]())
     found = rewards([cut, empty], normalise="none", missing_end=1, coverage=1)
     assert found.terminal == (pytest.approx(-1 + 2 / 3), 0.0)
     assert found.counts == (True, True)
@@ -170,7 +173,7 @@ def test_what_is_almost_always_zero_does_not_outweigh_the_rest() -> None:
 
 def test_a_claims_reward_is_on_the_last_token_of_its_span_and_the_rest_at_the_end() -> None:
     answers = [(rollout("a"), CLAIMS), (rollout("b", finish="length"), CLAIMS[:1])]
-    weights = {"normalise": "none", "rejected": 1, "coverage": 1, "missing_end": 1}
+    weights: dict[str, Any] = {"normalise": "none", "rejected": 1, "coverage": 1, "missing_end": 1}
     found, whole = (rewards(answers, credit=credit, **weights) for credit in (True, False))
     dog, cats, cup = (TEXT.index(said) + len(said) - 1 for said in ("a dog", "two cats", "a cup"))
     assert found.placed[0] == (

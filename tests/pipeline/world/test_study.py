@@ -101,8 +101,8 @@ def test_a_small_study_ends_in_tables_curves_and_one_line_in_the_notebook(
     )
     settings, notebook = settings_of(tiny_llava, *small), tmp_path / "notebook.md"
     out = tmp_path / "out"
-    for _ in range(2):
-        made = study(settings, out, Notes(), workers=1, notebook=notebook, command=["it"])
+    study(settings, out, Notes(), workers=1, notebook=notebook, command=["it"])
+    made = study(settings, out, Notes(), workers=1, notebook=notebook, command=["it"])
     tables = json.loads(made.results.read_text())
     assert [point["x"] for point in tables["corrections"]] == [2, 4]
     assert {row["model"] for row in tables["pooled"]} == {"ddpo", "dpo"}
