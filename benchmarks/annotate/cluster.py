@@ -48,7 +48,7 @@ def cluster(*, fsync: bool = False) -> Generator[Cluster]:
         run = [binaries / "initdb", "-D", data, "-U", "tester", "-A", "trust", "-E", "UTF8"]
         subprocess.run([*as_user, *run, "--no-sync"], check=True, capture_output=True, cwd="/")
         subprocess.run([*as_user, *start], check=True, stdout=subprocess.DEVNULL, cwd="/")
-        pid = int((data / "postmaster.pid").read_text("ascii").split()[0])
+        pid = int((data / "postmaster.pid").read_text("utf-8").split()[0])
         yield Cluster(f"postgresql://tester@/postgres?host={folder}", pid)
     finally:
         stop = [*as_user, binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop"]

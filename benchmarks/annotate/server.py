@@ -53,14 +53,14 @@ class Server:
 
     def _note(self) -> None:
         self.cpu_s += cpu_s(self.program.pid) - self.at_start_s
-        status = Path(f"/proc/{self.program.pid}/status").read_text("ascii")
+        status = Path(f"/proc/{self.program.pid}/status").read_text("utf-8")
         peak = next(line for line in status.splitlines() if line.startswith("VmHWM"))
         self.largest_mb = max(self.largest_mb, int(peak.split()[1]) / 1024)
 
 
 def cpu_s(pid: int, *, children: bool = False) -> float:
     """CPU seconds of a process so far, with those of children that have ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
     return sum(map(int, fields[11 : 15 if children else 13])) / TICKS
 
 
@@ -69,7 +69,7 @@ def family_cpu_s(pid: int) -> float:
     total = cpu_s(pid, children=True)
     for path in Path("/proc").glob("[0-9]*/stat"):
         try:
-            fields = path.read_text("ascii").rpartition(")")[2].split()
+            fields = path.read_text("utf-8").rpartition(")")[2].split()
         except OSError:
             continue  # it has ended since
         if int(fields[1]) == pid:
@@ -79,5 +79,5 @@ def family_cpu_s(pid: int) -> float:
 
 def machine_cpu_s() -> float:
     """CPU seconds that all processes of this machine have used."""
-    user, nice, system = Path("/proc/stat").read_text("ascii").split()[1:4]
+    user, nice, system = Path("/proc/stat").read_text("utf-8").split()[1:4]
     return (int(user) + int(nice) + int(system)) / TICKS
