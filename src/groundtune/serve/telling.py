@@ -45,9 +45,9 @@ class TextStream:
 
 
 def until_stop(text: str, stops: Sequence[str]) -> str:
-    """The text before the first stop text in it."""
-    places = [place for stop in stops if (place := text.find(stop)) >= 0]
-    return text[: min(places)] if places else text
+    """The text before the stop text that is complete first, so that growing texts end alike."""
+    ends = [(place + len(stop), place) for stop in stops if (place := text.find(stop)) >= 0]
+    return text[: min(ends)[1]] if ends else text
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -55,7 +55,7 @@ def special_in(vlm: "Vlm", texts: Sequence[str], role: str) -> str:
         if found := control.intersection(ids):
             return str(tokenizer.convert_ids_to_tokens(min(found)))
         if found := [name for name in placeholders(vlm) if name in joined]:
-            return found[0]
+            return max(found, key=len)  # one may be the beginning of another
     return ""
 
 

@@ -183,9 +183,9 @@ def test_folders_are_mixed_with_their_images_and_the_result_resumes(
 
 def test_a_mix_that_can_not_be_read_is_refused(tiny_llava: Path, tmp_path: Path):
     first = examples(tmp_path / "a", 2)
-    with pytest.raises(UserError, match="neither pairs nor answers"):
+    with pytest.raises(UserError, match="holds no answers to learn"):
         read_pairs(settings(tiny_llava, tmp_path / "nothing"))
-    with pytest.raises(UserError, match="neither pairs nor answers"):
+    with pytest.raises(UserError, match="holds no answers to learn"):
         read_pairs(settings(tiny_llava, first.path, mix=[{"folder": tmp_path / "nothing"}]))
     other = examples(tmp_path / "b", 2)
     prompts = first.prompts.read()

@@ -13,7 +13,6 @@ its texts, without the question, and below a folder llava-v1.5 one object by ima
 file gets a row per pair, but descriptions that were imported from such lists are joined again.
 """
 
-import json
 import logging
 import re
 from collections import Counter
@@ -25,6 +24,7 @@ from typing import Any, cast
 from groundtune.errors import UserError
 from groundtune.interchange.dialogue import image_question, list_of, only_question, text_of
 from groundtune.interchange.layout import Content, Layout, LayoutError, RowImage
+from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Fields
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _arrange(path: Path, rows: Iterator[Fields]) -> Iterator[Fields]:
             yield row
             continue
         apart = {key: row[key] for key in row if key not in (*_TEXTS, "question", "correct")}
-        together.setdefault(json.dumps(apart, sort_keys=True, default=str), []).append(row)
+        together.setdefault(json_of(dict(sorted(apart.items()))), []).append(row)
     if others := asked.total() - asked[DESCRIBE]:
         log.warning(
             "%s: has no place for questions: those of %d pairs, which are not %r, are left out",

@@ -1,6 +1,5 @@
 """What `groundtune recipes run` does with a recipe: import its data, then run its command."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple, cast
@@ -95,7 +94,7 @@ def _data_words(key: str, data: Path, sources: Sequence[HubData]) -> list[str]:
     """Return the settings that name the folders of the data."""
     first, *others = sources
     mixed = [
-        f"{{folder: {json.dumps(str(_target(data, each)))}, weight: {each.weight:g}}}"
+        f"{{folder: {json_of(str(_target(data, each)))}, weight: {each.weight:g}}}"
         for each in others
         if each.weight is not None
     ]

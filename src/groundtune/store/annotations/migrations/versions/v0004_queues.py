@@ -13,6 +13,8 @@ from sqlalchemy import (
     text,
 )
 
+from groundtune.store.json_writing import json_of
+
 revision = "0004"
 down_revision = "0003"
 
@@ -57,5 +59,5 @@ def _drop_unused_fields() -> None:
         item = json.loads(content)
         item.pop("weight", None)
         item.pop("gold", None)
-        kept = json.dumps(item, ensure_ascii=False)
+        kept = json_of(item)
         connection.execute(change, {"content": kept, "place": place})
