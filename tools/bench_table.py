@@ -1,9 +1,8 @@
-"""Writes the tables of docs/bench-files.md from the registry and the places of data.
+"""Writes the tables of docs/bench-metrics.md and docs/bench-data.md: the registry, places of data.
 
-python tools/bench_table.py [FILE]
+python tools/bench_table.py
 """
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,8 @@ from groundtune.bench.files.sources import OFFICIAL
 from groundtune.bench.metric import Metric
 from groundtune.bench.registry import TARGETS, load, names
 
-PAGE = Path(__file__).parents[1] / "docs" / "bench-files.md"
-BEGIN, END = "<!-- tables: tools/bench_table.py -->", "<!-- end of tables -->"
+DOCS = Path(__file__).parents[1] / "docs"
+TABLES = "<!-- tables: tools/bench_table.py -->", "<!-- end of tables -->"
 PLACES = "<!-- places: tools/bench_table.py -->", "<!-- end of places -->"
 
 
@@ -81,15 +80,20 @@ def cell(text: str) -> str:
     return text.replace("|", "\\|").replace("\n", " ")
 
 
-def renewed(page: str) -> str:
-    """The page with its tables made anew."""
-    for made, (begin, end) in ((tables(), (BEGIN, END)), (places(), PLACES)):
-        before, _, rest = page.partition(begin)
-        _, _, after = rest.partition(end)
-        page = f"{before}{begin}\n\n{made}\n\n{end}{after}"
-    return page
+def pages() -> dict[Path, str]:
+    """The pages with their tables made anew."""
+    made = (("bench-metrics.md", tables(), TABLES), ("bench-data.md", places(), PLACES))
+    return {DOCS / name: renewed(DOCS / name, table, marks) for name, table, marks in made}
+
+
+def renewed(page: Path, table: str, marks: tuple[str, str]) -> str:
+    """A page with the table between its two marks made anew."""
+    before, begin, rest = page.read_text(encoding="utf-8").partition(marks[0])
+    _, end, after = rest.partition(marks[1])
+    assert (begin, end) == marks, f"{page.name} lacks {marks}"
+    return f"{before}{begin}\n\n{table}\n\n{end}{after}"
 
 
 if __name__ == "__main__":
-    path = Path(sys.argv[1]) if len(sys.argv) > 1 else PAGE
-    path.write_text(renewed(path.read_text(encoding="utf-8")), encoding="utf-8")
+    for path, text in pages().items():
+        path.write_text(text, encoding="utf-8")

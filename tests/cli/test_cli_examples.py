@@ -13,7 +13,7 @@ from groundtune.cli.commands import COMMANDS
 from groundtune.pipeline.recipes.registry import Shipped, find, shipped
 
 ROOT = Path(__file__).parents[2]
-PAGES = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "README.md"])
+PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
 SHOWN = re.compile(r"^(?: {4}|\$ )?groundtune (.+)$", re.MULTILINE)
 """A line that is a command: indented, in a fenced block, or after a prompt."""
 

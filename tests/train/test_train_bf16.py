@@ -1,9 +1,12 @@
 """How far bfloat16 is from float32, in packed rows and in separate ones: packing adds nothing.
 
-`pytest -m bench -s tests/train/test_train_bf16.py` prints the table of docs/training.md. The exact
-computation is that of separate rows in float32, with the same weights. Models are random with unit
-gain, which an image's or a token's rounding moves more than it moves a trained one.
+`pytest -m bench -s tests/train/test_train_bf16.py` prints the table of docs/measured/training.md.
+The exact computation is that of separate rows in float32, with the same weights. Models are random
+with unit gain, which an image's or a token's rounding moves more than it moves a trained one.
 """
+
+# pyright: reportUnknownMemberType=false, reportUnknownArgumentType=false
+# Reason: torch's annotations of backward, norm and manual_seed are partial.
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy

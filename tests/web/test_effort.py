@@ -1,7 +1,7 @@
 """Keys and clicks per item, counted in the page while a script works as a person does.
 
-`pytest -m web -s tests/web/test_effort.py` prints the table of docs/annotate.md. A script's seconds
-say nothing about a person's and are not measured.
+`pytest -m web -s tests/web/test_effort.py` prints the table of docs/measured/annotation.md. A
+script's seconds say nothing about a person's and are not measured.
 """
 
 from collections.abc import Callable, Iterator

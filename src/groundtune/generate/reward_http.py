@@ -25,7 +25,7 @@ from groundtune.generate.loop_thread import LoopThread
 from groundtune.protocols import Images
 from groundtune.records import Prompt
 
-_FIX = 'Reply {"rewards": [...]} with one number or null per answer (docs/reward.md).'
+_FIX = 'Reply {"rewards": [...]} with one number or null per answer (docs/reward-custom.md).'
 
 
 class HttpRewarder:

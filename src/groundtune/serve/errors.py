@@ -39,7 +39,7 @@ STATUS = {
     "shutting_down": 503,
     "timeout": 504,
 }
-"""Each code's status. Each condition has exactly one code; docs/serve.md explains them."""
+"""Each code's status. Each condition has exactly one code; docs/serve-api.md explains them."""
 
 _LONGEST_PLACE = 200
 """Maximum characters of a field's name in an error."""

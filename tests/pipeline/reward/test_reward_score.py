@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from groundtune.store.dataset import RecordSet
 from reward_folder import fill_compared
 from scripted_endpoint import Body, ScriptedEndpoint, fail, running, send
 
-DOCS = Path(__file__).parents[3] / "docs" / "reward.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reward-custom.md"
 
 
 @pytest.fixture
@@ -84,7 +84,7 @@ def test_answers_that_were_not_scored_make_no_pairs(
 
 
 @contextmanager
-def package(folder: Path, body: str) -> Iterator[None]:
+def package(folder: Path, body: str) -> Generator[None]:
     points = {"groundtune.rewards": {"mine": "mine_code:Mine"}}
     text = "class Mine:\n    def __init__(self, images):\n        pass\n" + body
     with installed(install(folder, "mine", "1.0", {"mine_code.py": text}, points), REWARDS):

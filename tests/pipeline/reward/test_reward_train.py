@@ -32,7 +32,7 @@ from groundtune.store import checksums
 from groundtune.store.lines import read_lines
 from reward_folder import fill_compared, settings_for
 
-DOCS = Path(__file__).parents[3] / "docs" / "reward.md"
+DOCS = Path(__file__).parents[3] / "docs" / "reward-custom.md"
 
 
 @dataclass

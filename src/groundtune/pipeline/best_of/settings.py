@@ -22,7 +22,7 @@ class BestOfSettings(ModelSettings):
     """What `model`, the tuned one, was tuned from."""
     rewarder: str = ""
     """What chooses instead of a tuned model's own reward: a reward model's folder, an installed
-    package's reward, or a URL (docs/reward.md)."""
+    package's reward, or a URL (docs/reward-custom.md)."""
     facts: Show | None = None
     """Facts that a `rewarder` reads."""
     n: int = Field(default=16, ge=1, le=MOST)
@@ -32,7 +32,7 @@ class BestOfSettings(ModelSettings):
     normalise: float = Field(default=1.0, ge=0, le=1)
     """The power of the answer's tokens by which the reward is divided: 1 (or true) is published, 0
     (or false) doesn't divide. Which answers win by it, short ones or long ones, depends on what was
-    learnt, and a power between keeps the length (docs/align.md has the figures)."""
+    learnt, and a power between keeps the length (docs/measured/rounds.md has the figures)."""
     prompts: str = ""
     """Where there is no folder of answers: a prompt source and a count, such as world:40. The tuned
     model draws `n` answers to each of its prompts to report on."""

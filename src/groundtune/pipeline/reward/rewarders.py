@@ -116,7 +116,7 @@ def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
         raise UserError(
             f"{name} returned an object without reward().",
             REWARDS.where(name),
-            "Return an object with reward(prompts, answers), as docs/reward.md shows.",
+            "Return an object with reward(prompts, answers), as docs/reward-custom.md shows.",
         )
     checked = _Checked(cast(Rewarder, found), REWARDS.where(name))
     return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing)

@@ -340,7 +340,7 @@ def _write(
         announce_float32(
             out / "model",
             stored_dtype(vlm.name, vlm.revision if not Path(vlm.name).exists() else "main"),
-            "docs/training.md says how to cast them.",
+            "docs/precision.md says how to cast them.",
         )
     if _merges(settings):
         pairs = partial(pairs_of, settings, progress)

@@ -122,7 +122,7 @@ WORLD = PromptSource(
     "pass, nothing else.",
 )
 """`world-setting` also asks about place and background, which the world's models were not taught.
-They know this suffix and no other (docs/claims.md has the figures)."""
+They know this suffix and no other (docs/measured/claims.md has the figures)."""
 
 HARD_WORLD = replace(
     WORLD,
