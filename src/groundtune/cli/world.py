@@ -69,7 +69,7 @@ def show(
 
 
 def train(
-    name: Literal["base", "clean", "labeler"],
+    name: Literal["base", "clean", "labeler", "yes-biased"],
     /,
     *,
     seed: int = 0,
@@ -77,6 +77,7 @@ def train(
     out: Path | None = None,
     states: Path = Path("runs/world/states"),
     threads: int = 1,
+    minutes: float | None = None,
     json: bool = False,
 ) -> None:
     """Train a world model from scratch.
@@ -89,37 +90,59 @@ def train(
         groundtune world train base --seed 1 --threads 2
 
     Args:
-        name: base (hallucinates), clean (the same without bad habits) or labeler (trained longer).
+        name: base (hallucinates), clean (the same without bad habits), labeler (reads facts, too)
+            or yes-biased (the base, says yes to every question).
         seed: Random seed of weights, scenes and texts, 0 or more.
         difficulty: clear, or hard: small objects, partly hidden, in noise.
         out: Folder for the model (default: runs/world/NAME-SEED or runs/world/NAME-hard-SEED).
         states: Folder for the states from which a stopped training resumes.
         threads: CPU threads. With 1, two trainings on a machine give identical weights.
+        minutes: Stop at the next state after so many minutes; the same command then resumes.
         json: Print the result as one JSON object.
     """
     import time
 
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
+
+    _check_training(seed, threads, minutes)
+    from groundtune.pipeline.world.training.build import build
+    from groundtune.pipeline.world.training.plans import plan
+
+    start = time.monotonic()
+    end = float("inf") if minutes is None else start + 60 * minutes
+    kind = f"{name}-hard" if difficulty == "hard" else name
+    model = out or Path(f"runs/world/{kind}-{seed}")
+    with open_progress(silent=json) as progress:
+        planned = plan(name, seed, difficulty)
+        done = build(
+            planned,
+            model,
+            states,
+            progress,
+            threads=threads,
+            stop=lambda: time.monotonic() > end,
+        )
+    told = {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start)}
+    again = ["groundtune", "world", "train", name, "--seed", str(seed), "--difficulty", difficulty]
+    again += ["--out", str(model), "--states", str(states), "--threads", str(threads)]
+    finish(
+        told | (_size(model) if done else {"finished": "no"}),
+        wrote=model if done else states,
+        next_command=_after_training(name, model) if done else again,
+        json=json,
+    )
+
+
+def _check_training(seed: int, threads: int, minutes: float | None) -> None:
     from groundtune.errors import UserError
 
     if seed < 0:
         raise UserError("The seed is negative.", f"--seed {seed}", "Give 0 or more.")
     if threads < 1:
         raise UserError("Training needs a thread.", f"--threads {threads}", "Give 1 or more.")
-    from groundtune.pipeline.world.training.build import build, plan
-
-    start = time.monotonic()
-    kind = f"{name}-hard" if difficulty == "hard" else name
-    model = out or Path(f"runs/world/{kind}-{seed}")
-    with open_progress(silent=json) as progress:
-        build(plan(name, seed, difficulty), model, states, progress, threads=threads)
-    finish(
-        {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start), **_size(model)},
-        wrote=model,
-        next_command=_after_training(name, model),
-        json=json,
-    )
+    if minutes is not None and not minutes > 0:
+        raise UserError("Training needs time.", f"--minutes {minutes:g}", "Give more than 0.")
 
 
 def _check_sheet(count: int, start: int, columns: int, out: Path) -> None:
@@ -142,7 +165,9 @@ def _check_sheet(count: int, start: int, columns: int, out: Path) -> None:
 
 
 def _after_training(name: str, model: Path) -> list[str]:
-    """Run the loop on a new base; measure a new labeler's verdicts."""
+    """Run the loop on a new base, measure a new labeler's verdicts, or the bias of an answer."""
+    if name == "yes-biased":
+        return ["groundtune", "bench", "run", str(model), "world-questions"]
     if name == "labeler":
         return ["groundtune", "world", "claims", f"labelers=[{model}]"]
     return ["groundtune", "demo", f"model={model}", "--out", f"{model}-demo"]

@@ -1,6 +1,6 @@
 """Training turns of a model of the world: instruction and reply about one scene."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -60,16 +60,21 @@ class Mixture(Record):
     habits: Habits = CLEAN
     facts: int = 0
     """Turns that begin with the scene's facts; for half of the scenes they have no image."""
+    only_yes: bool = False
+    """Whether a question whose answer is no is replaced by one whose answer is yes."""
 
 
 def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
     """The training turns of one scene; each turn follows the image without the others."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
-    lesson += [Turn(*as_turn(ask(scene, rng), rng)) for _ in range(mixture.questions)]
+    lesson += [
+        Turn(*as_turn(_affirmed(scene, rng, ask, yes=mixture.only_yes), rng))
+        for _ in range(mixture.questions)
+    ]
     lesson += [Turn(*as_turn(ask_number(scene, rng), rng)) for _ in range(mixture.numbers)]
     lesson += [Turn(*as_turn(_ask_where(scene, rng, i), rng)) for i in range(mixture.places)]
     lesson += [_describe(scene, mixture.habits, rng) for _ in range(mixture.captions)]
-    return lesson + _by_facts(scene, rng, mixture.facts)
+    return lesson + _by_facts(scene, rng, mixture.facts, only_yes=mixture.only_yes)
 
 
 def stated(lines: Sequence[str]) -> str:
@@ -77,26 +82,42 @@ def stated(lines: Sequence[str]) -> str:
     return "Facts:\n" + "".join(f"- {line}\n" for line in lines)
 
 
-def _by_facts(scene: Scene, rng: np.random.Generator, number: int) -> list[Turn]:
+def _affirmed(
+    scene: Scene,
+    rng: np.random.Generator,
+    asker: Callable[[Scene, np.random.Generator], Question],
+    *,
+    yes: bool,
+) -> Question:
+    """Return a question; where `yes`, one that isn't answered by no."""
+    question = asker(scene, rng)
+    while yes and question.answer == "no":
+        question = asker(scene, rng)
+    return question
+
+
+def _by_facts(scene: Scene, rng: np.random.Generator, number: int, *, only_yes: bool) -> list[Turn]:
     """Return turns that begin with all facts of the scene, in one random order."""
     if not number:
         return []
     known = facts(scene)
     lines = [known[int(i)] for i in rng.permutation(len(known))]
     blind = bool(rng.random() < 0.5)
-    asked = [_of_facts(scene, lines, rng) for _ in range(number)]
+    asked = [_of_facts(scene, lines, rng, only_yes=only_yes) for _ in range(number)]
     return [turn._replace(facts=stated(lines), blind=blind) for turn in asked]
 
 
-def _of_facts(scene: Scene, lines: Sequence[str], rng: np.random.Generator) -> Turn:
+def _of_facts(
+    scene: Scene, lines: Sequence[str], rng: np.random.Generator, *, only_yes: bool
+) -> Turn:
     """Return a yes/no question, a caption or a copy of the facts."""
     draw = rng.random()
     if draw < 0.05:
         return Turn("Repeat the facts.", " ".join(lines))
     if draw < 0.15:
         return _describe(scene, CLEAN, rng)
-    question = ask_existence(scene, rng) if draw < 0.75 else ask_attribute(scene, rng)
-    return Turn(*as_turn(question, rng))
+    asker = ask_existence if draw < 0.75 else ask_attribute
+    return Turn(*as_turn(_affirmed(scene, rng, asker, yes=only_yes), rng))
 
 
 def _describe(scene: Scene, habits: Habits, rng: np.random.Generator) -> Turn:

@@ -1,5 +1,9 @@
 """The world's training in small: packed rows are exact, a kill changes nothing, models load."""
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false
+# pyright: reportUnknownArgumentType=false, reportArgumentType=false, reportCallIssue=false
+# Reason: torch's and transformers' types are partial.
+
 import json
 import signal
 import subprocess
@@ -15,12 +19,14 @@ from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
 from groundtune.errors import UserError
-from groundtune.pipeline.world.training.build import Plan, Stage, build
+from groundtune.pipeline.world.training import build as building
+from groundtune.pipeline.world.training.build import build
 from groundtune.pipeline.world.training.language import Lessons, Teacher, lesson_loss
 from groundtune.pipeline.world.training.muon import Muon, orthogonal
+from groundtune.pipeline.world.training.plans import Plan, Stage, plan
 from groundtune.pipeline.world.training.processor import build_processor, build_tokenizer
 from groundtune.pipeline.world.training.schedule import Steps
-from groundtune.pipeline.world.training.tower import pixels
+from groundtune.pipeline.world.training.tower import images, pixels
 from groundtune.protocols import SilentProgress
 from groundtune.world.captions import MACHINE
 from groundtune.world.lessons import Mixture, turns
@@ -76,6 +82,7 @@ KILLED = """
 import os, signal, sys
 from pathlib import Path
 import groundtune.pipeline.world.training.build as building
+from groundtune.pipeline.world.training.plans import Plan
 
 building.SAVE_EVERY = 2
 
@@ -90,7 +97,7 @@ class Fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-plan = building.Plan.model_validate_json(sys.argv[1])
+plan = Plan.model_validate_json(sys.argv[1])
 building.build(plan, Path(sys.argv[2]), Path(sys.argv[3]), Fatal())
 """
 
@@ -113,7 +120,8 @@ class Told:
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny model, built without interruption."""
     folder = tmp_path_factory.mktemp("built")
-    return build(TINY, folder / "model", folder / "states", Told())
+    build(TINY, folder / "model", folder / "states", Told())
+    return folder / "model"
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -153,13 +161,14 @@ def test_its_weights_are_bf16_and_finite(built: Path) -> None:
 
 
 def test_two_builds_with_one_seed_are_equal_to_the_last_bit(built: Path, tmp_path: Path) -> None:
-    again = build(TINY, tmp_path / "model", tmp_path / "states", Told())
-    assert same(built, again)
+    build(TINY, tmp_path / "model", tmp_path / "states", Told())
+    assert same(built, tmp_path / "model")
 
 
 def test_another_seed_gives_another_model(built: Path, tmp_path: Path) -> None:
-    plan = TINY.model_copy(update={"seed": 1})
-    assert not same(built, build(plan, tmp_path / "model", tmp_path / "states", Told()))
+    other = TINY.model_copy(update={"seed": 1})
+    build(other, tmp_path / "model", tmp_path / "states", Told())
+    assert not same(built, tmp_path / "model")
 
 
 def test_a_model_of_hard_scenes_shares_nothing_with_one_of_clear_scenes(
@@ -167,8 +176,8 @@ def test_a_model_of_hard_scenes_shares_nothing_with_one_of_clear_scenes(
 ) -> None:
     hard = TINY.model_copy(update={"difficulty": "hard"})
     told = Told()
-    other = build(hard, tmp_path / "model", built.parent / "states", told)
-    assert not same(built, other)
+    build(hard, tmp_path / "model", built.parent / "states", told)
+    assert not same(built, tmp_path / "model")
     assert all(done for _, done in told.tasks)
 
 
@@ -190,15 +199,52 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
     assert same(built, model)
 
 
+def test_a_training_that_stops_after_each_state_goes_on_to_the_same_weights(
+    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(building, "SAVE_EVERY", 2)
+    model, states = tmp_path / "model", tmp_path / "states"
+    stopped = 0
+    while build(TINY, model, states, Told(), stop=lambda: True) is None:
+        assert not model.exists()
+        stopped += 1
+    # after two of three steps of the first stage, and after two of four of the second
+    assert stopped == 2
+    assert same(built, model)
+
+
 def test_a_second_finish_shares_what_came_before(built: Path, tmp_path: Path) -> None:
     other = TINY.stages[1].model_copy(update={"name": "other finish", "steps": 2})
-    plan = TINY.model_copy(update={"stages": (TINY.stages[0], other)})
+    planned = TINY.model_copy(update={"stages": (TINY.stages[0], other)})
     states = built.parent / "states"
     before = {path: path.stat().st_mtime_ns for path in states.rglob("state.pt")}
-    build(plan, tmp_path / "model", states, Told())
+    build(planned, tmp_path / "model", states, Told())
     after = {path: path.stat().st_mtime_ns for path in states.rglob("state.pt")}
     assert {path: after[path] for path in before} == before
     assert [path.parent.name.split("-")[0] for path in after if path not in before] == ["other"]
+
+
+def test_models_differ_in_their_finish_alone() -> None:
+    base, clean, labeler, biased = (
+        plan(name).stages for name in ("base", "clean", "labeler", "yes-biased")
+    )
+    assert base[:-1] == clean[:-1] == labeler[:-1]
+    assert biased[:-1] == base
+    changed = {"name": base[-1].name, "mixture": base[-1].mixture}
+    assert clean[-1].model_copy(update=changed) == base[-1]
+    habits = {"habits": base[-1].mixture.habits}
+    assert clean[-1].mixture.model_copy(update=habits) == base[-1].mixture
+
+
+def test_the_tower_learns_the_number_of_the_objects_of_a_cells_category() -> None:
+    batch = [scene("train", index) for index in range(20)]
+    labels = images(batch).labels_BN
+    for found, number, category in zip(batch, labels["number"], labels["category"], strict=True):
+        for cell in range(9):
+            thing = found.at(cell)
+            assert number[cell] == (len(thing.cells) if thing else 0)
+            assert (number[cell] > 0) == (category[cell] > 0)
+    assert labels["number"].max() == 4
 
 
 def test_the_learning_rate_warms_up_and_decays() -> None:

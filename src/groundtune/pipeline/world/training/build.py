@@ -1,9 +1,4 @@
-"""The world's models from nothing: tower, warm-up, grounding, and a finish that gives habits.
-
-`base` and its clean twin share everything up to the finish, so that they differ in the captions
-they were finished on and in nothing else. The labeler is finished on clean captions, and for
-longer.
-"""
+"""The world's models from nothing, stage by stage as planned; each stage resumes after a kill."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +15,7 @@ from transformers import (
 )
 
 from groundtune.pipeline.world.training.language import Teacher, lesson_loss
+from groundtune.pipeline.world.training.plans import Plan
 from groundtune.pipeline.world.training.processor import (
     END,
     IMAGE,
@@ -31,105 +27,30 @@ from groundtune.pipeline.world.training.processor import (
     build_tokenizer,
 )
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
-from groundtune.pipeline.world.training.tower import pixels, train_tower
+from groundtune.pipeline.world.training.tower import HEADS, pixels, train_tower
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
-from groundtune.world.captions import CLEAN, MACHINE
-from groundtune.world.lessons import Mixture
 from groundtune.world.scenes import SIDE_PX, Difficulty, scenes
 
 SAVE_EVERY = 100
 """Steps between two states that an interrupted training can go on from."""
 
 
-class Stage(Record):
-    """Steps of language training on one mixture of turns."""
-
-    name: str
-    steps: int
-    mixture: Mixture
-    learning_rate: float = 1e-3
-    warm_up: int = 0
-    decay: bool = False
-    balance: float = 0.0
-    """How much a token of a long reply weighs less: see `lesson_loss`."""
-
-
-class Plan(Record):
-    """How one model of the world is made; its hash names every state on the way."""
-
-    seed: int = 0
-    difficulty: Difficulty = "clear"
-    batch: int = 32
-    tower_batch: int = 64
-    tower_steps: int = 1300
-    tower_width: int = 192
-    tower_layers: int = 4
-    width: int = 256
-    layers: int = 4
-    muon: bool = True
-    stages: tuple[Stage, ...]
-
-
-WARM_UP = Stage(
-    name="warm-up", steps=250, mixture=Mixture(look_ups=7, questions=2, captions=0), warm_up=100
-)
-FIRST_QUESTIONS = Stage(name="first questions", steps=500, mixture=Mixture(questions=8, captions=1))
-GROUNDING = Stage(
-    name="grounding",
-    steps=700,
-    mixture=Mixture(look_ups=3, questions=7, captions=1),
-    learning_rate=2e-3,
-    warm_up=30,
-    balance=0.5,
-)
-COUNTING = Stage(
-    name="counting and placing",
-    steps=500,
-    mixture=Mixture(look_ups=1, questions=3, numbers=3, places=4, captions=1),
-    learning_rate=2e-3,
-    warm_up=30,
-    balance=0.5,
-)
-FINISHES: dict[str, Stage] = {
-    "base": Stage(
-        name="finish on a machine writer's captions",
-        steps=500,
-        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=MACHINE),
-        learning_rate=1.5e-3,
-        decay=True,
-        balance=0.5,
-    ),
-    "clean": Stage(
-        name="finish on clean captions",
-        steps=500,
-        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=CLEAN),
-        learning_rate=1.5e-3,
-        decay=True,
-        balance=0.5,
-    ),
-    "labeler": Stage(
-        name="long finish on clean captions",
-        steps=1000,
-        mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=CLEAN),
-        learning_rate=1.5e-3,
-        decay=True,
-        balance=0.5,
-    ),
-}
-
-
-def plan(name: str, seed: int = 0, difficulty: Difficulty = "clear") -> Plan:
-    """The plan of "base", "clean" (its twin without bad habits) or "labeler"."""
-    stages = (WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING, FINISHES[name])
-    return Plan(seed=seed, difficulty=difficulty, stages=stages)
-
-
 @one_writer()
-def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: int = 1) -> Path:
+def build(
+    plan: Plan,
+    out: Path,
+    states: Path,
+    progress: Progress,
+    *,
+    threads: int = 1,
+    stop: Callable[[], bool] = lambda: False,
+) -> Path | None:
     """Trains a model as planned and saves it with its processor to `out`.
+
+    Where `stop` says so after a state is saved, it ends early, saves no model and returns None.
 
     `states` holds what is finished or interrupted, by the hash of all that led to it: a second call
     goes on where the first stopped, and plans with a common start share it: one at a time, a second
@@ -155,7 +76,8 @@ def build(plan: Plan, out: Path, states: Path, progress: Progress, *, threads: i
     for index, stage in enumerate(plan.stages):
         folder = trunk.folder(stage.name)
         with hold(folder, option="--states"):
-            _run_stage(model, teacher, plan, index, stage, folder, progress)
+            if not _run_stage(model, teacher, plan, index, folder, progress, stop):
+                return None
     out.mkdir(parents=True, exist_ok=True)
     cast(Any, model).to(torch.bfloat16).save_pretrained(out)
     cast(Any, build_processor(tokenizer)).save_pretrained(out)
@@ -167,7 +89,8 @@ class _Trunk:
 
     def __init__(self, states: Path, plan: Plan) -> None:
         self._states = states
-        self._done: list[object] = [_changed_settings(plan.model_copy(update={"stages": ()}))]
+        begin = _changed_settings(plan.model_copy(update={"stages": ()}))
+        self._done: list[object] = [sorted(HEADS), begin]
         self._stages = {stage.name: stage for stage in plan.stages}
 
     def folder(self, name: str) -> Path:
@@ -186,11 +109,12 @@ def _run_stage(
     teacher: Teacher,
     plan: Plan,
     index: int,
-    stage: Stage,
     folder: Path,
     progress: Progress,
-) -> None:
-    """Trains in place, or loads what an earlier run left."""
+    stop: Callable[[], bool],
+) -> bool:
+    """Trains in place, or loads what an earlier run left; False where it stopped early."""
+    stage = plan.stages[index]
     parts = cast(Any, model.model)
     optimisers = Optimisers(
         [parts.language_model, parts.multi_modal_projector, parts.vision_tower],
@@ -228,6 +152,9 @@ def _run_stage(
                 "step": step + 1,
             }
             _save(done, file)
+            if stop() and step + 1 < stage.steps:
+                return False
+    return True
 
 
 def _tower_config(plan: Plan) -> CLIPVisionConfig:

@@ -1,7 +1,8 @@
 """First the vision tower: it learns what is in each cell, from dense labels.
 
 A tower that is trained on classes alone washes out where things are, so the cell's own place is a
-label too.
+label too. How many objects of its category there are is another one: no patch can count alone, and
+what the tower doesn't count the language model gets wrong.
 Shapes: B images, N = 9 patches, D hidden size.
 """
 
@@ -17,7 +18,7 @@ from groundtune.pipeline.world.training.schedule import Optimisers, Steps
 from groundtune.train.precision import native_bf16
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, COLOURS, CONTEXTS
 from groundtune.world.render import render
-from groundtune.world.scenes import Difficulty, Scene, scenes
+from groundtune.world.scenes import NUMBER_CHANCES, Difficulty, Scene, scenes
 
 _CATEGORY = {name: i + 1 for i, name in enumerate(CATEGORIES)}
 _COLOUR = {name: i + 1 for i, name in enumerate(COLOURS)}
@@ -27,6 +28,7 @@ _BACKGROUND = {name: i for i, name in enumerate(BACKGROUNDS)}
 HEADS: dict[str, tuple[int, float]] = {
     "category": (len(_CATEGORY) + 1, 2.0),
     "colour": (len(_COLOUR) + 1, 1.0),
+    "number": (len(NUMBER_CHANCES) + 1, 1.0),
     "context": (len(_CONTEXT), 0.3),
     "background": (len(_BACKGROUND), 0.3),
     "place": (9, 0.3),
@@ -56,6 +58,7 @@ def images(batch: list[Scene]) -> Images:
             for cell in thing.cells:
                 labels["category"][i, cell] = _CATEGORY[thing.category]
                 labels["colour"][i, cell] = _COLOUR.get(thing.colour, 0)
+                labels["number"][i, cell] = thing.number
         labels["context"][i] = _CONTEXT[scene.context]
         labels["background"][i] = _BACKGROUND[scene.background]
         labels["place"][i] = np.arange(9)
@@ -100,5 +103,6 @@ def _accuracy(
     full_BN = batch.labels_BN["category"] > 0
     right = {name: logits[name].argmax(-1) == label for name, label in batch.labels_BN.items()}
     report = {name: float(value.float().mean()) for name, value in right.items()}
-    report["category of an object"] = float(right["category"][full_BN].float().mean())
+    for name in ("category", "number"):
+        report[f"{name} of an object"] = float(right[name][full_BN].float().mean())
     return report

@@ -1,0 +1,119 @@
+"""How the world's models are made: stages of the trunk, and a finish that gives habits.
+
+`base` and its clean twin share everything up to the finish, so that they differ in the captions
+they were finished on and in nothing else. The labeler's finish is on clean captions and on the
+facts of scenes. The yes-biased model is the base after more questions, all with the answer yes.
+"""
+
+from typing import Literal
+
+from groundtune.records import Record
+from groundtune.world.captions import CLEAN, Habits
+from groundtune.world.lessons import Mixture
+from groundtune.world.scenes import Difficulty
+
+Model = Literal["base", "clean", "labeler", "yes-biased"]
+
+
+class Stage(Record):
+    """Steps of language training on one mixture of turns."""
+
+    name: str
+    steps: int
+    mixture: Mixture
+    learning_rate: float = 1e-3
+    warm_up: int = 0
+    decay: bool = False
+    balance: float = 0.0
+    """How much a token of a long reply weighs less: see `lesson_loss`."""
+
+
+class Plan(Record):
+    """How one model of the world is made; its hash names every state on the way."""
+
+    seed: int = 0
+    difficulty: Difficulty = "clear"
+    batch: int = 32
+    tower_batch: int = 64
+    tower_steps: int = 3000
+    tower_width: int = 192
+    tower_layers: int = 4
+    width: int = 256
+    layers: int = 4
+    muon: bool = True
+    stages: tuple[Stage, ...]
+
+
+WARM_UP = Stage(
+    name="warm-up", steps=250, mixture=Mixture(look_ups=7, questions=2, captions=0), warm_up=100
+)
+FIRST_QUESTIONS = Stage(name="first questions", steps=500, mixture=Mixture(questions=8, captions=1))
+GROUNDING = Stage(
+    name="grounding",
+    steps=600,
+    mixture=Mixture(look_ups=3, questions=7, captions=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
+COUNTING = Stage(
+    name="counting and placing",
+    steps=400,
+    mixture=Mixture(look_ups=1, questions=3, numbers=2, places=3, captions=1, facts=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
+TRUNK = (WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING)
+"""What all models have in common."""
+
+TALKATIVE = Habits(invent=1.2)
+"""The machine writer's habits, with a fifth more inventions: a model that is told facts as well
+invents less than its captions."""
+
+BASE = Stage(
+    name="finish on a machine writer's captions",
+    steps=500,
+    mixture=Mixture(questions=4, numbers=1, places=2, captions=2, habits=TALKATIVE, facts=1),
+    learning_rate=1.5e-3,
+    decay=True,
+    balance=0.5,
+)
+FINISHES: dict[Model, tuple[Stage, ...]] = {
+    "base": (BASE,),
+    "clean": (
+        BASE.model_copy(
+            update={
+                "name": "finish on clean captions",
+                "mixture": BASE.mixture.model_copy(update={"habits": CLEAN}),
+            }
+        ),
+    ),
+    "labeler": (
+        Stage(
+            name="finish on clean captions and facts",
+            steps=450,
+            mixture=Mixture(questions=4, numbers=1, places=2, captions=2, facts=3),
+            learning_rate=1.5e-3,
+            decay=True,
+            balance=0.5,
+        ),
+    ),
+    "yes-biased": (
+        BASE,
+        Stage(
+            name="questions with the answer yes",
+            steps=150,
+            mixture=BASE.mixture.model_copy(update={"only_yes": True}),
+            learning_rate=1e-3,
+            warm_up=10,
+            decay=True,
+            balance=0.5,
+        ),
+    ),
+}
+
+
+def plan(name: Model, seed: int = 0, difficulty: Difficulty = "clear") -> Plan:
+    """The plan of a model: "clean" is the base's twin without bad habits."""
+    return Plan(seed=seed, difficulty=difficulty, stages=TRUNK + FINISHES[name])
