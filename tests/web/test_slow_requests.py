@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from groundtune.pipeline.annotate.project import open_project
-from groundtune.web import app, server
+from groundtune.web import guard, server
 from running_app import HTTP, app_of
 
 HEAD = b"GET /api/project HTTP/1.1\r\nHost: localhost\r\n"
@@ -19,7 +19,7 @@ HEAD = b"GET /api/project HTTP/1.1\r\nHost: localhost\r\n"
 @pytest.fixture
 def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(server.WebProtocol, "header_seconds", 0.3)
-    monkeypatch.setattr(app, "BODY_SECONDS", 0.3)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 0.3)
     project = open_project(tmp_path / "project")
     project.join("ada", "Ada", "owner")
     with app_of(project) as found:
@@ -69,7 +69,7 @@ def test_what_is_no_http_is_refused_in_three_lines(url: str):
 
 
 def test_the_limit_for_headers_is_none_for_bodies(url: str, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(app, "BODY_SECONDS", 30)
+    monkeypatch.setattr(guard, "BODY_SECONDS", 30)
     pieces = iter([b'{"events"', b": []}"])
     slow = (piece for piece in pieces if not time.sleep(0.4))
     headers = {"content-type": "application/json", "content-length": "14"}

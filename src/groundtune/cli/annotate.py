@@ -20,19 +20,26 @@ def annotate(
     order: Literal["added", "random", "uncertain"] | None = None,
     name: str = "",
     port: int = 8080,
+    login: bool = False,
+    host: str = "127.0.0.1",
+    url: str = "",
+    frames: tuple[str, ...] = (),
+    proxies: int | None = None,
     json: bool = False,
 ) -> None:
     """Correct, compare, evaluate and review answers in the browser.
 
-    Creates or opens a project folder and prints the address of its app, for this machine only.
-    With --answers it first adds the answers of a run. Then `groundtune pairs --from PROJECT` makes
-    training pairs of the finished work. Stop it with Ctrl-C: everything is saved as it happens.
+    Creates or opens a project folder and prints the address of its app: for you on this machine, or
+    with --login for a team. With --answers it first adds the answers of a run. Then
+    `groundtune pairs --from PROJECT` makes training pairs of the finished work. Stop it with
+    Ctrl-C: everything is saved as it happens.
 
     For example:
 
         groundtune annotate farm --answers runs/candidates
         groundtune annotate farm --answers runs/base --answers runs/tuned --task evaluate
         groundtune annotate farm blind=true people_per_item=2 --port 8090
+        groundtune annotate farm --login --url https://annotate.example.org
 
     Args:
         project: Folder of the project, a new one is made; or the URL of a PostgreSQL database
@@ -48,8 +55,16 @@ def annotate(
             everybody's work, to measure it. Can be given several times.
         order: In which order these answers are asked about: as added, random, or first those about
             whose claims a labeler is least sure. The project keeps it.
-        name: Who annotates (default: the name you are logged in with).
+        name: Who annotates without --login (default: the name you are logged in with).
         port: Port to listen on; 0 picks a free one.
+        login: Ask everybody to log in. `groundtune people add` adds the first owner.
+        host: Address to listen on; one that other machines reach needs --login.
+        url: With --login, the address that people use, if it is not the one listened on: behind a
+            proxy with HTTPS.
+        frames: With --login, an address whose pages may show the app in a frame. Can be given
+            several times.
+        proxies: How many proxies requests come through, to tell clients apart by what these add to
+            X-Forwarded-For (default: 1 with --url, else 0).
         json: Print the address as one JSON object.
     """
     from groundtune.cli.annotate_extra import require_annotate_extra
@@ -61,23 +76,28 @@ def annotate(
     from groundtune.pipeline.annotate.given import add_answers
     from groundtune.pipeline.annotate.project import is_url, project_to_fill
     from groundtune.pipeline.annotate.settings import ProjectSettings
-    from groundtune.web.access import Door
-    from groundtune.web.server import listen, run
+    from groundtune.web.server import address_of, listen, run
+    from groundtune.web.ways_in import checked_door, refuse_without_owner
 
     changes = load(None, settings, ProjectSettings, options={"order": order})
     shown = name or getpass.getuser()
     person = re.sub(r"[^a-z0-9_-]+", "-", shown.lower()).strip("-")[:64] or "owner"
-    with listen(port) as listening:
+    door = checked_door("" if login else person, host, url=url, frames=frames, proxies=proxies)
+    with listen(port, host) as listening:
         to_fill = project_to_fill(project, changes.model_dump(include=changes.model_fields_set))
         with to_fill as opened, open_progress(silent=json) as progress:
-            opened.join(person, shown, "owner")
+            if login:
+                refuse_without_owner(opened)
+            else:
+                opened.join(person, shown, "owner")
             new = [add_answers(opened, each, task, progress, images=images) for each in answers]
             known = [opened.add_gold(each, task) for each in gold]
         added = {"items": sum(new)} if answers else {}
         added |= {"gold": sum(known)} if gold else {}
-        url = f"http://127.0.0.1:{listening.getsockname()[1]}/"
+        page = door.url or address_of(listening)
+        who = {} if login else {"person": person}
         out = f"{opened.name if is_url(project) else project}-pairs"
         following = ["groundtune", "pairs", "--from", opened.where, "--out", out]
-        finish({**added, "person": person, "page": url}, next_command=following, json=json)
+        finish({**added, **who, "page": page}, next_command=following, json=json)
         with suppress(KeyboardInterrupt):  # the usual end of a server
-            run(opened, Door(person=person), listening)
+            run(opened, door, listening)

@@ -2,7 +2,7 @@
 
 from importlib.util import find_spec
 
-_PACKAGES = ("sqlalchemy", "alembic", "fastapi", "uvicorn", "markdown_it")
+_PACKAGES = ("sqlalchemy", "alembic", "argon2", "fastapi", "uvicorn", "markdown_it")
 
 
 def require_annotate_extra(command: str) -> None:

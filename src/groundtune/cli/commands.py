@@ -33,6 +33,7 @@ GROUPS: dict[str, CommandGroup] = {
     "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
     "reward": CommandGroup("Train reward models and score answers with them.", LOOP),
     "project": CommandGroup("Back up and restore annotation projects.", DATA),
+    "people": CommandGroup("Manage who logs in to an annotation project.", DATA),
     "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
     "world": CommandGroup(
         "Show scenes, write data, train the world's models, measure feedback.", WORLD
@@ -141,6 +142,7 @@ COMMANDS: dict[str, Command] = {
     "card": Command(
         "groundtune.cli.card:card", "Write the card of a model or of pairs for the hub.", DATA
     ),
+    "people add": Command("groundtune.cli.people:add", "Add a person, such as the first owner."),
     "project backup": Command(
         "groundtune.cli.project:backup", "Write an annotation project to one file."
     ),

@@ -34,6 +34,20 @@ class Door(Record):
     """The address that people use, such as "https://annotate.example.org", behind a proxy."""
     frames: tuple[str, ...] = ()
     """Addresses of sites that may show the app in a frame, such as "https://huggingface.co"."""
+    proxies: int = 0
+    """How many proxies requests come through, each of which adds to X-Forwarded-For."""
+
+    @property
+    def secure(self) -> bool:
+        """Whether browsers use HTTPS only."""
+        return bool(self.frames) or self.url.startswith("https:")
+
+    def address_of(self, request: Request) -> str:
+        """The client's address. A proxy adds it at the end; what stands before is the client's."""
+        hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
+        if self.proxies and len(hops) >= self.proxies and hops[-self.proxies].strip():
+            return hops[-self.proxies].strip()
+        return request.client.host if request.client else ""
 
     @property
     def asks(self) -> bool:
@@ -67,7 +81,8 @@ class Access:
     def __init__(self, project: Project, door: Door) -> None:
         self.project = project
         self.door = door
-        self.cookie = f"groundtune-{project.id}"
+        # Browsers take a cookie of this prefix from the host itself only, not from its neighbours.
+        self.cookie = f"{'__Host-' if door.secure else ''}groundtune-{project.id}"
         """The cookie's name: two projects on one machine share neither port nor session."""
 
     def find(self, request: Request) -> Who | None:
@@ -91,25 +106,22 @@ class Access:
             account = accounts.account_of(connection, person)
         return None if account is None else Who(account.id, account.name, account.role)
 
-    def let_in(self, request: Request, response: Response, token: str) -> None:
+    def let_in(self, response: Response, token: str) -> None:
         """Give the browser a session's token."""
-        self._set(request, response, self.cookie, token, _COOKIE_S)
+        self._set(response, self.cookie, token, _COOKIE_S)
 
-    def let_out(self, request: Request, response: Response) -> None:
+    def let_out(self, response: Response) -> None:
         """Take the token from the browser."""
-        self._set(request, response, self.cookie, "", 0)
+        self._set(response, self.cookie, "", 0)
 
-    def remember(self, request: Request, response: Response, name: str, choice: str) -> None:
+    def remember(self, response: Response, name: str, choice: str) -> None:
         """Keep a choice in the browser, such as the language."""
-        self._set(request, response, name, choice, _CHOICE_S)
+        self._set(response, name, choice, _CHOICE_S)
 
-    def _set(
-        self, request: Request, response: Response, name: str, value: str, seconds: int
-    ) -> None:
-        secure = bool(self.door.frames) or self.door.url.startswith("https:")
+    def _set(self, response: Response, name: str, value: str, seconds: int) -> None:
         parts = [f"{name}={value}", "Path=/", f"Max-Age={seconds}", "HttpOnly"]
         parts.append(f"SameSite={self.door.same_site}")
-        if secure or request.url.scheme == "https":
+        if self.door.secure:
             parts.append("Secure")
         if self.door.frames:
             parts.append("Partitioned")  # a jar of its own per site that shows the frame

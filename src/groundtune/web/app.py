@@ -18,14 +18,15 @@ from starlette.staticfiles import StaticFiles
 from groundtune import __version__
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate import scaled
+from groundtune.pipeline.annotate.people import PeopleError
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.rates import LiveFigures
 from groundtune.records import Record
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Event, Task
-from groundtune.web import pages, views
+from groundtune.web import accounts, pages, views
 from groundtune.web.access import Access, Door, Reviewer, Someone
-from groundtune.web.errors import Unavailable, WebError, from_validation, not_found
+from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import Guard
 from groundtune.web.words import language_of, words_of
 
@@ -35,11 +36,9 @@ _STATIC = str(files("groundtune.web").joinpath("static"))
 _SHA256 = r"^[0-9a-f]{64}$"
 _FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
-
-BODY_SECONDS = 30
-"""How long a request's body may take; the browser sends it again."""
 _HANDLED = (
     WebError,
+    PeopleError,
     UserError,
     ValidationError,
     RequestValidationError,
@@ -51,6 +50,8 @@ _HANDLED = (
 class Batch(Record):
     """Events that a client sends together."""
 
+    person: str = Field(default="", max_length=64)
+    """Whose they are, if the client knows: somebody else may have logged in meanwhile."""
     events: tuple[Event, ...] = Field(max_length=500)
 
 
@@ -76,6 +77,7 @@ def build_app(project: Project, door: Door) -> Guard:
     _add_lists(app, project)
     _add_images(app, project)
     pages.add_pages(app, project)
+    accounts.add_accounts(app, project, door)
     app.get("/strings.js", include_in_schema=False)(strings)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _add_errors(app)
@@ -108,21 +110,15 @@ def _add_work(app: FastAPI, project: Project) -> None:
         return {"work": views.work_view(project, found)}
 
     async def record(who: Someone, request: Request) -> dict[str, Any]:
-        batch = Batch.model_validate_json(await _body(request))
+        batch = Batch.model_validate_json(await request.body())
+        if batch.person not in ("", who.id):
+            raise WebError(409, "other_person", f"person {batch.person}", logged_in=who.name)
         recorded = await run_in_threadpool(project.record, who.id, batch.events)
         return recorded.model_dump()
 
     app.get("/api/next", summary="Lease the next item")(next_work)
     app.get("/api/items/{key}", summary="An item with the person's events")(work)
     app.post("/api/events", summary="Store events, each id once")(record)
-
-
-async def _body(request: Request) -> bytes:
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            return await request.body()
-    except TimeoutError as error:
-        raise WebError(408, "slow_body", request.url.path, seconds=BODY_SECONDS) from error
 
 
 def _add_lists(app: FastAPI, project: Project) -> None:
@@ -191,6 +187,8 @@ def _add_errors(app: FastAPI) -> None:
 def _web_error(request: Request, error: Exception) -> WebError:
     if isinstance(error, WebError):
         return error
+    if isinstance(error, PeopleError):
+        return from_people(error, request.url.path)
     if isinstance(error, UserError):
         return Unavailable(error)
     if isinstance(error, ValidationError | RequestValidationError):

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
 from groundtune.errors import UserError
+from groundtune.pipeline.annotate.people import PeopleError
 from groundtune.web.words import Words
 
 
@@ -56,6 +57,17 @@ class Unavailable(WebError):
     def parts(self, words: Words) -> dict[str, str]:
         """What, where and fix."""
         return self.error.parts()
+
+
+_STATUS = {"wrong_login": 401, "wait": 429, "no_link": 410, "no_person": 404, "last_owner": 409}
+
+
+def from_people(error: PeopleError, where: str = "") -> WebError:
+    """Return the error for something that can't be done to an account."""
+    wait = error.values.get("seconds")
+    headers = () if wait is None else (("retry-after", str(wait)),)
+    status = _STATUS.get(error.name, 422)
+    return WebError(status, error.name, where, headers=headers, **error.values)
 
 
 def from_validation(error: ValidationError | RequestValidationError) -> WebError:

@@ -1,4 +1,4 @@
-"""ASGI middleware: refuses other sites and large bodies, and sets the security headers.
+"""ASGI middleware: refuses other sites, large and slow bodies, and sets the security headers.
 
 Without login the app is for this machine only: the Host header must say so, or a page of another
 site could reach it by DNS rebinding, and no proxy may pass requests on, or everybody who reaches
@@ -9,6 +9,8 @@ current browser; in older ones the `Origin` header must name this host (OWASP, C
 Forgery Prevention, "Fetch Metadata headers"). Programs that send neither aren't browsers.
 """
 
+import asyncio
+
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from groundtune.hosts import host_of, is_this_machine
@@ -17,7 +19,12 @@ from groundtune.web.errors import WebError
 from groundtune.web.words import language_of, words_of
 
 LARGEST_BODY = 4 * 2**20
-"""Bytes of a request."""
+"""Bytes of a request with events."""
+LARGEST_FORM = 64 * 2**10
+"""Bytes of any other request."""
+BODY_SECONDS = 30
+"""How long a request's body may take; the browser sends it again."""
+_EVENTS = "/api/events"
 _SAFE = frozenset({"GET", "HEAD"})
 _FETCHED = ("/api/", "/images/")
 _OTHERS = (b"cross-site", b"same-site")
@@ -60,11 +67,12 @@ class Guard:
         given = list(scope["headers"])
         try:
             self._admit(scope["method"], scope["path"], given)
+            whole = receive if scope["method"] in _SAFE else await _whole(scope["path"], receive)
         except WebError as error:
             words = words_of(language_of(given))
             await error.response(words)(scope, receive, with_headers)
             return
-        await self._app(scope, receive, with_headers)
+        await self._app(scope, whole, with_headers)
 
     def _admit(self, method: str, path: str, given: list[tuple[bytes, bytes]]) -> None:
         """Raise WebError for a request of another host or site, or one that is too large."""
@@ -79,8 +87,9 @@ class Guard:
         if not self._is_own(headers):
             raise WebError(403, "other_site", "Sec-Fetch-Site, Origin")
         length = headers.get(b"content-length", b"")
-        if not length.isdigit() or int(length) > LARGEST_BODY:
-            raise WebError(413, "too_large", "Content-Length", bytes=f"{LARGEST_BODY:,}")
+        largest = LARGEST_BODY if path == _EVENTS else LARGEST_FORM
+        if not _is_length(length, largest):
+            raise WebError(413, "too_large", "Content-Length", bytes=f"{largest:,}")
 
     def _is_own(self, headers: dict[bytes, bytes]) -> bool:
         site = headers.get(b"sec-fetch-site")
@@ -91,6 +100,39 @@ class Guard:
             return True
         given, host = origin.decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
         return given.partition("://")[2] == host or given == self._door.url
+
+
+def _is_length(given: bytes, largest: int) -> bool:
+    # Python refuses to read numbers of thousands of digits.
+    return given.isdigit() and len(given) < 20 and int(given) <= largest
+
+
+async def _whole(path: str, receive: Receive) -> Receive:
+    """Read a body, and return what gives it to the application.
+
+    Raises:
+        WebError: it took too long.
+    """
+    pieces: list[bytes] = []
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            while True:
+                message = await receive()
+                pieces.append(message.get("body", b""))
+                if not message.get("more_body"):
+                    break
+    except TimeoutError as error:
+        raise WebError(408, "slow_body", path, seconds=BODY_SECONDS) from error
+    left = [message if message["type"] == "http.disconnect" else _request(b"".join(pieces))]
+
+    async def again() -> Message:
+        return left.pop() if left else await receive()
+
+    return again
+
+
+def _request(body: bytes) -> Message:
+    return {"type": "http.request", "body": body, "more_body": False}
 
 
 def _refuse_others(headers: dict[bytes, bytes], given: list[tuple[bytes, bytes]]) -> None:

@@ -1,4 +1,4 @@
-"""From a project to a running server on this machine."""
+"""From a project to a running server."""
 
 import socket
 
@@ -13,22 +13,31 @@ from groundtune.web.errors import WebError
 from groundtune.web.words import language_of, words_of
 
 
-def listen(port: int) -> socket.socket:
-    """Return the socket that the server accepts on, of this machine's own address.
+def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """Return the socket that the server accepts on.
 
     Raises:
-        UserError: the port is taken, or there is no such port.
+        UserError: the port is taken, or there is no such port or address.
     """
     if not 0 <= port <= 65_535:
         raise UserError("There is no such port.", f"--port {port}", "Give 0 to 65535.")
     try:
-        return socket.create_server(("127.0.0.1", port), backlog=512)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return socket.create_server((host, port), family=family, backlog=512)
     except OSError as error:
         raise UserError(
             f"The app can't listen there: {(error.strerror or str(error)).partition(' (')[0]}.",
-            f"127.0.0.1:{port}",
-            "Stop what listens there, or choose another --port (0 takes any).",
+            f"{host}:{port}",
+            "Stop what listens there, or choose another --port (0 takes any) or --host.",
         ) from error
+
+
+def address_of(listening: socket.socket) -> str:
+    """The address of a socket's pages, from this machine."""
+    name = listening.getsockname()
+    host, port = str(name[0]), int(name[1])
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
 
 
 def build_config(
@@ -42,6 +51,7 @@ def build_config(
         log_level=log_level,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # `Door.proxies` says which are believed
         ws="none",
         timeout_graceful_shutdown=10,
     )

@@ -25,8 +25,12 @@ class Account(Record):
     """Seconds since 1970, as the other times."""
     closed: float | None
     """Since when they can't log in any more."""
-    can_log_in: bool
-    """Whether they have a password, and the account is open."""
+    has_password: bool
+
+    @property
+    def can_log_in(self) -> bool:
+        """Whether they have a password, and the account is open."""
+        return self.has_password and self.closed is None
 
 
 def login_of(name: str) -> str:
@@ -118,5 +122,5 @@ def _account(row: RowMapping) -> Account:
         role=row["role"],
         created=row["created"],
         closed=row["closed"],
-        can_log_in=row["password"] is not None and row["closed"] is None,
+        has_password=row["password"] is not None,
     )

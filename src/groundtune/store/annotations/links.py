@@ -61,3 +61,8 @@ def open_links(connection: Connection) -> list[Link]:
 def withdraw_link(connection: Connection, link: str) -> bool:
     """Make a link useless, by its id; return whether there was one."""
     return connection.execute(delete(LINKS).where(LINKS.c.id == link)).rowcount > 0
+
+
+def withdraw_links_of(connection: Connection, person: str) -> int:
+    """Make the links useless that set a person's password; return how many there were."""
+    return connection.execute(delete(LINKS).where(LINKS.c.person == person)).rowcount

@@ -9,8 +9,9 @@ const LONGEST_WAIT_S = 15;
 
 export class Queue {
   /** `changed({waiting, trouble})` after each step; `refused(event, why)` for one that doesn't fit. */
-  constructor(name, { changed, refused }) {
+  constructor(name, person, { changed, refused }) {
     this.name = name;
+    this.person = person;
     this.changed = changed;
     this.refused = refused;
     this.memory = [];
@@ -83,7 +84,7 @@ export class Queue {
       if (!waiting.length) return;
       const batch = waiting.slice(0, size).map(({ n, ...event }) => event);
       try {
-        const { refused } = await call("/api/events", { events: batch });
+        const { refused } = await call("/api/events", { person: this.person, events: batch });
         const byId = new Map(batch.map((event) => [event.id, event]));
         for (const { id, why } of refused) this.refused(byId.get(id), why);
       } catch (trouble) {

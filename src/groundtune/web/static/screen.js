@@ -8,7 +8,7 @@ import { Notes } from "./notes.js";
 import { Queue } from "./queue.js";
 import { history, replay } from "./replay.js";
 import { Stage } from "./stage.js";
-import { hideTrouble, showSaved, showTrouble } from "./status.js";
+import { hideTrouble, needsLogin, showSaved, showTrouble } from "./status.js";
 import { turnOf } from "./turns.js";
 import { t } from "./words.js";
 
@@ -28,7 +28,8 @@ export class Screen {
   /** Opens the first item; `keys` are rows of keys.js, `answer()` the words that arrow keys move in. */
   async start(actions, answer, keys) {
     this.project = await call("/api/project");
-    const queue = new Queue(`groundtune ${this.project.id} ${this.project.person}`, {
+    const { id, person } = this.project;
+    const queue = new Queue(`groundtune ${id} ${person}`, person, {
       changed: (status) => this.saved(status),
       refused: (event, why) => this.refused(event, why),
     });
@@ -75,6 +76,7 @@ export class Screen {
   /** Once the server has the end of an item, the number of finished ones is another. */
   saved(status) {
     showSaved(status);
+    if (status.trouble && needsLogin(status.trouble)) showTrouble(status.trouble);
     if (status.waiting || !this.uncounted) return;
     this.uncounted = false;
     this.countProgress();
