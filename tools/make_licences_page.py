@@ -6,14 +6,16 @@ python tools/make_licences_page.py docs/licences.md
 import re
 import sys
 import tomllib
+from email.message import Message
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
+from typing import cast
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-READ = ("annotate", "serve", "tables", "hub")
+READ = ("annotate", "documents", "serve", "tables", "hub")
 """Extras whose packages a development environment has: their licences are read."""
 APART: dict[str, str] = {
     "psycopg": "LGPL-3.0-only",
@@ -82,7 +84,7 @@ def closure(asked: list[str]) -> dict[str, str]:
 
 def licence_of(package: Distribution) -> str:
     """The licence of a package: its expression, its short text, or its classifiers."""
-    metadata = package.metadata
+    metadata = cast("Message", package.metadata)
     if expression := metadata.get("License-Expression"):
         return str(expression)
     marks = [

@@ -1,4 +1,4 @@
-"""Several images per item, such as the pages of a document, in a Chromium."""
+"""Several images per item, the pages of a document, in a Chromium."""
 
 from pathlib import Path
 
@@ -17,11 +17,10 @@ SHOWN = "document.querySelector('.canvas img').naturalWidth"
 
 
 def test_pages_are_turned_by_keys_and_by_mouse_and_zoomed(tmp_path: Path):
-    for number in range(12):
-        size = (1000 + number, 700 if number else 1400)
-        Image.new("RGB", size, "ivory").save(tmp_path / f"{number}.png")
-    names = " | ".join(f"{number}.png" for number in range(12))
-    (tmp_path / "rows.csv").write_text(f"image,answer\n{names},The total is 12.\n", "utf-8")
+    sizes = [(1000 + number, 700 if number else 1400) for number in range(12)]
+    pages = [Image.new("RGB", size, "ivory") for size in sizes]
+    pages[0].save(tmp_path / "scan.pdf", save_all=True, append_images=pages[1:], resolution=200)
+    (tmp_path / "rows.csv").write_text("image,answer\nscan.pdf,The total is 12.\n", "utf-8")
     project = open_project(tmp_path / "project", {"guidelines": "documents"})
     project.join("ada", "Ada", "owner")
     assert add_answers(project, tmp_path / "rows.csv", "correct", SilentProgress()) == 1

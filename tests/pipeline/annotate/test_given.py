@@ -50,6 +50,17 @@ def test_a_table_has_answers_of_documents_with_several_pages(project: Project, t
     assert add_answers(project, tmp_path / "answers.csv", "correct", SilentProgress()) == 0
 
 
+def test_an_answer_about_a_document_has_its_pages(project: Project, tmp_path: Path):
+    for name in ("scan.pdf", "scan.tif"):
+        pages = [Image.new("RGB", (40 + number, 60), "ivory") for number in range(4)]
+        pages[0].save(tmp_path / name, save_all=True, append_images=pages[1:], resolution=200)
+    names = "scan.pdf | a.png | scan.tif#page=3-4"
+    item = add(project, written(tmp_path / "answers.csv", f"image,answer\n{names},Four pages.\n"))
+    widths = [project.images.open(each).width for each in item.prompt.images]
+    assert widths == [40, 41, 42, 43, 40, 42, 43]
+    assert item.prompt.source.row == names
+
+
 def test_corrected_answers_of_a_table_are_reviewed(project: Project, tmp_path: Path):
     corrected = TEXT.replace("dog", "fox")
     table = f"image\tanswer\tcorrected answer\na.png\t{TEXT}\t{corrected}\n"
@@ -60,7 +71,7 @@ def test_corrected_answers_of_a_table_are_reviewed(project: Project, tmp_path: P
 def test_label_studios_labels_are_suggestions_whatever_their_unit(project: Project, tmp_path: Path):
     text = "\U0001f600 A dog sits."
     value = {"start": 5, "end": 8, "text": "dog", "labels": ["Object"]}  # UTF-16 units
-    task = {
+    task: dict[str, Any] = {
         "id": 1,
         "data": {"image": "/data/upload/3/1a2b3c4d-a.png", "caption": text, "question": "What?"},
         "annotations": [
@@ -107,6 +118,7 @@ def test_pairs_in_rlhf_vs_parquet_are_reviewed_and_exported_again(project: Proje
     ("rows", "why"),
     [
         ([{"image": "none.png", "answer": TEXT}], "missing"),
+        ([{"image": "a.png#page=2", "answer": TEXT}], "no page 2"),
         ([{"answer": TEXT, "marks": [{"start": 2, "end": 5, "text": "cat"}]}], "not at its text"),
         ([{"answer": TEXT, "marks": [{"start": 2}]}], "no end"),
         ([{"answer": TEXT, "marks": [{"start": 2, "end": 5}, {"start": 4, "end": 9}]}], "kept"),

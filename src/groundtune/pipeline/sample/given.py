@@ -3,7 +3,7 @@
 A file has a row an answer: JSON lines, a JSON list, or a table. Its columns are those that other
 files of answers have (`bench/files/answers.py`), with the image in `image`, `image_path` or
 `file_name`, a question if there was one, and the model's name if there are several. Several images
-of one row, such as the pages of a document, are a list, or separated by "|".
+of one row are a list, or separated by "|"; a PDF or a TIFF gives an image per page.
 """
 
 import os
@@ -28,6 +28,7 @@ from groundtune.records import (
     Source,
     TextPart,
 )
+from groundtune.store.documents import add_pages, split_pages
 from groundtune.store.images import printable_name
 from groundtune.store.keys import key_of
 from groundtune.store.rows import Row, first_of, media_in, text_field
@@ -124,8 +125,9 @@ def given_answers(rows: Iterable[Row], file: GivenFile) -> Iterator[GivenAnswer]
         UserError: a row is bad, or an image is missing.
     """
     seen: Counter[tuple[str, str]] = Counter()
+    stored: dict[str, Sequence[str]] = {}
     for row in rows:
-        prompt = _prompt(row, file)
+        prompt = _prompt(row, file, stored)
         column = next((name for name in ANSWER_COLUMNS if name in row.fields), ANSWER_COLUMNS[1])
         text = text_field(row, column)
         name = first_of(row.fields, ("model",)) or file.path.stem
@@ -152,7 +154,8 @@ def add_given(given: Iterable[GivenAnswer], target: RunFolder) -> None:
     target.answers.add(list({each.answer.key: each.answer for each in given}.values()))
 
 
-def _prompt(row: Row, file: GivenFile) -> Prompt:
+def _prompt(row: Row, file: GivenFile, stored: dict[str, Sequence[str]]) -> Prompt:
+    """A row's prompt; `stored` has the images of earlier rows by name, and gets this one's."""
     where = row.where
     if column := media_in(row.fields):
         raise UserError(
@@ -169,8 +172,11 @@ def _prompt(row: Row, file: GivenFile) -> Prompt:
         )
     roots = [root for root in (file.images, file.path.parent) if root is not None]
     question = first_of(row.fields, QUESTION_COLUMNS) or file.ask
-    stored = [file.target.images.add(_found(name, roots, where)) for name in names]
-    parts = (*(ImagePart(image=sha256) for sha256 in stored), TextPart(text=question))
+    for name in names:
+        if name not in stored:
+            stored[name] = _stored(name, roots, file.target, where)
+    images = [ImagePart(image=sha256) for name in names for sha256 in stored[name]]
+    parts = (*images, TextPart(text=question))
     messages = (Message(role="user", content=parts),)
     return Prompt(
         key=key_of([message.model_dump() for message in messages]),
@@ -187,7 +193,17 @@ def _image_names(row: Row) -> list[str]:
     return [text for name in names if (text := str(name).strip())]
 
 
-def _found(name: str, roots: Sequence[Path], where: str) -> Path:
+def _stored(name: str, roots: Sequence[Path], target: RunFolder, where: str) -> Sequence[str]:
+    """The image that a row names, or the pages of the document."""
+    path, pages = _found(name, roots, where)
+    return add_pages(target.images, path, f"{where}: {printable_name(name)}", pages)
+
+
+def _found(name: str, roots: Sequence[Path], where: str) -> tuple[Path, range | None]:
+    """The file of a name, and the pages that it chooses."""
+    pages = None
+    if not any(os.path.isfile(root / name) for root in roots):
+        name, pages = split_pages(name)
     path = next((root / name for root in roots if os.path.isfile(root / name)), None)
     if path is None:
         raise UserError(
@@ -195,7 +211,7 @@ def _found(name: str, roots: Sequence[Path], where: str) -> Path:
             where,
             "Give its folder with --images DIR.",
         )
-    return path
+    return path, pages
 
 
 def _refuse_others(target: RunFolder, keys: AbstractSet[str]) -> None:
