@@ -57,6 +57,8 @@ generated: $(VENV)/.installed
 	$(BIN)/groundtune schema --out recipes/schemas
 	$(BIN)/python tools/make_methods_page.py docs/methods.md
 	$(BIN)/python tools/make_recipes_page.py docs/recipes.md
+	$(BIN)/python tools/make_commands_page.py docs/commands.md
+	$(BIN)/python tools/bench_table.py
 	$(BIN)/python tools/make_licences_page.py docs/licences.md
 
 lint: $(VENV)/.installed

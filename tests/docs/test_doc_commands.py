@@ -14,8 +14,12 @@ from doc_pages import PAGES, ROOT, Command, Unrun, blocks_of, commands_of, lines
 from groundtune.cli.app import run
 from readers_folder import make_folder
 
-ALWAYS = ("README.md", "docs/index.md")
-OTHERS = [page for page in PAGES if page not in ALWAYS and "not_yet" not in PAGES[page]]
+ALWAYS = ("README.md", "docs/start.md")
+OTHERS = [
+    page
+    for page in PAGES
+    if page not in ALWAYS and "not_yet" not in PAGES[page] and commands_of(page)[0]
+]
 
 
 def follow(page: str) -> None:
