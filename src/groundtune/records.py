@@ -283,6 +283,18 @@ class Comparison(Record):
     note: str = ""
 
 
+class Thumb(Record):
+    """What one person says of one answer alone: good, or not."""
+
+    key: Key
+    prompt: Key
+    answer: Key
+    text: str
+    good: bool
+    by: Producer
+    note: str = ""
+
+
 class Pair(Record):
     """A chosen and a rejected answer to one prompt, with the changed spans of both.
 
@@ -306,7 +318,7 @@ class Pair(Record):
     rejected_rating: Rating | None = None
     chosen_severity: Severity | None = None
     rejected_severity: Severity | None = None
-    origin: Literal["correction", "claims", "comparison", "rewrite", "reward", "dataset"]
+    origin: Literal["correction", "claims", "comparison", "rewrite", "reward", "thumb", "dataset"]
     parents: tuple[Key, ...] = ()
     source: Source = Source(dataset="")
 

@@ -37,10 +37,13 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
     source = source_of(RunFolder(folder).prompts.read())
     if source is not None and source.recipe:
         return ["groundtune", "train", source.recipe, "--pairs", str(folder)]
+    method: list[str] = []
+    if any(pair.origin == "thumb" for pair in RunFolder(folder).pairs.read()):
+        method = ["method.type=kto", "method.thumbs=true"]
     rows = RunFolder(answers).answers.read() if answers else []
     models = {row.producer.name for row in rows if row.producer.kind == "model"}
     model = models.pop() if len(models) == 1 else EXAMPLE_MODEL
-    return ["groundtune", "train", "--model", model, "--pairs", str(folder), "--dry-run"]
+    return ["groundtune", "train", *method, "--model", model, "--pairs", str(folder), "--dry-run"]
 
 
 def after_training(model: Path, pairs: Path, out: Path) -> list[str]:

@@ -22,25 +22,28 @@ def pairs(
     corrections: Path | None = None,
     claims: Path | None = None,
     scores: Path | None = None,
+    thumbs: Path | None = None,
     project: Annotated[str | None, Parameter(name="--from")] = None,
     out: Path | None = None,
     cap: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     seed: int | None = None,
     json: bool = False,
 ) -> None:
-    """Make preference pairs from corrections, checked claims, scores or an annotation project.
+    """Make preference pairs from corrections, claims, scores, thumbs or an annotation project.
 
     From a correction, the corrected text becomes the chosen answer and the original the rejected
     one. From claims, the answer with fewer rejected claims is chosen over one with more, from
-    scores, one with a higher reward over one with a lower. Answers
-    that give no pair are counted by the rule that excluded them. From an annotation project, run it
-    again after more work: new pairs are added, and those whose corrections were changed go.
+    scores, one with a higher reward over one with a lower. A thumb about one answer makes a pair
+    whose other side doesn't count, for method.type=kto method.thumbs=true. Answers that give no
+    pair are counted by the rule that excluded them. From thumbs or a project, run it again after
+    more work: new pairs are added, and those of changed feedback go.
 
     For example:
 
         groundtune pairs --corrections runs/candidates
         groundtune pairs --claims runs/candidates --out runs/claim-pairs spans=all
         groundtune pairs --scores runs/candidates --out runs/reward-pairs rule=next rank=1
+        groundtune pairs --thumbs runs/thumbs
         groundtune pairs --from farm --out runs/farm people=majority
 
     Args:
@@ -51,6 +54,7 @@ def pairs(
         corrections: Folder with the corrections that `groundtune label` wrote.
         claims: Folder with the claims that `groundtune label --by claims` wrote.
         scores: Folder with answers that `groundtune reward score` scored.
+        thumbs: Folder with the thumbs that `groundtune serve --thumbs` stored.
         project: Folder or PostgreSQL URL of the project that `groundtune annotate` made; needs
             --out.
         out: Folder for the pairs (default: the folder that is read).
@@ -61,18 +65,18 @@ def pairs(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.errors import UserError
 
-    given = [each for each in (corrections, claims, scores) if each is not None]
+    given = [each for each in (corrections, claims, scores, thumbs) if each is not None]
     if len(given) + (project is not None) > 1:
         raise UserError(
             "Pairs are made from one kind of feedback at a time.",
-            "--corrections, --claims, --scores and --from",
+            "--corrections, --claims, --scores, --thumbs and --from",
             "Give one of them.",
         )
     if not given and project is None:
         raise UserError(
             "There is no feedback to make pairs from.",
             "groundtune pairs",
-            "Give --corrections FOLDER, --claims FOLDER, --scores FOLDER or --from PROJECT.",
+            "Give --corrections, --claims, --scores or --thumbs FOLDER, or --from PROJECT.",
         )
     if project is not None and out is None:
         raise UserError(
@@ -87,6 +91,7 @@ def pairs(
     folder = given[0]
     stage = _from_claims if claims is not None else _from_corrections
     stage = _from_scores if scores is not None else stage
+    stage = _from_thumbs if thumbs is not None else stage
     stage(source, options, folder, out or folder, json)
 
 
@@ -102,6 +107,23 @@ def _from_corrections(
     params = load(source.path, source.settings, PairSettings, options=options)
     with open_progress(silent=json) as progress:
         counts = make_pairs(folder, out, params, progress, command=sys.argv)
+    following = after_pairs(out, folder)
+    finish(counts.model_dump(), wrote=out / "pairs", next_command=following, json=json)
+
+
+def _from_thumbs(
+    source: "RecipeArgument", options: Mapping[str, object], folder: Path, out: Path, json: bool
+) -> None:
+    from groundtune.cli.finish import finish
+    from groundtune.cli.next_steps import after_pairs
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.feedback.pairs import PairSettings
+    from groundtune.pipeline.feedback.thumbs import make_thumb_pairs
+    from groundtune.recipe_loading import load
+
+    params = load(source.path, source.settings, PairSettings, options=options)
+    with open_progress(silent=json) as progress:
+        counts = make_thumb_pairs(folder, out, params, progress, command=sys.argv)
     following = after_pairs(out, folder)
     finish(counts.model_dump(), wrote=out / "pairs", next_command=following, json=json)
 

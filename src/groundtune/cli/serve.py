@@ -1,9 +1,10 @@
 """`groundtune serve`."""
 
 import os
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 from cyclopts import Parameter
 
@@ -31,6 +32,8 @@ class ServedOptions:
     """Model that checks claims, or "self"; enables check."""
     divider: str | None = None
     """Who splits answers into claims: "self" (the labeler), "world" or a model."""
+    thumbs: str | None = None
+    """Folder for people's thumbs up and down; enables /v1/thumbs and the page's buttons."""
 
 
 SERVED = ServedOptions()
@@ -53,13 +56,14 @@ def serve(
     POST /v1/chat/completions accepts images as data URLs and streams. Three extra fields: with
     self_feedback or reward, the server samples n answers and returns the one with the highest
     reward, its own or a reward model's; with check, it checks each claim of the answer. POST
-    /v1/reward rewards answers that you have. Open / to try it; /metrics is for Prometheus. Stop
-    it with Ctrl-C.
+    /v1/reward rewards answers that you have, POST /v1/thumbs stores people's thumbs. Open / to try
+    it; /metrics is for Prometheus. Stop it with Ctrl-C.
 
     For example:
 
         groundtune serve world:base --labeler world:labeler
         groundtune serve world:base --reward runs/reward/model
+        groundtune serve world:base --thumbs runs/thumbs
         groundtune serve runs/ddpo/model --label tuned --reference world:base --port 8010
 
     Args:
@@ -85,13 +89,19 @@ def serve(
             "groundtune serve",
             "Install them: pip install 'groundtune[serve]'.",
         )
+    from groundtune.pipeline.feedback.thumbs import LOG
     from groundtune.serve.http import run
     from groundtune.serve.wire import ServeSettings, listen, open_service
+    from groundtune.store.lock import hold
 
     options = {"model": model, **asdict(served), **loading.settings()}
     params = load(None, settings, ServeSettings, options=options)
     token = token or os.environ.get(TOKEN, "")
-    with listen(host, port, token) as listening:
+    with ExitStack() as stack:
+        listening = stack.enter_context(listen(host, port, token))
+        if params.thumbs:
+            log = Path(params.thumbs) / LOG
+            stack.enter_context(hold(log, is_file=True, option="--thumbs"))
         with open_progress(silent=json) as progress:
             service = open_service(params, progress)
         shown = f"[{host}]" if ":" in host else host

@@ -1,6 +1,6 @@
 """A run's folder: the data sets that the stages hand on, by the names under which they find them.
 
-    prompts/  answers/  corrections/  comparisons/  division/  claims/  pairs/
+    prompts/  answers/  corrections/  comparisons/  thumbs/  division/  claims/  pairs/
                 Parquet parts, each with the run.json of its stage
     images/     images by sha256
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from groundtune.errors import UserError
-from groundtune.records import Answer, Claim, Comparison, Correction, Pair, Prompt, Record
+from groundtune.records import Answer, Claim, Comparison, Correction, Pair, Prompt, Record, Thumb
 from groundtune.store.contents import hashes_of
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import write_atomic
@@ -33,6 +33,7 @@ _MADE_BY = {
     "answers": "groundtune sample",
     "corrections": "groundtune label",
     "comparisons": "groundtune annotate or groundtune import",
+    "thumbs": "groundtune pairs --thumbs",
     "division": "groundtune label --by claims",
     "claims": "groundtune label --by claims",
     "pairs": "groundtune pairs or groundtune import",
@@ -54,6 +55,7 @@ class RunFolder:
         self.answers = RecordSet(path / "answers", Answer)
         self.corrections = RecordSet(path / "corrections", Correction)
         self.comparisons = RecordSet(path / "comparisons", Comparison)
+        self.thumbs = RecordSet(path / "thumbs", Thumb)
         self.division = RecordSet(path / "division", Claim)
         """Claims as they were divided, before a labeler is asked."""
         self.claims = RecordSet(path / "claims", Claim)

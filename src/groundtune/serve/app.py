@@ -15,8 +15,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from groundtune import __version__
 from groundtune.serve.errors import ApiError, internal_error
 from groundtune.serve.guard import REQUEST_ID, Guard
-from groundtune.serve.response import ChatResponse, RewardResponse
-from groundtune.serve.schema import ChatRequest, RewardRequest
+from groundtune.serve.response import ChatResponse, RewardResponse, ThumbResponse
+from groundtune.serve.schema import ChatRequest, RewardRequest, ThumbRequest
 from groundtune.serve.service import Service
 
 log = logging.getLogger(__name__)
@@ -61,6 +61,9 @@ def _add_api(app: FastAPI, service: Service) -> None:
     async def reward() -> Response:
         return RewardResponse(service)
 
+    async def thumb() -> Response:
+        return ThumbResponse(service)
+
     async def models() -> dict[str, Any]:
         return {"object": "list", "data": [_model(service)]}
 
@@ -83,6 +86,7 @@ def _add_api(app: FastAPI, service: Service) -> None:
         openapi_extra=_body(ChatRequest),
     )(chat)
     app.post("/v1/reward", summary="Reward answers", openapi_extra=_body(RewardRequest))(reward)
+    app.post("/v1/thumbs", summary="Judge an answer", openapi_extra=_body(ThumbRequest))(thumb)
     app.get("/v1/models", summary="The model")(models)
     app.get("/v1/models/{name:path}", summary="The model by its name")(model)
     app.get("/health", summary="Whether the server is up")(health)
@@ -119,6 +123,7 @@ def _model(service: Service) -> dict[str, Any]:
         "self_feedback": service.rewarders is not None,
         "reward": service.rewarder is not None,
         "check": service.check is not None,
+        "thumbs": service.thumbs is not None,
     }
 
 
@@ -146,7 +151,7 @@ def _schema(app: FastAPI) -> dict[str, Any]:
     """The OpenAPI document, with the schemas of the bodies, which FastAPI doesn't parse."""
     document = get_openapi(title=app.title, version=app.version, routes=app.routes)
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
-    for each in (ChatRequest, RewardRequest):
+    for each in (ChatRequest, RewardRequest, ThumbRequest):
         schema = each.model_json_schema(ref_template=_REF)
         parts: dict[str, Any] = schema.pop("$defs", {})
         schemas |= parts | {each.__name__: schema}

@@ -11,7 +11,17 @@ from groundtune.hosts import host_of, is_this_machine
 from groundtune.serve.errors import ApiError
 from groundtune.serve.metrics import Metrics
 
-PATHS = frozenset({"/", "/v1/chat/completions", "/v1/models", "/v1/reward", "/health", "/metrics"})
+PATHS = frozenset(
+    {
+        "/",
+        "/v1/chat/completions",
+        "/v1/models",
+        "/v1/reward",
+        "/v1/thumbs",
+        "/health",
+        "/metrics",
+    }
+)
 """Paths that are counted by name; all other paths are counted together."""
 REQUEST_ID = "groundtune.request_id"
 """Key of a scope: the request's id, which is in the reply's header x-request-id and in the log."""

@@ -73,6 +73,21 @@ def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Requ
     Raises:
         ApiError: not a data URL, bad base64, too large, or not an image that can be read.
     """
+    data = image_bytes(url, limits, param)
+    _refuse_bombs(data, limits, param, pixels)
+    try:
+        image = decode(data, param)
+    except UserError as error:
+        raise ApiError("invalid_image", error.what, param=param) from error
+    return RequestImage(hashlib.sha256(data).hexdigest(), image)
+
+
+def image_bytes(url: str, limits: Limits, param: str) -> bytes:
+    """Return the bytes of an image's file from its data URL.
+
+    Raises:
+        ApiError: not a data URL, bad base64, or too large.
+    """
     head, comma, payload = url.partition(",")
     if not head.startswith("data:") or not head.endswith(";base64") or not comma:
         raise ApiError(
@@ -84,16 +99,10 @@ def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> Requ
         message = f"More than {limits.image_bytes:,} bytes in an image."
         raise ApiError("image_too_large", message, param=param)
     try:
-        data = base64.b64decode(payload, validate=True)
+        return base64.b64decode(payload, validate=True)
     except (binascii.Error, ValueError) as error:
         message = f"The image is not base64: {error}."
         raise ApiError("invalid_base64", message, param=param) from error
-    _refuse_bombs(data, limits, param, pixels)
-    try:
-        image = decode(data, param)
-    except UserError as error:
-        raise ApiError("invalid_image", error.what, param=param) from error
-    return RequestImage(hashlib.sha256(data).hexdigest(), image)
 
 
 def _refuse_bombs(data: bytes, limits: Limits, param: str, pixels: int) -> None:

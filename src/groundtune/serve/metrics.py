@@ -11,6 +11,7 @@ _HELP = {
     "completion_tokens_total": ("counter", "Generated tokens, including candidates of best of n."),
     "clamped_total": ("counter", "Requests whose max_tokens was above the limit."),
     "claims_total": ("counter", "Claims by verdict."),
+    "thumbs_total": ("counter", "Thumbs that were stored."),
     "requests_running": ("gauge", "Requests that are running."),
     "requests_waiting": ("gauge", "Requests that wait for their turn."),
 }

@@ -8,12 +8,12 @@ from typing import Any, NamedTuple, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
 
-from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, TextPart
+from groundtune.records import ImagePart, Message, Part, Prompt, Sampling, Source, TextPart
 from groundtune.serve.backend import AnswerRequest
 from groundtune.serve.errors import ApiError, bad_body
-from groundtune.serve.images import RequestImage, read_image
+from groundtune.serve.images import RequestImage, image_bytes, read_image
 from groundtune.serve.limits import Limits
-from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn, RewardRequest
+from groundtune.serve.schema import ChatRequest, ImageIn, MessageIn, RewardRequest, ThumbRequest
 from groundtune.store.keys import key_of, seed_of
 
 T = TypeVar("T", bound=BaseModel)
@@ -65,6 +65,21 @@ def parse_reward(body: bytes, limits: Limits) -> RewardRequest:
     for name in ("answers", "facts", "options"):
         letters = sum(map(len, getattr(request, name)))
         _bound(name, letters, limits.text_characters, "characters of text")
+    return request
+
+
+def parse_thumb(body: bytes, limits: Limits) -> ThumbRequest:
+    """Parse a thumb and check its limits. Images are not decoded yet.
+
+    Raises:
+        ApiError: as `parse_chat`, or the answer is empty.
+    """
+    request = _parsed(body, limits, ThumbRequest)
+    _check_messages(request.messages, limits)
+    letters = len(request.answer) + len(request.note or "")
+    _bound("answer", letters, limits.text_characters, "characters of text")
+    if not request.answer.strip():
+        raise ApiError("invalid_value", "The answer is empty.", param="answer")
     return request
 
 
@@ -128,6 +143,20 @@ def read_reward(request: RewardRequest, limits: Limits) -> AnswersToReward:
     key = key_of("serve", messages, facts, options)
     prompt = Prompt(key=key, messages=messages, facts=facts, options=options)
     return AnswersToReward(prompt, request.answers, images)
+
+
+def read_thumb(request: ThumbRequest, limits: Limits) -> tuple[Prompt, list[bytes]]:
+    """Return what a thumb is about, and the bytes of its images. Slow: run it in a thread.
+
+    Raises:
+        ApiError: an image can't be read.
+    """
+    messages, _ = _read_messages(request.messages, limits)
+    prompt = Prompt(
+        key=key_of("serve", messages), messages=messages, source=Source(dataset="served")
+    )
+    urls = [part.image_url.url for each in request.messages for part in _images(each)]
+    return prompt, [image_bytes(url, limits, "messages") for url in dict.fromkeys(urls)]
 
 
 def _read_messages(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from groundtune.protocols import Reply
-from groundtune.records import Claim
+from groundtune.records import Claim, Thumb
 from groundtune.serve.service import AnswerRewards, ChatFeedback, ChatResult
 
 
@@ -143,6 +143,11 @@ def _feedback(feedback: ChatFeedback | None) -> dict[str, Any]:
         del found["normalise"]
         return {"reward": found}
     return {"self_feedback": found}
+
+
+def thumb_body(thumb: Thumb) -> dict[str, Any]:
+    """Return a stored thumb; the same person's thumb about the same answer has the same id."""
+    return {"object": "thumb", "id": thumb.key, "good": thumb.good}
 
 
 def reward_body(found: AnswerRewards) -> dict[str, Any]:

@@ -15,8 +15,8 @@ from starlette.types import Receive, Scope, Send
 from groundtune.serve.errors import ApiError, HungUp, internal_error, too_slow
 from groundtune.serve.gate import Slot
 from groundtune.serve.guard import REQUEST_ID
-from groundtune.serve.prompts import clamped_fields, parse_chat, parse_reward
-from groundtune.serve.replies import Envelope, reward_body
+from groundtune.serve.prompts import clamped_fields, parse_chat, parse_reward, parse_thumb
+from groundtune.serve.replies import Envelope, reward_body, thumb_body
 from groundtune.serve.schema import ChatRequest
 from groundtune.serve.service import ChatResult, Service
 from groundtune.store.json_writing import json_of
@@ -92,6 +92,21 @@ class RewardResponse(BoundedResponse):
         async def work() -> _Finish:
             found = await self._service.reward(request)
             return lambda: wire.json(200, reward_body(found))
+
+        return work()
+
+
+class ThumbResponse(BoundedResponse):
+    """The response to a thumb."""
+
+    async def _begin(self, body: bytes, wire: "_Wire") -> Coroutine[Any, Any, _Finish]:
+        self._service.refuse_thumb()
+        async with self._service.gate.readers:
+            request = await asyncio.to_thread(parse_thumb, body, self._service.limits)
+
+        async def work() -> _Finish:
+            thumb = await self._service.add_thumb(request)
+            return lambda: wire.json(200, thumb_body(thumb))
 
         return work()
 

@@ -313,6 +313,20 @@ class RewardRequest(_Part):
     answers: list[str] = Field(min_length=1, max_length=_MANY)
 
 
+class ThumbRequest(_Part):
+    """A person's word on one answer."""
+
+    messages: list[MessageIn] = Field(min_length=1, max_length=_MANY)
+    """The conversation up to the answer."""
+    answer: str
+    good: bool
+    model: str | None = None
+    """Who answered, if it wasn't this server's model."""
+    user: str | None = Field(default=None, max_length=200)
+    """Who judges it; a second thumb of one person about the same answer replaces the first."""
+    note: str | None = None
+
+
 _CLASSES: tuple[type[_Part], ...] = (MessageIn, StreamOptions, ChatRequest)
 UNSUPPORTED = frozenset(name for each in _CLASSES for name in each.INERT)
 """Known fields that are accepted only if they have no effect."""

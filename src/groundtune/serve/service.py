@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from groundtune.errors import not_finite
+from groundtune.pipeline.feedback.thumbs import ThumbLog
 from groundtune.pipeline.reward.rewarders import OpenedRewarder
 from groundtune.protocols import Reply, Rewarder, SpanReward
-from groundtune.records import Claim, Prompt
+from groundtune.records import Claim, Prompt, Thumb
 from groundtune.serve.backend import AnswerRequest, Backend, ClaimCheck, Say
 from groundtune.serve.errors import ApiError
 from groundtune.serve.gate import Gate
@@ -18,8 +19,8 @@ from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
 from groundtune.serve.metrics import Metrics
-from groundtune.serve.prompts import read_chat, read_reward
-from groundtune.serve.schema import ChatRequest, RewardRequest
+from groundtune.serve.prompts import read_chat, read_reward, read_thumb
+from groundtune.serve.schema import ChatRequest, RewardRequest, ThumbRequest
 from groundtune.serve.thread import ModelThread, refusal
 
 RewarderOf = Callable[[float], Rewarder]
@@ -82,6 +83,8 @@ class Service:
     rewarder: OpenedRewarder | None = None
     """A reward model, a package's reward or a server's, for the field reward and /v1/reward."""
     check: ClaimCheck | None = None
+    thumbs: ThumbLog | None = None
+    """Where thumbs are stored, for /v1/thumbs."""
     batch_size: int = 16
     """Number of answers whose claims are checked together."""
     started: int = field(default_factory=lambda: int(time.time()))
@@ -137,6 +140,38 @@ class Service:
                 "Rewards need a reward model: start the server with --reward.",
                 param="reward",
             )
+
+    def refuse_thumb(self) -> None:
+        """Raise ApiError if this server stores no thumbs."""
+        if self.thumbs is None:
+            raise ApiError(
+                "not_available",
+                "Thumbs need a folder: start the server with --thumbs.",
+                param="good",
+            )
+
+    async def add_thumb(self, request: ThumbRequest) -> Thumb:
+        """Store a thumb.
+
+        Raises:
+            ApiError: the error for the client.
+        """
+        assert self.thumbs is not None
+        log = self.thumbs
+        async with self.gate.readers:
+            prompt, images = await asyncio.to_thread(read_thumb, request, self.limits)
+            thumb = await asyncio.to_thread(
+                log.add,
+                prompt,
+                request.answer,
+                model=request.model or self.model,
+                good=request.good,
+                images=images,
+                person=request.user or "",
+                note=request.note or "",
+            )
+        self.metrics.count("thumbs_total", good=str(request.good).lower())
+        return thumb
 
     async def reward(self, request: RewardRequest) -> AnswerRewards:
         """Return the rewards of answers, in the request's turn.

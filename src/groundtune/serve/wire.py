@@ -1,6 +1,7 @@
 """Loads models by their names and assembles the server."""
 
 import socket
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from PIL import Image
@@ -53,6 +54,8 @@ class ServeSettings(LabelledModel):
     instruction: str = "divide-and-ask-1"
     """Instruction of a model that divides: a built-in one (split-1 for a custom splitter), or a
     file with the placeholders ${question} and ${answer}."""
+    thumbs: str = ""
+    """Folder for people's thumbs up and down; needed for /v1/thumbs and the page's buttons."""
     gather_seconds: float = Field(default=0.005, ge=0)
     """How long a batch of answers waits for more requests before it starts."""
     limits: Limits = Limits()
@@ -99,6 +102,7 @@ def open_service(settings: ServeSettings, progress: Progress) -> "Service":
     Raises:
         UserError: a model can't be loaded or reached, or a labeler doesn't answer yes and no.
     """
+    from groundtune.pipeline.feedback.thumbs import ThumbLog
     from groundtune.serve.images import LentImages
     from groundtune.serve.service import Service
     from groundtune.serve.thread import ModelThread
@@ -115,6 +119,7 @@ def open_service(settings: ServeSettings, progress: Progress) -> "Service":
         rewarders=_rewarders(settings, models) if settings.reference else None,
         rewarder=_rewarder(settings, models, progress) if settings.reward else None,
         check=_check(settings, models) if settings.labeler else None,
+        thumbs=ThumbLog(Path(settings.thumbs)) if settings.thumbs else None,
     )
 
 

@@ -14,6 +14,7 @@ from pydantic import Field
 from groundtune.engine.changed_tokens import Edits, changed_tokens, counted_tokens
 from groundtune.engine.rows import EncodedPair
 from groundtune.errors import UserError
+from groundtune.feedback.thumbs import PLACEHOLDER, is_thumb
 from groundtune.methods.pairwise import Need, View
 from groundtune.protocols import Images, Progress
 from groundtune.records import Pair, Prompt, Record
@@ -210,6 +211,10 @@ def check_pair(
     empty = [side for side in sides if not getattr(pair, side).strip()]
     if empty:
         raise _bad(pair, f"The {empty[0]} answer is empty.")
+    if "ratings" not in needs and is_thumb(pair) and (compares or pair.chosen == PLACEHOLDER):
+        what = "It is a thumb about one answer, which this method can't learn from."
+        fix = "Train with method.type=kto method.thumbs=true, or drop it with data.skip_bad=true."
+        raise _bad(pair, what, fix)
     if compares and pair.chosen == pair.rejected:
         raise _bad(pair, "Both answers are the same.")
     if pair.prompt not in prompts:
@@ -357,9 +362,6 @@ def _encode(
     )
 
 
-def _bad(pair: Pair, what: str) -> UserError:
-    return UserError(
-        what,
-        f"pair {pair.key}",
-        "Fix or remove the pair, or drop such pairs with data.skip_bad=true.",
-    )
+def _bad(pair: Pair, what: str, fix: str = "") -> UserError:
+    usual = "Fix or remove the pair, or drop such pairs with data.skip_bad=true."
+    return UserError(what, f"pair {pair.key}", fix or usual)

@@ -10,13 +10,11 @@ TRL's unpaired preference data, whose prompt and completion are read too.
 from collections.abc import Sequence
 from typing import Any
 
+from groundtune.feedback.thumbs import PLACEHOLDER
 from groundtune.interchange.dialogue import image_question, only_question, text_of
 from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import Content, Layout, LayoutError
 from groundtune.store.rows import Fields
-
-PLACEHOLDER = "-"
-"""The side that does not count."""
 
 
 def _column(row: Fields, *names: str) -> str:

@@ -7,7 +7,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairCounts
 
 
-def no_pairs(why: Mapping[str, int], where: Path, fix: str) -> UserError:
+def no_pairs(why: Mapping[str, int], where: Path | str, fix: str) -> UserError:
     """Return the error that says by counts what became of the feedback."""
     counts = "; ".join(f"{name}: {n:,}" for name, n in why.items())
     return UserError(f"No pair could be made ({counts}).", str(where), fix)

@@ -2,6 +2,7 @@
 
 const at = (id) => document.getElementById(id);
 const TOKEN = "groundtune-token";
+const VISITOR = "groundtune-visitor";
 let model = null;
 let image = null; // a data URL
 let work = null; // what Stop ends
@@ -101,6 +102,7 @@ async function ask(event) {
   if (!model || work) return;
   const question = at("question").value.trim();
   const { side, answer } = entry(question);
+  const body = request(question);
   work = new AbortController();
   at("send").hidden = true;
   at("stop").hidden = false;
@@ -108,11 +110,12 @@ async function ask(event) {
     const reply = await fetch("/v1/chat/completions", {
       method: "POST",
       headers: { "Content-Type": "application/json", ...headers() },
-      body: JSON.stringify(request(question)),
+      body: JSON.stringify(body),
       signal: work.signal,
     });
     if (!reply.ok) throw new Error((await reply.json()).error.message);
     await read(reply, side, answer);
+    if (model.thumbs && answer.textContent.trim()) side.append(thumbs(body.messages, answer.textContent));
   } catch (error) {
     const stopped = error.name === "AbortError";
     side.append(element("p", stopped ? "note" : "note error", stopped ? "Stopped." : error.message));
@@ -121,6 +124,49 @@ async function ask(event) {
   work = null;
   at("send").hidden = false;
   at("stop").hidden = true;
+}
+
+// Two buttons; a second click on another one replaces the first.
+function thumbs(messages, answer) {
+  const made = element("p", "thumbs");
+  const note = element("span", "note");
+  note.setAttribute("role", "status");
+  const buttons = [[true, "Good"], [false, "Bad"]].map(([good, text]) => {
+    const button = element("button", "thumb", text);
+    button.type = "button";
+    button.setAttribute("aria-pressed", "false");
+    button.addEventListener("click", () => store(good, button));
+    return button;
+  });
+  async function store(good, button) {
+    note.className = "note";
+    note.textContent = "";
+    try {
+      const reply = await fetch("/v1/thumbs", {
+        method: "POST",
+        headers: { "Content-Type": "application/json", ...headers() },
+        body: JSON.stringify({ messages, answer, good, user: visitor() }),
+      });
+      if (!reply.ok) throw new Error((await reply.json()).error.message);
+      for (const each of buttons) each.setAttribute("aria-pressed", String(each === button));
+      note.textContent = "Saved.";
+    } catch (error) {
+      note.classList.add("error");
+      note.textContent = `Not saved: ${error.message}`;
+    }
+  }
+  made.append(...buttons, note);
+  return made;
+}
+
+// A random name per browser: one person's thumbs about an answer count once.
+function visitor() {
+  let name = localStorage.getItem(VISITOR);
+  if (!name) {
+    name = Array.from(crypto.getRandomValues(new Uint8Array(8)), (b) => b.toString(16).padStart(2, "0")).join("");
+    localStorage.setItem(VISITOR, name);
+  }
+  return name;
 }
 
 async function read(reply, side, answer) {
