@@ -55,6 +55,8 @@ LINES = {
     "world examples": "",
     "world judge": "mmhal ANSWERS --data FOLDER",
     "world claims": "",
+    "world facts": "world:labeler",
+    "world probe": "world:base",
     "study": "",
 }
 """Each command with an option --out; an input is only read when the lock is there."""

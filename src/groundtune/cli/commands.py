@@ -164,6 +164,12 @@ COMMANDS: dict[str, Command] = {
     "world judge": Command(
         "groundtune.cli.world_data:judge", "Judge answers about scenes by the ground truth."
     ),
+    "world facts": Command(
+        "groundtune.cli.world_knowledge:facts", "Measure whether a model reads facts."
+    ),
+    "world probe": Command(
+        "groundtune.cli.world_knowledge:probe", "Measure what a model knows and doesn't say."
+    ),
     "world claims": Command(
         "groundtune.cli.world_claims:claims", "Measure claim feedback against the ground truth."
     ),
