@@ -58,6 +58,7 @@ LINES = {
     "world facts": "world:labeler",
     "world probe": "world:base",
     "study": "",
+    "methods-study": "",
 }
 """Each command with an option --out; an input is only read when the lock is there."""
 FILES = {

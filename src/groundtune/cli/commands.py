@@ -120,6 +120,11 @@ COMMANDS: dict[str, Command] = {
     "compare": Command(
         "groundtune.cli.compare:compare", "Compare models on the same items, with tests.", EVALUATE
     ),
+    "methods-study": Command(
+        "groundtune.cli.methods_study:methods_study",
+        "Compare ways of training, each searched equally.",
+        EVALUATE,
+    ),
     "overcorrection": Command(
         "groundtune.cli.overcorrection:overcorrection",
         "Show what is lost as a model learns from more pairs.",

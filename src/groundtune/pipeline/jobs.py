@@ -12,12 +12,14 @@ worker ends when this process does, however it ends.
 import logging
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from groundtune.errors import UserError
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
@@ -36,6 +38,7 @@ POLL_S = 0.2
 """How often this process looks at what its workers have done."""
 
 Work = Callable[[Path, Any, Progress], None]
+Failed = dict[str, str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,9 +86,18 @@ class Event(NamedTuple):
 
 
 def run_jobs(
-    folder: Path, jobs: Sequence[Job], progress: Progress, *, workers: int = 0, title: str = "run"
+    folder: Path,
+    jobs: Sequence[Job],
+    progress: Progress,
+    *,
+    workers: int = 0,
+    title: str = "run",
+    failed: Failed = None,
 ) -> dict[str, Done]:
     """Does the jobs that aren't done yet, at most `workers` at once (0: one a core).
+
+    A job that fails ends the run; or it and those that need it are noted in `failed`, each with
+    the reason, and are tried again when the run is.
 
     Raises:
         UserError: what a job raised; jobs that are under way then stop where they are.
@@ -95,12 +107,34 @@ def run_jobs(
     workers = min(workers or cores(), max(1, len(left)))
     board = _Board(progress, jobs, list(done), title)
     if workers == 1:
-        for job in _ordered(left, set(done)):
-            _do(folder, job, keys[job.name], _Relay(job.name, board.take))
+        for job in _ordered(left, set(done), failed):
+            with _noted(job.name, failed):
+                _do(folder, job, keys[job.name], _Relay(job.name, board.take))
             board.finish(job.name)
     elif left:
-        _in_processes(folder, left, keys, set(done), board, workers)
+        _in_processes(folder, left, keys, set(done), board, workers, failed)
     return done_jobs(folder, jobs)
+
+
+def _is_lost(job: Job, failed: Failed) -> bool:
+    """Whether something that a job needs has failed; the job then has as well."""
+    lost = [name for name in job.needs if failed and name in failed]
+    if failed and lost:
+        failed[job.name] = failed[lost[0]]
+    return bool(lost)
+
+
+@contextmanager
+def _noted(name: str, failed: Failed) -> Generator[None]:
+    """Put a failure of a job where the caller wants it; without such a place, raise it."""
+    try:
+        yield
+    except Exception as error:
+        if failed is None or isinstance(error, BrokenExecutor):
+            raise
+        known = isinstance(error, UserError)
+        failed[name] = f"{error.what} ({error.where})" if known else repr(error)
+        log.warning("%s failed: %s", name, failed[name], exc_info=not known)
 
 
 def done_jobs(folder: Path, jobs: Sequence[Job]) -> dict[str, Done]:
@@ -175,12 +209,13 @@ def memory_mb(steps: Iterable[Done]) -> float:
     return sum(sorted(largest.values(), reverse=True)[: cores()])
 
 
-def _ordered(jobs: Sequence[Job], done: set[str]) -> Iterable[Job]:
-    """The jobs, each after what it needs."""
+def _ordered(jobs: Sequence[Job], done: set[str], failed: Failed) -> Iterable[Job]:
+    """The jobs, each after what it needs; none whose needs have failed."""
     waiting, ready = list(jobs), set(done)
     while waiting:
         job = next(job for job in waiting if ready.issuperset(job.needs))
-        yield job
+        if not _is_lost(job, failed):
+            yield job
         ready.add(job.name)
         waiting.remove(job)
 
@@ -222,9 +257,7 @@ class _State:
 class _Board:
     """All jobs as one bar of 100, with what is under way beside it."""
 
-    def __init__(
-        self, progress: Progress, jobs: Sequence[Job], done: Sequence[str], title: str
-    ) -> None:
+    def __init__(self, progress: Progress, jobs: Sequence[Job], done: Iterable[str], title: str):
         self._progress = progress
         self._jobs = {job.name: job for job in jobs}
         self._states: dict[str, _State] = {}
@@ -282,6 +315,7 @@ def _in_processes(
     done: set[str],
     board: _Board,
     workers: int,
+    failed: Failed,
 ) -> None:
     import multiprocessing
 
@@ -290,7 +324,7 @@ def _in_processes(
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _begin_worker, (events, dict(held_here())))
     try:
-        _schedule(pool, folder, jobs, keys, done, board, events)
+        _schedule(pool, folder, jobs, keys, done, board, events, failed)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         _end(set(multiprocessing.active_children()) - others)
@@ -306,19 +340,24 @@ def _schedule(
     done: set[str],
     board: _Board,
     events: "Queue[Event]",
+    failed: Failed,
 ) -> None:
     waiting, ready = list(jobs), set(done)
     running: dict[Future[None], str] = {}
     while waiting or running:
         for job in [job for job in waiting if ready.issuperset(job.needs)]:
-            running[pool.submit(_work, folder, job, keys[job.name])] = job.name
             waiting.remove(job)
+            if _is_lost(job, failed):
+                ready.add(job.name)
+            else:
+                running[pool.submit(_work, folder, job, keys[job.name])] = job.name
         over, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
         while not events.empty():
             board.take(events.get())
         for future in over:
             name = running.pop(future)
-            future.result()
+            with _noted(name, failed):
+                future.result()
             ready.add(name)
             board.finish(name)
 

@@ -50,6 +50,7 @@ RECIPE_COMMANDS: dict[str, RecipeCommand] = {
     "study": RecipeCommand(
         _HERE + "world.study.settings:StudySettings", _HERE + "world.study.run:rewrite_study"
     ),
+    "methods-study": RecipeCommand(_HERE + "methods_study.settings:MethodsStudySettings"),
 }
 
 
@@ -103,7 +104,7 @@ def find(name: str, command: str = "") -> Path:
 
 
 def _shipped_file(name: str) -> Path:
-    names = [recipe.name for recipe in shipped()]
+    names = sorted(file.stem for file in folder().glob("*.yaml"))
     if name in names:
         return folder() / f"{name}.yaml"
     near = difflib.get_close_matches(name, names, n=1)

@@ -1,0 +1,73 @@
+"""`groundtune methods-study`."""
+
+import sys
+from pathlib import Path
+
+from groundtune.cli.recipe_argument import Settings
+
+RECIPE = "world-methods-study"
+"""The recipe without one on the command line."""
+
+
+def methods_study(
+    recipe: str = RECIPE,
+    /,
+    *settings: Settings,
+    out: Path = Path("runs/methods-study"),
+    final: bool = False,
+    notebook: Path = Path("docs/notebook.md"),
+    workers: int = 0,
+    json: bool = False,
+) -> None:
+    """Compare ways of training: each is a recipe, and each tries as many settings.
+
+    Settings are chosen on the development split; the chosen ones are trained with every seed. The
+    table has each arm's figures with intervals, paired differences and the settings tried. An arm
+    that fails is a row with its reason. A command that was stopped resumes when you run it again.
+
+    For example:
+
+        groundtune methods-study world-methods-study --out runs/methods
+        groundtune methods-study world-methods-study "seeds=[0, 1, 2]" --out runs/methods
+        groundtune methods-study world-methods-study --out runs/methods --final
+
+    Args:
+        recipe: Name of a recipe, or a YAML file.
+        settings: Settings that override the recipe.
+        out: Folder for all results.
+        final: Also measure the chosen models on the test split. Do this once, when you will tune
+            nothing any more.
+        notebook: File that gets a dated line when the test split is opened.
+        workers: Parallel processes; 0 uses one per core.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.cli.recipe_argument import read_recipe
+    from groundtune.cli.table import print_table
+    from groundtune.pipeline.methods_study.run import methods_study as run_methods_study
+    from groundtune.pipeline.methods_study.settings import MethodsStudySettings
+    from groundtune.pipeline.recipes.registry import find
+    from groundtune.recipe_loading import load
+
+    source = read_recipe(recipe, settings, RECIPE)
+    path = find(source.recipe, "methods-study")
+    params = load(path, source.settings, MethodsStudySettings)
+    with open_progress(silent=json) as progress:
+        result = run_methods_study(
+            params,
+            out,
+            progress,
+            workers=workers,
+            final=final,
+            notebook=notebook if final else None,
+            command=sys.argv,
+        )
+    shown: dict[str, object] = {"verdict": result.verdict, "results": result.results}
+    shown |= {"tables": result.markdown}
+    if json:
+        shown |= {"table": result.table, "failed": result.failed}
+    else:
+        print_table(result.table)
+        print()
+    finish(shown, wrote=result.report, json=json)

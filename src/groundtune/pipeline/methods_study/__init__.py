@@ -1,0 +1,1 @@
+"""`methods-study`: several ways of training next to each other, each searched equally."""

@@ -1,0 +1,275 @@
+"""The tables and the page of a study of methods."""
+
+from collections.abc import Mapping, Sequence
+
+from groundtune.bench.summary import estimate_all, pool
+from groundtune.pipeline.measure import BASE, with_seed
+from groundtune.pipeline.methods_study.choosing import Choice, ref_of
+from groundtune.pipeline.methods_study.settings import ArmsSettings, Run, StudyOutcome, Values
+from groundtune.pipeline.methods_study.study import Study
+from groundtune.pipeline.provenance import provenance_of
+from groundtune.records import Difference, Estimate, Record, Score
+from groundtune.report import model
+from groundtune.report.figures import signed_with_interval, with_interval
+from groundtune.report.page import write_report
+from groundtune.report.tried import tried_text
+from groundtune.report.verdict import verdict_text
+from groundtune.store.files import write_atomic
+from groundtune.store.json_writing import json_of, write_object
+
+Scores = Mapping[str, Sequence[Score]]
+
+
+class ArmResult(Record):
+    """An arm with its chosen setting, pooled over seeds."""
+
+    name: str
+    recipe: str
+    note: str
+    setting: Values
+    """The chosen overrides; empty if every setting failed."""
+    settings_tried: int
+    seeds: tuple[int, ...]
+    """Those that the figures are from."""
+    failed: dict[str, str]
+    """Why runs failed, by their names."""
+
+
+class StudyTables(Record):
+    """The content of study.json."""
+
+    split: str
+    """Of the figures."""
+    arms: tuple[ArmResult, ...]
+    choices: dict[str, Choice]
+    estimates: tuple[Estimate, ...]
+    """Of what is only measured, and of each arm, pooled over seeds."""
+    differences: tuple[Difference, ...]
+    """From the base, from the first arm, and of the pairs in `compare`."""
+
+
+def report_study(
+    study: Study,
+    choices: Mapping[str, Choice],
+    runs: Sequence[Run],
+    scores: Scores,
+    tested: Scores,
+    others: Sequence[str],
+) -> StudyOutcome:
+    """Write study.json, study.md and report.html."""
+    used = tested or scores
+    tables = _tables(study, choices, runs, used, others, "test" if tested else "development")
+    page = _page(study, tables, others)
+    shown = [ref_of(study.measure, name) for name in study.settings.shown or [""]]
+    refs = shown if study.settings.shown else list(study.measure.columns)
+    table = _table(page, tables, refs, others)
+    write_object(study.out / "study.json", tables, indent=1)
+    text = _markdown(study.settings, page, tables, table, refs)
+    write_atomic(study.out / "study.md", text.encode())
+    return StudyOutcome(
+        report=write_report(study.out, page),
+        results=study.out / "study.json",
+        markdown=study.out / "study.md",
+        verdict=verdict_text(page),
+        table=table,
+        failed=dict(study.failed),
+    )
+
+
+def _tables(
+    study: Study,
+    choices: Mapping[str, Choice],
+    runs: Sequence[Run],
+    scores: Scores,
+    others: Sequence[str],
+    split: str,
+) -> StudyTables:
+    settings, metrics = study.settings, study.measure.metrics
+    done = {
+        arm: [run for run in runs if run.arm == arm and run.name in scores] for arm in settings.arms
+    }
+    estimates = [e for name in others for e in estimate_all(scores[name], metrics=metrics)]
+    for arm, own in done.items():
+        pooled = [s for run in own for s in with_seed(scores[run.name], arm, run.seed)]
+        estimates += estimate_all(pooled, metrics=metrics)
+    differences = [
+        row
+        for one, other in _compared(settings, others)
+        for row in _difference(study, one, other, done, scores)
+    ]
+    return StudyTables(
+        split=split,
+        arms=tuple(_result(settings, arm, choices[arm], done[arm], study.failed) for arm in done),
+        choices=dict(choices),
+        estimates=tuple(estimates),
+        differences=tuple(differences),
+    )
+
+
+def _compared(settings: ArmsSettings, others: Sequence[str]) -> list[tuple[str, str]]:
+    """Return pairs of names: each arm with each model that is only measured, and with the first."""
+    first, *rest = settings.arms
+    pairs = [(arm, other) for other in others for arm in settings.arms]
+    pairs += [(arm, first) for arm in rest]
+    return list(dict.fromkeys([*pairs, *settings.compare]))
+
+
+def _difference(
+    study: Study, one: str, other: str, done: Mapping[str, Sequence[Run]], scores: Scores
+) -> list[Difference]:
+    """Return the paired differences over the seeds that both have."""
+    if other in done:
+        seeds = {run.seed: run.name for run in done[other]}
+        runs = [(run.name, seeds[run.seed]) for run in done[one] if run.seed in seeds]
+    else:
+        runs = [(run.name, other) for run in done[one]]
+    if not runs:
+        return []
+    own = [score for name in {n for pair in runs for n in pair} for score in scores[name]]
+    return pool(runs, own, model=one, against=other, metrics=study.measure.metrics)
+
+
+def _result(
+    settings: ArmsSettings, arm: str, choice: Choice, done: Sequence[Run], failed: Mapping[str, str]
+) -> ArmResult:
+    own, tried = settings.arms[arm], settings.tried(arm)
+    names = [Run(arm, number, seed).name for number in range(len(tried)) for seed in settings.seeds]
+    return ArmResult(
+        name=arm,
+        recipe=own.recipe,
+        note=own.note,
+        setting={} if choice.number is None else tried[choice.number],
+        settings_tried=0 if own.like else len(tried),
+        seeds=tuple(run.seed for run in done),
+        failed={name: failed[name] for name in names if name in failed},
+    )
+
+
+def _page(study: Study, tables: StudyTables, others: Sequence[str]) -> model.ReportInput:
+    settings = study.settings
+    against = BASE if BASE in others else next(iter(settings.arms))
+    measured = {estimate.model for estimate in tables.estimates}
+    arms = [arm for arm in tables.arms if arm.name in measured]
+    rows = [d for d in tables.differences if d.against == against]
+    subject = study.measure.subject(tables.estimates, len(settings.seeds))
+    lost = tuple(
+        model.Note(kind="warning", text=f"{name} failed: {why}")
+        for name, why in study.failed.items()
+    )
+    subject = subject.model_copy(update={"notes": (*lost, *subject.notes)})
+    models = [model.ModelSpec(name=name, label=name.capitalize()) for name in others]
+    models += [model.ModelSpec(name=arm.name, label=arm.name, note=_how(arm)) for arm in arms]
+    if not models:
+        models = [model.ModelSpec(name=against, label=against, note="it failed")]
+    leads = [arm.name for arm in arms if arm.name != against]
+    return model.ReportInput(
+        title=f"Study of {len(settings.arms)} arms",
+        summary=f"{_description(settings, tables)} {_tried(settings)}",
+        models=tuple(sorted(models, key=lambda each: each.name != against)),
+        subject=subject,
+        headline=subject.lead(leads[0], against) if leads and against in measured else None,
+        estimates=tables.estimates,
+        differences=tuple(rows),
+        provenance=provenance_of(study.out, study.steps),
+    )
+
+
+def _how(arm: ArmResult) -> str:
+    chosen = ", ".join(f"{key}={json_of(value)}" for key, value in arm.setting.items())
+    return "; ".join(text for text in (arm.note, f"recipe {arm.recipe}", chosen) if text)
+
+
+def _tried(settings: ArmsSettings) -> str:
+    return tried_text(
+        {arm: len(settings.tried(arm)) for arm in settings.arms if not settings.arms[arm].like}
+    )
+
+
+def _description(settings: ArmsSettings, tables: StudyTables) -> str:
+    seeds = len(settings.seeds)
+    return (
+        f"Every arm starts from {settings.model}. Settings were chosen on the development split "
+        f"by seed {settings.seeds[0]}, then trained with {seeds} seed{'' if seeds == 1 else 's'}; "
+        f"figures are of the {tables.split} split. Intervals of differences are from images and "
+        "seeds resampled."
+    )
+
+
+def _table(
+    page: model.ReportInput,
+    tables: StudyTables,
+    refs: Sequence[model.MetricRef],
+    others: Sequence[str],
+) -> list[list[str]]:
+    """Return a row per model and arm; failed arms have their reason."""
+    specs = [page.metric(ref) for ref in refs]
+    rows = [["arm", "n", "settings tried", *(spec.label for spec in specs)]]
+    for name in others:
+        rows.append(_row(name, "", tables, refs, page))
+    for arm in tables.arms:
+        if arm.seeds:
+            tried = str(arm.settings_tried or "as chosen")
+            rows.append(_row(arm.name, tried, tables, refs, page))
+        else:
+            why = next(iter(arm.failed.values()), "it has no figures")
+            blank = [""] * (len(refs) - 1)
+            rows.append([arm.name, "0", str(arm.settings_tried), f"failed: {why}", *blank])
+    return rows
+
+
+def _row(
+    name: str,
+    tried: str,
+    tables: StudyTables,
+    refs: Sequence[model.MetricRef],
+    page: model.ReportInput,
+) -> list[str]:
+    found = [model.find_estimate(tables.estimates, name, ref) for ref in refs]
+    n = max((each.n for each in found if each), default=0)
+    return [
+        name,
+        f"{n:,}",
+        tried,
+        *(with_interval(e, page.metric(ref)) for e, ref in zip(found, refs, strict=True)),
+    ]
+
+
+def _markdown(
+    settings: ArmsSettings,
+    page: model.ReportInput,
+    tables: StudyTables,
+    table: Sequence[Sequence[str]],
+    refs: Sequence[model.MetricRef],
+) -> str:
+    """Return the tables for the documentation."""
+    parts = [f"# {page.title}, {tables.split} split\n\n{page.summary}\n", _lines(table)]
+    rows = [["arm", "against", *(page.metric(ref).label for ref in refs)]]
+    for one, other in dict.fromkeys((d.model, d.against) for d in tables.differences):
+        own = [d for d in tables.differences if (d.model, d.against) == (one, other)]
+        found = [model.find_difference(own, one, ref) for ref in refs]
+        cells = [
+            signed_with_interval(d, page.metric(ref)) if d else "-"
+            for d, ref in zip(found, refs, strict=True)
+        ]
+        rows.append([one, other, *cells])
+    parts += ["## Paired differences, 95% intervals\n", _lines(rows)]
+    spec = page.metric(refs[0])
+    rows = [["arm", "setting", "chosen by", "chosen"]]
+    for arm in settings.arms:
+        choice = tables.choices[arm]
+        for each in choice.tried if not settings.arms[arm].like else ():
+            value = f"failed: {each.failed}" if each.failed else with_interval(each.value, spec)
+            setting = json_of(settings.tried(arm)[each.number])
+            chosen = "yes" if choice.number == each.number else ""
+            rows.append([arm, f"`{setting}`", value, chosen])
+    parts += ["## Settings tried, development split\n", _lines(rows)]
+    lost = [f"- {name}: {why}" for arm in tables.arms for name, why in arm.failed.items()]
+    if lost:
+        parts += ["## Failed\n", "\n".join(lost) + "\n"]
+    return "\n".join(parts)
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    head, *body = rows
+    lines = [head, ["---"] * len(head), *body]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)

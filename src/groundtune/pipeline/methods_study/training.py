@@ -1,0 +1,272 @@
+"""Trains one arm with one setting and seed, or makes data that arms learn from, as jobs."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from groundtune.errors import UserError
+from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
+from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
+from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.jobs import Job
+from groundtune.pipeline.methods_study.settings import Answers, ArmsSettings, Run, Values
+from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, command_of, find, imported
+from groundtune.pipeline.sample.run import SampleSettings, run_sample
+from groundtune.protocols import Progress
+from groundtune.recipe_loading import Settings, load
+from groundtune.records import Record
+from groundtune.store.json_writing import json_of
+from groundtune.store.keys import key_of
+from groundtune.store.sealed import read_sealed, write_sealed
+
+TRAINS = ("train", "rl", "align", "reward train")
+"""Commands whose recipes can be arms."""
+_DATA = re.compile(r"\{([a-z0-9-]+)\}")
+
+
+class Outcome(Record):
+    """Where a training's model is, under the study's folder."""
+
+    model: str
+
+
+class AnswersStep(Settings):
+    """Settings of the step that samples answers and gets feedback about them."""
+
+    model: ModelSettings
+    answers: Answers
+    seed: int
+    out: str
+
+
+class TrainStep(Settings):
+    """Settings of the step that trains by a recipe."""
+
+    command: str
+    recipe: str
+    values: Values
+    """Overrides of the recipe, with {NAME} for data."""
+    data: dict[str, str]
+    """Folder of each of the data that are named, under the study's."""
+    model: ModelSettings
+    seed: int
+    out: str
+
+
+def data_jobs(settings: ArmsSettings, seed: int) -> dict[str, Job]:
+    """Return the job of each of the data for a seed, by the data's name."""
+    jobs: dict[str, Job] = {}
+    for name, data in settings.data.items():
+        jobs[name] = (
+            _answers_job(settings, name, data, seed)
+            if isinstance(data, Answers)
+            else _train_job(settings, f"data-{name}-s{seed}", data.recipe, data.set, seed, jobs)
+        )
+    return jobs
+
+
+def train_job(settings: ArmsSettings, run: Run, data: dict[str, Job]) -> Job:
+    """Return the job of a training.
+
+    Raises:
+        UserError: the recipe can't be read or trains nothing, a setting is wrong, or data are named
+            that are not there.
+    """
+    arm = settings.arms[run.arm]
+    values = {**arm.set, **settings.tried(run.arm)[run.number]}
+    return _train_job(settings, f"train-{run.name}", arm.recipe, values, run.seed, data)
+
+
+def _answers_job(settings: ArmsSettings, name: str, data: Answers, seed: int) -> Job:
+    step = AnswersStep(model=settings.part(ModelSettings), answers=data, seed=seed, out="")
+    mark = fingerprint(settings.model)
+    out = f"data/{name}-s{seed}-{key_of(step.decisive(), mark)[:8]}"
+    return Job(
+        name=f"data-{name}-s{seed}",
+        title=f"make {name}",
+        work=make_answers,
+        settings=step.model_copy(update={"out": out}),
+        inputs=(mark,),
+        cost=5,
+        tasks={"draw": 0.1, "sample": 0.7, "label": 0.2, "compare": 0.2},
+    )
+
+
+def _train_job(
+    settings: ArmsSettings,
+    name: str,
+    recipe: str,
+    values: Values,
+    seed: int,
+    data: dict[str, Job],
+) -> Job:
+    path = find(recipe)
+    command = command_of(path)
+    if command not in TRAINS:
+        raise UserError(
+            f"A recipe of groundtune {command} trains nothing that can be compared.",
+            recipe,
+            f"Use a recipe of {', '.join(TRAINS)}.",
+        )
+    named = _named(values)
+    if lost := named - data.keys():
+        raise UserError(
+            f"There are no data named {min(lost)}.", name, f"Data are {', '.join(data) or 'none'}."
+        )
+    step = TrainStep(
+        command=command,
+        recipe=recipe,
+        values=values,
+        data={each: str(_out(data[each])) for each in sorted(named)},
+        model=settings.part(ModelSettings),
+        seed=seed,
+        out="",
+    )
+    marks = (fingerprint(settings.model), path.read_text(encoding="utf-8"))
+    out = f"runs/{name.removeprefix('train-')}-{key_of(step.decisive(), marks)[:8]}"
+    step = step.model_copy(update={"out": out})
+    resolved(Path(), step)
+    return Job(
+        name=name,
+        title=name.replace("-", " "),
+        work=train_arm,
+        settings=step,
+        needs=tuple(data[each].name for each in sorted(named)),
+        inputs=marks,
+        cost=10,
+        tasks={"train": 1.0, "reinforcement": 1.0, "align": 1.0},
+    )
+
+
+def _out(job: Job) -> str:
+    step = job.settings
+    assert isinstance(step, AnswersStep | TrainStep)
+    return step.out
+
+
+def _named(values: Values) -> set[str]:
+    """Return the names of data in values, at any depth."""
+    return set(_DATA.findall(json_of(values)))
+
+
+def filled(values: Values, folders: dict[str, str]) -> Values:
+    """Return values with data's folders in place of their names."""
+    return json.loads(_DATA.sub(lambda match: json_of(folders[match[1]])[1:-1], json_of(values)))
+
+
+def resolved(folder: Path, step: TrainStep) -> Any:
+    """Return the settings of a training, as its command takes them.
+
+    Raises:
+        UserError: the recipe or an override is wrong.
+    """
+    folders = {name: str(_place(folder, out)) for name, out in step.data.items()}
+    schema = imported(RECIPE_COMMANDS[step.command].schema)
+    given: Values = {"model": step.model.model, "seed": step.seed, "device": step.model.device}
+    values = given | filled(step.values, folders)
+    if step.command == "train" and "merge" not in values:
+        values["merge"] = load(find(step.recipe), [], schema, options=values).tune.type == "lora"
+    return load(find(step.recipe), [], schema, options=values)
+
+
+def _place(folder: Path, out: str) -> Path:
+    """Return the folder of data: the model in it, if it was trained."""
+    outcome = folder / out / "outcome.json"
+    return folder / (read_sealed(outcome, Outcome).model if outcome.exists() else out)
+
+
+def train_arm(folder: Path, settings: TrainStep, progress: Progress) -> None:
+    """Train by a recipe, and note where the model is.
+
+    Raises:
+        UserError: as the recipe's command does.
+    """
+    out = folder / settings.out
+    model = TRAIN[settings.command](resolved(folder, settings), out, progress)
+    if (model / "adapter_config.json").exists() and settings.command != "reward train":
+        model = _merged(model, out / "merged")
+    outcome = Outcome(model=model.relative_to(folder).as_posix())
+    write_sealed(out / "outcome.json", outcome)
+
+
+def _merged(adapter: Path, out: Path) -> Path:
+    from groundtune.train.checkpoint import write_model
+    from groundtune.vlm.merged import load_merged
+
+    write_model(load_merged(str(adapter)), out)
+    return out
+
+
+def _train(settings: Any, out: Path, progress: Progress) -> Path:
+    from groundtune.pipeline.train.run import train
+
+    return train(settings, out, progress)
+
+
+def _rl(settings: Any, out: Path, progress: Progress) -> Path:
+    from groundtune.pipeline.rl.run import rl
+
+    return rl(settings, out, progress).model
+
+
+def _align(settings: Any, out: Path, progress: Progress) -> Path:
+    from groundtune.pipeline.align.run import align
+
+    return align(settings, out, progress).model
+
+
+def _reward(settings: Any, out: Path, progress: Progress) -> Path:
+    from groundtune.pipeline.reward.run import train_reward
+
+    return train_reward(settings, out, progress).model
+
+
+TRAIN = {"train": _train, "rl": _rl, "align": _align, "reward train": _reward}
+
+
+def make_answers(folder: Path, settings: AnswersStep, progress: Progress) -> None:
+    """Sample answers and get the feedback that is asked for.
+
+    Raises:
+        UserError: a model can't be loaded, or nobody can give such feedback about these prompts.
+    """
+    data, out = settings.answers, folder / settings.out
+    asked = settings.model.part(
+        SampleSettings,
+        prompts=data.prompts,
+        images=data.images,
+        n=data.n,
+        sampling=data.sampling,
+        seed=settings.seed,
+    )
+    run_sample(asked, out, progress)
+    if data.by == "comparisons":
+        person = CompareSettings(error_rate=data.error_rate, seed=settings.seed)
+        compare_answers(out, out, person, progress)
+    elif data.by == "corrections":
+        _correct(out, data, settings.seed, progress)
+    else:
+        _check(out, data, settings, progress)
+
+
+def _correct(out: Path, data: Answers, seed: int, progress: Progress) -> None:
+    from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
+
+    label = LabelSettings(error_rate=data.error_rate, seed=seed)
+    person, by = open_annotator(label, RunFolder(out))
+    label_answers(out, out, person, by, progress, settings=label)
+    make_pairs(out, out, PairSettings(), progress)
+
+
+def _check(out: Path, data: Answers, settings: AnswersStep, progress: Progress) -> None:
+    from groundtune.feedback.claim_pairs import ClaimPairRules
+    from groundtune.pipeline.feedback.claim_settings import open_labelling
+    from groundtune.pipeline.feedback.claims import label_claims
+    from groundtune.pipeline.feedback.pairs import make_claim_pairs
+
+    with open_labelling(data.feedback, RunFolder(out)) as labelling:
+        label_claims(out, out, labelling, progress, settings=data.feedback)
+    make_claim_pairs(out, out, ClaimPairRules(seed=settings.seed), progress)
