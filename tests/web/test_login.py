@@ -53,7 +53,7 @@ def test_a_person_logs_in_by_their_name_works_and_logs_out(url: str, project: Pr
     assert bo.get("/api/project").status_code == 401
     with project.database.reading() as connection:
         done = [each.action for each in audit.entries(connection)]
-    assert done[:2] == ["logged out", "logged in"]
+    assert done[:2] == ["logged_out", "logged_in"]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from groundtune.store.annotations import sessions
 from groundtune.web.access import Door, Someone, access_of
 from groundtune.web.errors import WebError
 from groundtune.web.pages import pages_of
+from groundtune.web.people import add_people
 from groundtune.web.words import COOKIE
 
 Name = Annotated[str, Field(max_length=200)]
@@ -71,6 +72,7 @@ def add_accounts(app: FastAPI, project: Project, door: Door) -> None:
         _add_login(app, project)
         _add_links(app, project)
         _add_own(app, project)
+        add_people(app, project)
 
 
 def _add_language(app: FastAPI) -> None:

@@ -18,7 +18,7 @@ from groundtune.store.annotations.links import Link
 LONGEST_NAME = 100
 Why = Literal[
     "bad_name", "weak_password", "name_taken", "wrong_login", "wait", "no_link", "last_owner",
-    "no_person",
+    "no_person", "several_people",
 ]  # fmt: skip
 
 
@@ -59,7 +59,7 @@ def add_account(
             person = known.id
             accounts.set_password(connection, person, hashed)
             accounts.set_role(connection, person, role)
-        audit.note(connection, by, "account added", person, role=role)
+        audit.note(connection, by, "account_added", person, role=role)
     return person
 
 
@@ -79,7 +79,7 @@ def log_in(database: Database, name: str, password: str, *, address: str, agent:
         raise PeopleError("wrong_login")
     with database.writing() as connection:
         failures.clear_failures(connection, login, address)
-        audit.note(connection, found[0], "logged in", found[0])
+        audit.note(connection, found[0], "logged_in", found[0])
         return sessions.begin_session(connection, found[0], agent=agent)
 
 
@@ -87,7 +87,7 @@ def log_out(database: Database, person: str, session: str) -> None:
     """End a session."""
     with database.writing() as connection:
         if sessions.end_session(connection, session, person):
-            audit.note(connection, person, "logged out", person)
+            audit.note(connection, person, "logged_out", person)
 
 
 def end_session(database: Database, person: str, session: str) -> bool:
@@ -95,7 +95,7 @@ def end_session(database: Database, person: str, session: str) -> bool:
     with database.writing() as connection:
         ended = sessions.end_session(connection, session, person)
         if ended:
-            audit.note(connection, person, "sessions ended", person, sessions=1)
+            audit.note(connection, person, "sessions_ended", person, sessions=1)
     return ended
 
 
@@ -103,7 +103,7 @@ def end_sessions(database: Database, by: str | None, person: str, *, besides: st
     """End a person's sessions but for one; return how many there were."""
     with database.writing() as connection:
         ended = sessions.end_sessions(connection, person, besides=besides)
-        audit.note(connection, by, "sessions ended", person, sessions=ended)
+        audit.note(connection, by, "sessions_ended", person, sessions=ended)
     return ended
 
 
@@ -121,8 +121,8 @@ def password_link(database: Database, by: str | None, person: str, *, days: floa
         PeopleError: no_person.
     """
     with database.writing() as connection:
-        account = _account(connection, person)
-        audit.note(connection, by, "password link made", person)
+        account = known_account(connection, person)
+        audit.note(connection, by, "password_link_made", person)
         return links.make_link(connection, account.role, person=person, days=days)
 
 
@@ -135,7 +135,7 @@ def withdraw(database: Database, by: str | None, link: str) -> None:
     with database.writing() as connection:
         if not links.withdraw_link(connection, link):
             raise PeopleError("no_link")
-        audit.note(connection, by, "link withdrawn")
+        audit.note(connection, by, "link_withdrawn")
 
 
 def look_at_link(database: Database, token: str) -> LinkView:
@@ -146,7 +146,7 @@ def look_at_link(database: Database, token: str) -> LinkView:
     """
     with database.reading() as connection:
         link = _link(connection, token)
-        name = _account(connection, link.person).name if link.person else ""
+        name = known_account(connection, link.person).name if link.person else ""
     return LinkView(role=link.role, name=name)
 
 
@@ -172,7 +172,7 @@ def use_link(database: Database, token: str, name: str, password: str, *, agent:
         else:
             accounts.set_password(connection, person, hashed)
             sessions.end_sessions(connection, person)
-            audit.note(connection, person, "password set by link", person)
+            audit.note(connection, person, "password_set_by_link", person)
         return sessions.begin_session(connection, person, agent=agent)
 
 
@@ -185,7 +185,7 @@ def change_password(
         PeopleError: wrong_login, wait or weak_password.
     """
     with database.writing() as connection:
-        name = _account(connection, person).name
+        name = known_account(connection, person).name
         found = accounts.password_of(connection, name)
         login = accounts.login_of(name)
         _count_try(connection, login, address)
@@ -197,7 +197,7 @@ def change_password(
         failures.clear_failures(connection, login, address)
         accounts.set_password(connection, person, hashed)
         sessions.end_sessions(connection, person, besides=session)
-        audit.note(connection, person, "password changed", person)
+        audit.note(connection, person, "password_changed", person)
 
 
 def change_role(database: Database, by: str | None, person: str, role: Role) -> None:
@@ -207,10 +207,10 @@ def change_role(database: Database, by: str | None, person: str, role: Role) -> 
         PeopleError: no_person, or last_owner.
     """
     with database.writing() as connection:
-        before = _account(connection, person).role
+        before = known_account(connection, person).role
         accounts.set_role(connection, person, role)
-        _keep_an_owner(connection, before)
-        audit.note(connection, by, "role changed", person, before=before, role=role)
+        keep_an_owner(connection, before)
+        audit.note(connection, by, "role_changed", person, before=before, role=role)
 
 
 def close_account(database: Database, by: str | None, person: str) -> None:
@@ -220,12 +220,12 @@ def close_account(database: Database, by: str | None, person: str) -> None:
         PeopleError: no_person, or last_owner.
     """
     with database.writing() as connection:
-        account = _account(connection, person)
+        account = known_account(connection, person)
         accounts.set_closed(connection, person, closed=True)
-        _keep_an_owner(connection, account.role)
+        keep_an_owner(connection, account.role)
         sessions.end_sessions(connection, person)
         links.withdraw_links_of(connection, person)
-        audit.note(connection, by, "access ended", person)
+        audit.note(connection, by, "access_ended", person)
 
 
 def reopen_account(database: Database, by: str | None, person: str) -> None:
@@ -235,9 +235,9 @@ def reopen_account(database: Database, by: str | None, person: str) -> None:
         PeopleError: no_person.
     """
     with database.writing() as connection:
-        _account(connection, person)
+        known_account(connection, person)
         accounts.set_closed(connection, person, closed=False)
-        audit.note(connection, by, "access given back", person)
+        audit.note(connection, by, "access_given_back", person)
 
 
 def has_owner(database: Database) -> bool:
@@ -263,12 +263,14 @@ def _count_try(connection: Connection, login: str, address: str) -> None:
     failures.add_failure(connection, login, address)
 
 
-def _keep_an_owner(connection: Connection, before: Role) -> None:
+def keep_an_owner(connection: Connection, before: Role) -> None:
+    """Raise PeopleError where the last owner who can log in has just gone; `before` is the role."""
     if before == "owner" and not accounts.owners_with_password(connection):
         raise PeopleError("last_owner")
 
 
-def _account(connection: Connection, person: str) -> Account:
+def known_account(connection: Connection, person: str) -> Account:
+    """The account with an id. Raises PeopleError where there is none."""
     found = accounts.account_of(connection, person)
     if found is None:
         raise PeopleError("no_person")

@@ -54,6 +54,19 @@ class Database:
         with self._plain_errors(), self._writing.begin() as connection:
             yield connection
 
+    def empty_log(self) -> bool:
+        """Move SQLite's write-ahead log, which has what was there before, into the file.
+
+        Return whether nothing is left in it: others may be reading from it just now.
+        """
+        if self._file is None:
+            return True
+        with self._engine.connect() as connection:
+            raw = connection.connection.dbapi_connection
+            return (
+                raw is not None and not raw.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
+            )
+
     def close(self) -> None:
         """Close all connections."""
         self._engine.dispose()
@@ -160,7 +173,8 @@ def _engine(url: str) -> Engine:
 def _prepare_sqlite(connection: Any, _: object) -> None:
     # sqlite3 must not begin transactions by itself: `_begin_sqlite` does.
     connection.isolation_level = None
-    for pragma in (f"busy_timeout={_BUSY_S * 1000}", "journal_mode=WAL", "foreign_keys=ON"):
+    pragmas = (f"busy_timeout={_BUSY_S * 1000}", "journal_mode=WAL", "foreign_keys=ON")
+    for pragma in (*pragmas, "secure_delete=ON"):  # what is deleted can't be read from the file
         connection.execute(f"PRAGMA {pragma}")
 
 

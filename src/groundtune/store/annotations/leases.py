@@ -163,11 +163,30 @@ def hand_back(connection: Connection, person: str, keys: Iterable[str]) -> list[
     return freed
 
 
+def give_up(connection: Connection, person: str, keys: Iterable[str]) -> None:
+    """Free the places on items that a person holds or has finished, as if they never had them."""
+    given = sorted(set(keys))
+    lock_items(connection, given)
+    for start in range(0, len(given), _ENDED_AT_ONCE):
+        some = given[start : start + _ENDED_AT_ONCE]
+        mine = (ASSIGNMENTS.c.person == person) & ASSIGNMENTS.c.item.in_(some)
+        ended = delete(ASSIGNMENTS).where(mine).returning(ASSIGNMENTS.c.item, ASSIGNMENTS.c.state)
+        for item, state in connection.execute(ended).all():
+            _add_free(connection, str(item), 0 if state == "skipped" else 1)
+
+
 def held_by(connection: Connection, person: str) -> list[str]:
     """The items that a person holds, the first taken first; some leases may have run out."""
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
     query = select(ASSIGNMENTS.c.item).where(mine).order_by(ASSIGNMENTS.c.id)
     return [str(row[0]) for row in connection.execute(query)]
+
+
+def done_by_person(connection: Connection) -> dict[str, int]:
+    """How many items each person has finished; those of nobody are left out."""
+    done = select(ASSIGNMENTS.c.person, func.count()).where(ASSIGNMENTS.c.state == "done")
+    rows = connection.execute(done.group_by(ASSIGNMENTS.c.person))
+    return {str(person): int(number) for person, number in rows}
 
 
 def end_leases(connection: Connection, now: float | None = None) -> None:

@@ -12,4 +12,9 @@ export function t(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (place, key) => (key in values ? String(values[key]) : place));
 }
 
+/** Whether the catalogue has a name. */
+export function has(name) {
+  return name in strings;
+}
+
 export { language };
