@@ -32,7 +32,7 @@ GROUPS: dict[str, CommandGroup] = {
     ),
     "splitter": CommandGroup("Train your own model to split answers into claims.", LOOP),
     "reward": CommandGroup("Train reward models and score answers with them.", LOOP),
-    "project": CommandGroup("Back up and restore annotation projects.", DATA),
+    "project": CommandGroup("Measure, back up and restore annotation projects.", DATA),
     "people": CommandGroup("Manage who logs in to an annotation project.", DATA),
     "bench": CommandGroup("Run and score benchmarks.", EVALUATE),
     "world": CommandGroup(
@@ -148,6 +148,9 @@ COMMANDS: dict[str, Command] = {
         "groundtune.cli.card:card", "Write the card of a model or of pairs for the hub.", DATA
     ),
     "people add": Command("groundtune.cli.people:add", "Add a person, such as the first owner."),
+    "project quality": Command(
+        "groundtune.cli.project:quality", "Print agreement, known results, time and cost."
+    ),
     "project backup": Command(
         "groundtune.cli.project:backup", "Write an annotation project to one file."
     ),

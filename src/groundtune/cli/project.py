@@ -61,3 +61,41 @@ def restore(backup: Path, project: Path, /, *, json: bool = False) -> None:
         next_command=["groundtune", "annotate", str(project)],
         json=json,
     )
+
+
+def quality(project: str, /, *, json: bool = False) -> None:
+    """Print how far people agree, how they do on known results, and what an item takes.
+
+    Each figure has a 95% interval and the number of items that it comes from. The app's page
+    "Quality" shows the same, and follows the work.
+
+    For example:
+
+        groundtune project quality farm
+        groundtune project quality farm --json
+
+    Args:
+        project: Folder or PostgreSQL URL of the project.
+        json: Print the figures as one JSON object.
+    """
+    from groundtune.cli.annotate_extra import require_annotate_extra
+    from groundtune.cli.output import print_json
+    from groundtune.cli.quality_text import tables_of
+    from groundtune.cli.table import print_table
+
+    require_annotate_extra("groundtune project quality")
+    from groundtune.pipeline.annotate.project import existing_project
+    from groundtune.pipeline.annotate.quality.live import LiveQuality
+
+    opened = existing_project(project)
+    try:
+        found = LiveQuality(opened).now()
+    finally:
+        opened.close()
+    if json:
+        print_json(found.model_dump())
+        return
+    for number, table in enumerate(tables_of(found)):
+        if number:
+            print()
+        print_table(table)

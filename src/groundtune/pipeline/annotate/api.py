@@ -15,6 +15,7 @@ from groundtune.pipeline.annotate.backup import back_up
 from groundtune.pipeline.annotate.export import export_project
 from groundtune.pipeline.annotate.given import add_answers
 from groundtune.pipeline.annotate.project import open_project
+from groundtune.pipeline.annotate.quality.live import LiveQuality, Quality
 from groundtune.pipeline.annotate.rates import ModelRates, rates_of
 from groundtune.pipeline.annotate.results import (
     ProjectPairSettings,
@@ -96,6 +97,10 @@ class AnnotationProject:
     def suggestions(self) -> SuggestionCounts:
         """What people made of the machine's suggestions."""
         return finished_work(self._project).suggestions
+
+    def quality(self) -> Quality:
+        """How far people agree, and how each of them works, with 95% intervals."""
+        return LiveQuality(self._project).now()
 
     def pair(self, out: str | Path, **settings: Any) -> list[Pair]:
         """Make pairs of the finished work into a run's folder, and return all of them.

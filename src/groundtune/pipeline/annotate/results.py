@@ -67,24 +67,39 @@ class Finished(NamedTuple):
         return count_suggestions(self.shown)
 
 
-def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finished:
-    """Return everybody's finished work, in the order of the items' first events.
+class Work(NamedTuple):
+    """What people made of items, finished or not."""
 
-    `keys` are the items of which it is wanted, at most some hundreds; None for all.
-    """
+    items: Mapping[str, Item]
+    roles: Mapping[str, str]
+    states: Mapping[tuple[str, str], AnnotationState]
+    """By item and person, in the order of their first events."""
+
+
+def all_work(project: Project, keys: Sequence[str] | None = None) -> Work:
+    """Return everybody's work; `keys` are the items, at most some hundreds, None for all."""
     by_work: dict[tuple[str, str], list[Event]] = defaultdict(list)
     with project.database.reading() as connection:
         for stored in events.events_of(connection, items=keys):
             by_work[stored.event.item, stored.person].append(stored.event)
         found = items.items_of(connection, {item for item, _ in by_work})
         roles = items.roles_of(connection)
-    by_key = {item.key: item for item in found}
+    states = {work: replay(own) for work, own in by_work.items()}
+    return Work({item.key: item for item in found}, roles, states)
+
+
+def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finished:
+    """Return everybody's finished work, in the order of the items' first events.
+
+    `keys` are the items of which it is wanted, at most some hundreds; None for all.
+    """
+    by_key, roles, states = all_work(project, keys)
     corrections: list[Correction] = []
     comparisons: list[Comparison] = []
     evaluations: list[Correction] = []
     shown: list[tuple[Item, AnnotationState]] = []
-    for (key, person), own in by_work.items():
-        item, state = by_key[key], replay(own)
+    for (key, person), state in states.items():
+        item = by_key[key]
         by = Producer(kind="person", name=person, revision=key_of(state)[:12])
         if state.progress == "done" and item.suggestions and not project.settings.blind:
             shown.append((item, state))

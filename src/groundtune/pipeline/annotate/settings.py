@@ -54,6 +54,10 @@ class ProjectSettings(Settings):
     whose claims a labeler is least sure, mixed over images. Evaluations are always mixed."""
     lease_minutes: float = Field(default=30, gt=0)
     """How long an item stays with a person who doesn't touch it."""
+    hourly_rate: float = Field(default=0, ge=0)
+    """What an hour of an annotator costs, for the costs on the quality page."""
+    currency: str = Field(default="", max_length=8)
+    """What the rate is in, such as "EUR"."""
     seed: int = 0
     """Which answer of a comparison is A, in which order answers are asked, and which are for more
     people, are gold, or get a planted suggestion."""

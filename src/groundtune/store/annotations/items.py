@@ -173,6 +173,11 @@ def list_items(
     return lines, total
 
 
+def number_of_items(connection: Connection) -> int:
+    """How many items there are, those with known results too."""
+    return connection.execute(select(func.count()).select_from(ITEMS)).scalar_one()
+
+
 def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> Counts:
     """How far a person is."""
     items = select(func.count()).select_from(ITEMS).where(_is_seen(person))
