@@ -22,7 +22,7 @@ from groundtune.pipeline.annotate.people import PeopleError
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.rates import LiveFigures
 from groundtune.records import Record
-from groundtune.store.annotations import items
+from groundtune.store.annotations import items, leases
 from groundtune.store.annotations.records import Event, Task
 from groundtune.web import accounts, pages, views
 from groundtune.web.access import Access, Door, Reviewer, Someone
@@ -107,6 +107,9 @@ def _add_work(app: FastAPI, project: Project) -> None:
         found = project.work(who.id, key)
         if found is None:
             raise not_found("no_item", f"item {key}")
+        with project.database.reading() as connection:
+            if not who.reviews and not leases.is_open_to(connection, who.id, key):
+                raise WebError(403, "taken", f"item {key}")
         return {"work": views.work_view(project, found)}
 
     async def record(who: Someone, request: Request) -> dict[str, Any]:
@@ -137,7 +140,13 @@ def _add_lists(app: FastAPI, project: Project) -> None:
     ) -> dict[str, Any]:
         with project.database.reading() as connection:
             found, total = items.list_items(
-                connection, who.id, words=words, state=state or "", task=task or "", offset=offset
+                connection,
+                who.id,
+                words=words,
+                state=state or "",
+                task=task or "",
+                only_open=not who.reviews,
+                offset=offset,
             )
         return {"items": [line.model_dump() for line in found], "total": total}
 

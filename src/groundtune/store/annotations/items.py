@@ -134,16 +134,22 @@ def list_items(
     words: str = "",
     state: State | Literal[""] = "",
     task: Task | Literal[""] = "",
+    only_open: bool = False,
     offset: int = 0,
     limit: int = 50,
 ) -> tuple[list[ItemLine], int]:
-    """A page of items whose texts contain all the words, and how many there are in all."""
+    """A page of items whose texts contain all the words, and how many there are in all.
+
+    With `only_open`, those on which others have all places are left out.
+    """
     # Known results mixed in are unseen: those that the person didn't get aren't listed.
     query = select(ITEMS.c.place, func.count().over()).where(_is_seen(person))
     for word in words.lower().split():
         query = query.where(ITEMS.c.search.contains(word, autoescape=True))
     if task:
         query = query.where(ITEMS.c.task == task)
+    if only_open:
+        query = query.where((ITEMS.c.free > 0) | _own_state(person).is_not(None))
     if state:
         query = query.where(_state_of(person) == state)
     # In the order in which they are asked; the place of an answer would tell whose it is.

@@ -27,7 +27,7 @@ from sqlalchemy import (
 )
 
 from groundtune.store.annotations.records import Task
-from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS
+from groundtune.store.annotations.tables import ASSIGNMENTS, EVENTS, ITEMS
 from groundtune.store.keys import seed_of
 
 Ending = Literal["done", "skipped"]
@@ -180,6 +180,14 @@ def held_by(connection: Connection, person: str) -> list[str]:
     mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
     query = select(ASSIGNMENTS.c.item).where(mine).order_by(ASSIGNMENTS.c.id)
     return [str(row[0]) for row in connection.execute(query)]
+
+
+def is_open_to(connection: Connection, person: str, item: str) -> bool:
+    """Whether a person has or has had an item, or there is a free place on it."""
+    worked = exists().where(EVENTS.c.item == item, EVENTS.c.person == person)
+    had = exists().where(ASSIGNMENTS.c.item == item, ASSIGNMENTS.c.person == person)
+    found = select(ITEMS.c.key).where(ITEMS.c.key == item, (ITEMS.c.free > 0) | worked | had)
+    return connection.execute(found).first() is not None
 
 
 def done_by_person(connection: Connection) -> dict[str, int]:

@@ -18,8 +18,18 @@ export class Flow {
     const named = new URLSearchParams(location.search).get("item");
     await this.queue.send();
     await this.guard(async () => {
-      const { work } = named ? await call(`/api/items/${encodeURIComponent(named)}`) : await this.fetchNext();
+      const { work } = named ? await this.fetchNamed(named) : await this.fetchNext();
       await this.present(work);
+      if (this.taken) this.trouble(this.taken);
+    });
+  }
+
+  /** The item of a key; the next one where another person has it. */
+  fetchNamed(key) {
+    return call(`/api/items/${encodeURIComponent(key)}`).catch((trouble) => {
+      if (trouble.status !== 403) throw trouble;
+      this.taken = trouble;
+      return this.fetchNext();
     });
   }
 
