@@ -47,3 +47,77 @@ def test_pages_are_turned_by_keys_and_by_mouse_and_zoomed(tmp_path: Path):
             assert page.run("document.getElementById('scale').value") == before
             assert page.run("document.documentElement.scrollWidth") <= width
             assert page.complaints == []
+
+
+LARGE = (7744, 5184)
+BLOCK = 1024
+
+
+def colour_of(column: int, row: int) -> tuple[int, int, int]:
+    return 30 * column + 10, 40 * row + 10, 128
+
+
+def large_image() -> Image.Image:
+    """40 megapixels, each block of a tile's size in its own colour."""
+    image = Image.new("RGB", LARGE)
+    for column in range(8):
+        for row in range(6):
+            box = (column * BLOCK, row * BLOCK, (column + 1) * BLOCK, (row + 1) * BLOCK)
+            image.paste(colour_of(column, row), box)
+    return image
+
+
+TILES = """[...document.querySelectorAll('.tiles img')].map((tile) => {
+  const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+  canvas.drawImage(tile, 9, 9, 1, 1, 0, 0, 1, 1);
+  const {left, top, width} = tile.getBoundingClientRect();
+  return {
+    src: new URL(tile.src).pathname.split('/tiles/')[1],
+    loaded: tile.complete && tile.naturalWidth,
+    colour: [...canvas.getImageData(0, 0, 1, 1).data].slice(0, 3),
+    left, top, width,
+  };
+})"""
+
+
+def test_a_large_image_is_shown_at_once_and_sharp_where_someone_looks(tmp_path: Path):
+    large_image().save(tmp_path / "large.jpg", quality=90)
+    (tmp_path / "rows.csv").write_text("image,answer\nlarge.jpg,A pattern.\n", "utf-8")
+    project = open_project(tmp_path / "project")
+    project.join("ada", "Ada", "owner")
+    assert add_answers(project, tmp_path / "rows.csv", "correct", SilentProgress()) == 1
+    with app_of(project) as url, chromium() as page:
+        for width in (1280, 390):
+            open_screen(page, f"{url}/task/correct", width=width)
+            page.until(f"{SHOWN} === 1600")
+            # of the image's own pixels, not of the copy's
+            page.until("parseInt(document.getElementById('scale').value) < 15")
+            fit = page.run("document.getElementById('scale').value")
+            assert page.run("document.querySelectorAll('.tiles img').length") == 0
+            for _ in range(8):
+                press(page, "+")
+            page.until("document.querySelectorAll('.tiles img').length > 0")
+            page.until(f"{TILES}.every((tile) => tile.loaded)")
+            image = page.run(
+                "(({left, top, width}) => ({left, top, scale: width / 7744}))"
+                "(document.querySelector('.canvas img').getBoundingClientRect())"
+            )
+            assert image["scale"] > 0.5
+            finest = [tile for tile in page.run(TILES) if tile["src"].startswith("0/")]
+            for tile in finest:
+                column, row = map(int, tile["src"].split("/")[1:])
+                near = zip(tile["colour"], colour_of(column, row), strict=True)
+                assert all(abs(one - other) < 6 for one, other in near)
+                assert abs(tile["left"] - image["left"] - column * BLOCK * image["scale"]) < 1
+                assert abs(tile["top"] - image["top"] - row * BLOCK * image["scale"]) < 1
+            stage = page.run("document.getElementById('stage').getBoundingClientRect().toJSON()")
+            across = (
+                min(tile["left"] for tile in finest),
+                max(tile["left"] + tile["width"] for tile in finest),
+            )
+            assert across[0] <= stage["left"]
+            assert across[1] >= stage["right"]
+            press(page, "0")
+            assert page.run("document.getElementById('scale').value") == fit
+            assert page.run("document.querySelector('.tiles').hidden")
+            assert page.complaints == []

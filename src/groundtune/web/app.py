@@ -28,13 +28,12 @@ from groundtune.web import accounts, pages, views
 from groundtune.web.access import Access, Door, Reviewer, Someone
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import Guard
+from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles
 from groundtune.web.words import language_of, words_of
 
 log = logging.getLogger(__name__)
 
 _STATIC = str(files("groundtune.web").joinpath("static"))
-_SHA256 = r"^[0-9a-f]{64}$"
-_FOREVER = {"cache-control": "private, max-age=31536000, immutable"}
 
 _HANDLED = (
     WebError,
@@ -76,6 +75,7 @@ def build_app(project: Project, door: Door) -> Guard:
     _add_work(app, project)
     _add_lists(app, project)
     _add_images(app, project)
+    add_tiles(app, project)
     pages.add_pages(app, project)
     accounts.add_accounts(app, project, door)
     app.get("/strings.js", include_in_schema=False)(strings)
@@ -166,16 +166,14 @@ def _add_lists(app: FastAPI, project: Project) -> None:
 
 
 def _add_images(app: FastAPI, project: Project) -> None:
-    def image(
-        _: Someone, sha256: Annotated[str, Path(pattern=_SHA256)], width: int = 0
-    ) -> Response:
+    def image(_: Someone, sha256: Annotated[str, Path(pattern=SHA256)], width: int = 0) -> Response:
         if width and width not in scaled.WIDTHS:
             widths = ", ".join(map(str, scaled.WIDTHS))
             raise WebError(404, "no_width", f"width {width}", widths=widths)
         copies = project.scaled
         made = copies.of_width(sha256, width) if width else copies.whole(sha256)
         data, media_type = made
-        return Response(data, media_type=media_type, headers=_FOREVER)
+        return Response(data, media_type=media_type, headers=FOREVER)
 
     app.get("/images/{sha256}", summary="An image, whole or scaled")(image)
 

@@ -15,6 +15,7 @@ from groundtune.pipeline.annotate.gold import gold_from_run
 from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.scaled import ScaledImages
 from groundtune.pipeline.annotate.settings import ProjectSettings
+from groundtune.pipeline.annotate.tiles import Tiles
 from groundtune.pipeline.annotate.turns import turns_of
 from groundtune.pipeline.folder import DATABASE, RunFolder, is_project
 from groundtune.records import Prompt, Record
@@ -77,6 +78,7 @@ class Project:
         images = path / "images"
         self.images = SharedImages(images, database) if url else ImageStore(images)
         self.scaled = ScaledImages(self.images, path / "scaled")
+        self.tiles = Tiles(self.images, path / "scaled")
 
     @property
     def own_guidelines(self) -> str | None:

@@ -1,4 +1,4 @@
-"""Images at the size that a screen needs; the full file only when someone zooms in.
+"""Images at the size that a screen needs; tiles (`tiles.py`) only when someone zooms in.
 
 A scaled copy is made once and kept in the project's folder `scaled/`.
 """
@@ -18,7 +18,7 @@ WIDTHS = (480, 1600)
 """Widths of scaled copies, in pixels: for lists and phones, and for screens."""
 _SLOW_PIXELS = 8_000_000
 """A PNG of 40 megapixels takes 1.7 CPU seconds to scale, a JPEG 0.3."""
-_AT_ONCE = Semaphore(2)
+AT_ONCE = Semaphore(2)
 """A decoded image of 40 megapixels takes 120 MB."""
 _MAGIC = {
     b"\x89PNG": "image/png",
@@ -48,9 +48,11 @@ class ScaledImages:
         original = self._images.read(sha256)
         if _media_type(original) and _fits(original, width):
             return original, _media_type(original)
-        with _AT_ONCE:
-            image = _opened(original, width, f"image {sha256}")
-            data = _jpeg(image, width)
+        larger = self._path / f"{sha256}-{WIDTHS[-1]}.jpg"
+        with AT_ONCE:
+            source = larger.read_bytes() if larger.is_file() else original
+            image = opened(source, width, f"image {sha256}")
+            data = as_jpeg(image, width)
         write_atomic(path, data, durable=False)
         return data, "image/jpeg"
 
@@ -64,9 +66,9 @@ class ScaledImages:
         media_type = _media_type(original)
         if media_type:
             return original, media_type
-        with _AT_ONCE:
+        with AT_ONCE:
             image = decode(original, f"image {sha256}")
-            return _jpeg(image, image.width), "image/jpeg"
+            return as_jpeg(image), "image/jpeg"
 
     def prepare(self, sha256: str) -> None:
         """Make the copy for screens ahead of an image that takes long: large, and not a JPEG."""
@@ -87,10 +89,11 @@ def _fits(original: bytes, width: int) -> bool:
         return max(image.size) <= width
 
 
-def _opened(original: bytes, width: int, where: str) -> Image.Image:
-    """The image, upright; a JPEG of 40 megapixels at a fraction of its size, which is much faster.
+def opened(original: bytes, width: int, where: str) -> Image.Image:
+    """The image, upright, its longer side at least `width` pixels if it has as many.
 
-    The image was decoded whole when it was stored, and its bytes have their sha256.
+    A JPEG of 40 megapixels is decoded at a fraction of its size, which is much faster. The image
+    was decoded whole when it was stored, and its bytes have their sha256.
     """
     if _media_type(original) != "image/jpeg":
         return decode(original, where)
@@ -99,8 +102,9 @@ def _opened(original: bytes, width: int, where: str) -> Image.Image:
     return ImageOps.exif_transpose(image).convert("RGB")
 
 
-def _jpeg(image: Image.Image, width: int) -> bytes:
-    if image.width > width:
+def as_jpeg(image: Image.Image, width: int = 0) -> bytes:
+    """The image as a JPEG file, at most `width` pixels wide; 0 for its own width."""
+    if 0 < width < image.width:
         height = max(1, round(image.height * width / image.width))
         image = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
     stream = BytesIO()

@@ -62,7 +62,7 @@ export class Flow {
   async prefetch() {
     try {
       const { work } = await this.fetchNext();
-      for (const sha256 of work?.images ?? []) new Image().src = `/images/${sha256}?width=1600`;
+      for (const sha256 of (work?.images ?? []).slice(0, 2)) new Image().src = `/images/${sha256}?width=1600`;
       return work;
     } catch {
       return (await this.fetchNext()).work; // reported when it is needed

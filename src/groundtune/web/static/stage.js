@@ -1,6 +1,7 @@
 // The image: fits at first; wheel, pinch, buttons and keys zoom, dragging pans.
 
 import { h } from "./dom.js";
+import { Tiles } from "./tiles.js";
 import { t } from "./words.js";
 
 const SCALED = 1600;
@@ -10,6 +11,7 @@ export class Stage {
   constructor(stage, canvas, thumbs, scale) {
     Object.assign(this, { stage, canvas, thumbs, scale });
     this.image = null;
+    this.tiles = new Tiles();
     this.pointers = new Map();
     this.view = { x: 0, y: 0, s: 1 };
     this.fitted = true;
@@ -37,6 +39,8 @@ export class Stage {
     if (images.length) this.choose(0);
     else {
       this.image = null;
+      this.size = null;
+      this.tiles.clear();
       this.scale.value = "";
       const list = h("ol", {}, ...facts.map((fact) => h("li", {}, fact)));
       this.canvas.replaceChildren(h("div", { class: "facts-list" }, h("h2", {}, t("work.facts")), list));
@@ -46,6 +50,7 @@ export class Stage {
   choose(place) {
     this.place = place;
     this.load(this.images[place]);
+    if (place && this.images[place + 1]) new Image().src = `/images/${this.images[place + 1]}?width=${SCALED}`;
     [...this.thumbs.children].forEach((button, index) => {
       button.setAttribute("aria-pressed", String(index === place));
     });
@@ -61,16 +66,26 @@ export class Stage {
     const image = h("img", { alt: t("work.image_alt"), draggable: "false" });
     this.sha256 = sha256;
     this.image = image;
-    this.whole = false;
+    this.tiles.clear();
     image.addEventListener("load", () => {
       if (this.image !== image) return;
-      if (!this.size) this.size = { width: image.naturalWidth, height: image.naturalHeight };
+      this.size = { width: image.naturalWidth, height: image.naturalHeight };
       this.fit();
+      if (image.naturalWidth >= SCALED) this.enlarge(image);
     }, { once: true });
     image.addEventListener("error", () => this.fail(sha256), { once: true });
     this.size = null;
     image.src = `/images/${sha256}?width=${SCALED}`;
-    this.canvas.replaceChildren(image);
+    this.canvas.replaceChildren(image, this.tiles.layer);
+  }
+
+  /** Counts in pixels of the image itself, of which this is a smaller copy. */
+  async enlarge(image) {
+    const size = await this.tiles.open(this.sha256).catch(() => null); // then the copy is all there is
+    if (!size || this.image !== image) return;
+    this.view.s *= this.size.width / size.width;
+    this.size = size;
+    this.draw();
   }
 
   async fail(sha256) {
@@ -118,10 +133,7 @@ export class Stage {
     image.style.height = `${this.size.height}px`;
     image.style.transform = `translate(${x}px, ${y}px) scale(${s})`;
     this.scale.value = `${Math.round(s * 100)}%`;
-    if (!this.whole && s * devicePixelRatio > 1.2 && this.size.width >= SCALED) {
-      this.whole = true; // the full file has more to show
-      image.src = `/images/${this.sha256}`;
-    }
+    this.tiles.draw(this.view, { width: this.stage.clientWidth, height: this.stage.clientHeight }, image.naturalWidth);
   }
 
   wheel(event) {
