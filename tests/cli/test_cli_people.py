@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -129,3 +130,51 @@ def test_the_door_is_made_of_the_options(caplog: pytest.LogCaptureFixture):
     assert caplog.messages == []
     assert checked_door("", "0.0.0.0") == Door()
     assert "plain text" in caplog.messages[0]
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    """The JSON that a command prints."""
+    capsys.readouterr()
+    assert run([*words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_people_are_listed_given_passwords_and_removed(
+    farm: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    for name, role in (("Ada", "owner"), ("Bo", "reviewer")):
+        assert run(["people", "add", "farm", name, "--role", role]) == 0
+    listed = said(capsys, "people", "list", "farm")
+    ada, bo = listed
+    assert list(listed.values()) == [
+        "Ada, owner, logs in, 0 items finished",
+        "Bo, reviewer, logs in, 0 items finished",
+    ]
+    monkeypatch.setenv("GROUNDTUNE_PASSWORD", "another good password")
+    assert said(capsys, "people", "password", "farm", "bo") == {"person": bo, "sessions ended": 0}
+    had = said(capsys, "people", "remove", "farm", "Bo", "--dry-run")
+    assert (had["events"], had["audit_entries"]) == (0, 2)
+    assert run(["people", "remove", "farm", "Ada"]) == EXIT_INPUT
+    assert "no owner" in capsys.readouterr().err
+    gone = said(capsys, "people", "remove", "farm", bo)
+    assert (gone["deleted"]["names"], gone["kept"], gone["log_emptied"]) == (
+        1,
+        {"audit_entries": 2},
+        True,
+    )
+    assert "backups" in gone["not_reached"][0]
+    assert said(capsys, "people", "list", "farm") == {
+        ada: "Ada, owner, logs in, 0 items finished",
+        gone["id"]: f"{gone['pseudonym']}, annotator, no access, 0 items finished",
+    }
+    assert run(["people", "remove", "farm", "Bo"]) == EXIT_INPUT
+    assert "no such person" in capsys.readouterr().err
+    assert said(capsys, "people", "audit", "farm", "--out", "audit.jsonl")["entries"] == 4
+    lines = [json.loads(line) for line in Path("audit.jsonl").read_text("utf-8").splitlines()]
+    assert [(each["action"], each["subject"]) for each in lines] == [
+        ("account_added", ada),
+        ("account_added", gone["id"]),
+        ("password_changed", gone["id"]),
+        ("data_deleted", gone["id"]),
+    ]
+    assert run(["people", "audit", "farm", "--out", "audit.jsonl"]) == EXIT_INPUT

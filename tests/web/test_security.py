@@ -257,3 +257,19 @@ def test_too_long_a_text_is_refused_and_the_rest_is_taken(url: str):
     long["body"]["note"] = "x" * 20_001
     assert bo.post("/api/events", json={"events": [long]}).status_code == 422
     assert len(send(bo, event(key, marked("dog", "fox", TEXT)))["stored"]) == 1
+
+
+def test_what_a_team_is_told_of_a_fault_names_no_folder(url: str, project: Project):
+    ada = logged_in(url, "Ada")
+    work = ada.get("/api/next?task=correct").json()["work"]
+    (sha256,) = work["images"]
+    project.images.path(sha256).write_bytes(b"no image")
+    (project.path / "annotations.sqlite").rename(project.path / "away.sqlite")
+    for path in (f"/images/{sha256}", "/api/project", "/login"):
+        told = ada.get(path)
+        assert (told.status_code, str(project.path) in told.text) == (503, False)
+        assert "log says why" in told.json()["what"]
+    (project.path / "away.sqlite").rename(project.path / "annotations.sqlite")
+    told = ada.get(f"/images/{sha256}?width=480")
+    assert (told.status_code, str(project.path) in told.text) == (503, False)
+    assert ada.get(f"/images/{'0' * 64}").status_code == 404

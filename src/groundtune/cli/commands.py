@@ -148,6 +148,12 @@ COMMANDS: dict[str, Command] = {
         "groundtune.cli.card:card", "Write the card of a model or of pairs for the hub.", DATA
     ),
     "people add": Command("groundtune.cli.people:add", "Add a person, such as the first owner."),
+    "people list": Command("groundtune.cli.people:list_", "List people, and what they did."),
+    "people password": Command("groundtune.cli.people:password", "Set a person's password."),
+    "people remove": Command(
+        "groundtune.cli.people:remove", "Delete one person's data, or keep it under a pseudonym."
+    ),
+    "people audit": Command("groundtune.cli.people:audit", "Write who did what to whom."),
     "project quality": Command(
         "groundtune.cli.project:quality", "Print agreement, known results, time and cost."
     ),

@@ -1,6 +1,13 @@
 """`groundtune people`."""
 
-from typing import Literal
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.annotate.project import Project
+    from groundtune.store.annotations.accounts import Account
 
 
 def add(
@@ -43,3 +50,148 @@ def add(
         opened.close()
     following = ["groundtune", "annotate", where, "--login"]
     finish({"person": person, "name": name, "role": role}, next_command=following, json=json)
+
+
+def list_(project: str, /, *, json: bool = False) -> None:
+    """List the people of an annotation project: ids, names, roles, and what they have finished.
+
+    For example:
+
+        groundtune people list farm
+
+    Args:
+        project: Folder or PostgreSQL URL of the project.
+        json: Print one JSON object.
+    """
+    from groundtune.cli.annotate_extra import require_annotate_extra
+
+    require_annotate_extra("groundtune people list")
+    from groundtune.cli.finish import finish
+    from groundtune.pipeline.annotate.people import everybody
+
+    with _opened(project) as opened:
+        found = everybody(opened.database)
+    finish(
+        {each.id: f"{each.name}, {each.role}, {_access(each, done)}" for each, done in found},
+        json=json,
+    )
+
+
+def password(project: str, name: str, /, *, json: bool = False) -> None:
+    """Set a new password for a person of an annotation project, and end their sessions.
+
+    Asks for it, or takes it from the environment variable GROUNDTUNE_PASSWORD.
+
+    For example:
+
+        groundtune people password farm "Ada Lovelace"
+
+    Args:
+        project: Folder or PostgreSQL URL of the project.
+        name: The person's name or id.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.annotate_extra import require_annotate_extra
+    from groundtune.cli.finish import finish
+
+    require_annotate_extra("groundtune people password")
+    from groundtune.cli.people_errors import plain_errors
+    from groundtune.cli.typed_password import password_of
+    from groundtune.pipeline.annotate.people import set_password
+    from groundtune.pipeline.annotate.removal import find_person
+
+    with _opened(project) as opened, plain_errors(name):
+        person = find_person(opened.database, name)
+        ended = set_password(opened.database, person.id, password_of(person.name))
+    finish({"person": person.id, "sessions ended": ended}, json=json)
+
+
+def remove(
+    project: str,
+    name: str,
+    /,
+    *,
+    keep_work: bool = False,
+    dry_run: bool = False,
+    json: bool = False,
+) -> None:
+    """Delete one person's data from an annotation project, and list what went.
+
+    With --keep-work their name, password, sessions and failed logins go, and their work stays under
+    a pseudonym. Backups and files that were exported before are not reached.
+
+    For example:
+
+        groundtune people remove farm "Ada Lovelace" --dry-run
+        groundtune people remove farm "Ada Lovelace" --keep-work
+
+    Args:
+        project: Folder or PostgreSQL URL of the project.
+        name: The person's name or id.
+        keep_work: Keep what they did to items, under a pseudonym.
+        dry_run: Only list what the project has of them.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.annotate_extra import require_annotate_extra
+    from groundtune.cli.finish import finish
+
+    require_annotate_extra("groundtune people remove")
+    from groundtune.cli.people_errors import plain_errors
+    from groundtune.pipeline.annotate.removal import NOT_REACHED, find_person, preview
+    from groundtune.pipeline.annotate.removal import remove as remove_data
+
+    with _opened(project) as opened, plain_errors(name):
+        person = find_person(opened.database, name)
+        if dry_run:
+            finish(preview(opened.database, person.id).model_dump(), json=json)
+            return
+        gone = remove_data(opened.database, None, person.id, keep_work=keep_work)
+    found: dict[str, object] = {"pseudonym": gone.name, "id": gone.pseudonym}
+    if json:
+        found |= {"deleted": gone.deleted, "kept": gone.kept, "log_emptied": gone.log_emptied}
+        finish(found | {"not_reached": NOT_REACHED}, json=True)
+        return
+    found |= {f"deleted {kind.replace('_', ' ')}": number for kind, number in gone.deleted.items()}
+    found |= {f"kept {kind.replace('_', ' ')}": number for kind, number in gone.kept.items()}
+    if not gone.log_emptied:
+        found["traces"] = "in the database's log until the app stops"
+    finish(found | {"not reached": "; ".join(NOT_REACHED)})
+
+
+def audit(project: str, /, *, out: Path, json: bool = False) -> None:
+    """Write the audit trail of an annotation project as JSON lines: who did what to whom, and when.
+
+    For example:
+
+        groundtune people audit farm --out audit.jsonl
+
+    Args:
+        project: Folder or PostgreSQL URL of the project.
+        out: File to write; it must not exist.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.annotate_extra import require_annotate_extra
+    from groundtune.cli.finish import finish
+
+    require_annotate_extra("groundtune people audit")
+    from groundtune.pipeline.annotate.audit_file import write_audit
+
+    with _opened(project) as opened:
+        entries = write_audit(opened.database, out)
+    finish({"entries": entries}, wrote=out, json=json)
+
+
+def _access(account: "Account", done: int) -> str:
+    ways = "no access" if account.closed else "logs in" if account.has_password else "no password"
+    return f"{ways}, {done} items finished"
+
+
+@contextmanager
+def _opened(where: str) -> Generator["Project"]:
+    from groundtune.pipeline.annotate.project import existing_project
+
+    project = existing_project(where)
+    try:
+        yield project
+    finally:
+        project.close()

@@ -25,7 +25,7 @@ from groundtune.records import Record
 from groundtune.store.annotations import items, leases
 from groundtune.store.annotations.records import Event, Task
 from groundtune.web import accounts, pages, views
-from groundtune.web.access import Access, Door, Reviewer, Someone
+from groundtune.web.access import Access, Door, Reviewer, Someone, access_of
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import Guard
 from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles
@@ -112,12 +112,10 @@ def _add_work(app: FastAPI, project: Project) -> None:
                 raise WebError(403, "taken", f"item {key}")
         return {"work": views.work_view(project, found)}
 
-    async def record(who: Someone, request: Request) -> dict[str, Any]:
-        batch = Batch.model_validate_json(await request.body())
+    def record(who: Someone, batch: Batch) -> dict[str, Any]:
         if batch.person not in ("", who.id):
             raise WebError(409, "other_person", f"person {batch.person}", logged_in=who.name)
-        recorded = await run_in_threadpool(project.record, who.id, batch.events)
-        return recorded.model_dump()
+        return project.record(who.id, batch.events).model_dump()
 
     app.get("/api/next", summary="Lease the next item")(next_work)
     app.get("/api/items/{key}", summary="An item with the person's events")(work)
@@ -170,6 +168,8 @@ def _add_images(app: FastAPI, project: Project) -> None:
         if width and width not in scaled.WIDTHS:
             widths = ", ".join(map(str, scaled.WIDTHS))
             raise WebError(404, "no_width", f"width {width}", widths=widths)
+        if not project.images.path(sha256).is_file():
+            raise not_found("no_image", f"image {sha256}")
         copies = project.scaled
         made = copies.of_width(sha256, width) if width else copies.whole(sha256)
         data, media_type = made
@@ -197,7 +197,10 @@ def _web_error(request: Request, error: Exception) -> WebError:
     if isinstance(error, PeopleError):
         return from_people(error, request.url.path)
     if isinstance(error, UserError):
-        return Unavailable(error)
+        if not access_of(request).door.asks:
+            return Unavailable(error)
+        log.error("%s", error)  # it names folders and servers, which is nothing for strangers
+        return WebError(503, "unavailable", request.url.path)
     if isinstance(error, ValidationError | RequestValidationError):
         return from_validation(error)
     if isinstance(error, HTTPException):

@@ -9,7 +9,7 @@ from sqlalchemy.exc import IntegrityError
 
 from groundtune.pipeline.annotate.passwords import hash_of, is_weak, matches
 from groundtune.records import Record
-from groundtune.store.annotations import accounts, audit, failures, links, sessions
+from groundtune.store.annotations import accounts, audit, failures, leases, links, sessions
 from groundtune.store.annotations.accounts import Account
 from groundtune.store.annotations.database import Database
 from groundtune.store.annotations.items import Role
@@ -200,6 +200,23 @@ def change_password(
         audit.note(connection, person, "password_changed", person)
 
 
+def set_password(database: Database, person: str, password: str, *, by: str | None = None) -> int:
+    """Set a person's password without the old one, and return how many sessions that ended.
+
+    Raises:
+        PeopleError: no_person, weak_password, or name_taken by somebody with a password.
+    """
+    with database.reading() as connection:
+        name = known_account(connection, person).name
+    _checked(name, password)
+    hashed = hash_of(password)
+    with _names_differ(database) as connection:
+        accounts.set_password(connection, person, hashed)
+        ended = sessions.end_sessions(connection, person)
+        audit.note(connection, by, "password_changed", person)
+    return ended
+
+
 def change_role(database: Database, by: str | None, person: str, role: Role) -> None:
     """Change what a person may do, at once.
 
@@ -238,6 +255,13 @@ def reopen_account(database: Database, by: str | None, person: str) -> None:
         known_account(connection, person)
         accounts.set_closed(connection, person, closed=False)
         audit.note(connection, by, "access_given_back", person)
+
+
+def everybody(database: Database) -> list[tuple[Account, int]]:
+    """All people, each with how many items they have finished."""
+    with database.reading() as connection:
+        done = leases.done_by_person(connection)
+        return [(each, done.get(each.id, 0)) for each in accounts.accounts(connection)]
 
 
 def has_owner(database: Database) -> bool:

@@ -33,8 +33,10 @@ def note(
     connection.execute(insert(AUDIT), [row | {"details": json_of(details)}])
 
 
-def entries(connection: Connection, *, before: int = 0, limit: int = 100) -> list[AuditEntry]:
-    """The newest entries, or those before one."""
+def entries(
+    connection: Connection, *, before: int = 0, limit: int | None = 100
+) -> list[AuditEntry]:
+    """The newest entries, or those before one; all with `limit=None`."""
     query = select(AUDIT).order_by(AUDIT.c.id.desc()).limit(limit)
     if before:
         query = query.where(AUDIT.c.id < before)
