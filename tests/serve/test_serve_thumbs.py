@@ -35,7 +35,8 @@ def test_thumbs_are_stored_with_their_images_and_become_rated_pairs(tmp_path: Pa
         )
         metrics = HTTP.get(f"{base}/metrics").text
     assert 'thumbs_total{good="false"} 2' in metrics
-    assert (up["good"], down["id"]) == (True, turned["id"])
+    assert (up["good"], down["good"]) == (True, False)
+    assert len({each["id"] for each in (up, down, turned)}) == 3
     assert len((tmp_path / LOG).read_text().splitlines()) == 3  # nothing is overwritten
     assert [row.thumb.note for row in read_log(tmp_path)] == ["", ""]
     assert run(["pairs", "--thumbs", str(tmp_path), "--json"]) == 0

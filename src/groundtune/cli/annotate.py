@@ -15,7 +15,7 @@ def annotate(
     *settings: Settings,
     answers: tuple[Path, ...] = (),
     images: Path | None = None,
-    task: Literal["correct", "compare", "evaluate", "review"] = "correct",
+    task: Literal["correct", "compare", "evaluate", "review", "thumb"] = "correct",
     gold: tuple[Path, ...] = (),
     order: Literal["added", "random", "uncertain"] | None = None,
     name: str = "",
@@ -38,6 +38,7 @@ def annotate(
 
         groundtune annotate farm --answers runs/candidates
         groundtune annotate farm --answers runs/base --answers runs/tuned --task evaluate
+        groundtune annotate farm --answers runs/candidates --task thumb
         groundtune annotate farm blind=true people_per_item=2 --port 8090
         groundtune annotate farm --login --url https://annotate.example.org
 
@@ -50,7 +51,7 @@ def annotate(
             file: JSON lines, a table, an export of Label Studio or Potato, RLHF-V's Parquet. Can be
             given several times.
         images: Folder of the images that a file names (default: the folder of the file).
-        task: What to do with these answers.
+        task: What to do with these answers; thumb asks of each only whether it is good.
         gold: Folder with answers and their right corrections or comparisons: mixed unseen into
             everybody's work, to measure it. Can be given several times.
         order: In which order these answers are asked about: as added, random, or first those about

@@ -7,6 +7,7 @@ event itself stays stored. The corrected text always follows from the spans.
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
+from groundtune.feedback import thumbs
 from groundtune.feedback.corrections import correction_key
 from groundtune.feedback.spans import apply
 from groundtune.records import (
@@ -17,6 +18,7 @@ from groundtune.records import (
     Record,
     Side,
     Span,
+    Thumb,
     Verdict,
     check_apart,
 )
@@ -32,6 +34,7 @@ from groundtune.store.annotations.records import (
     PutSpan,
     Redo,
     SetNote,
+    SetThumb,
     SetVerdict,
     Skip,
     Submit,
@@ -59,6 +62,7 @@ class AnnotationState(Record):
     note: str = ""
     hallucinates_more: Side | None = None
     better: Side | None = None
+    good: bool | None = None
     decided: tuple[tuple[int, bool], ...] = ()
     """Indices of suggestions, and whether each was accepted."""
     progress: Progress = "open"
@@ -116,7 +120,7 @@ def correction_of(item: Item, state: AnnotationState, by: Producer) -> Correctio
 
     A span without a replacement is a mark: it leaves the text unchanged.
     """
-    if state.progress != "done" or len(item.answers) != 1:
+    if state.progress != "done" or len(item.answers) != 1 or item.task == "thumb":
         return None
     (answer,) = item.answers
     spans = spans_of(state, 0, by.name)
@@ -158,6 +162,13 @@ def comparison_of(item: Item, state: AnnotationState, by: Producer) -> Compariso
         second_spans=spans_of(state, 1, by.name),
         note=state.note,
     )
+
+
+def thumb_of(item: Item, state: AnnotationState, by: Producer) -> Thumb | None:
+    """Return the thumb about the item's answer; None if it isn't finished."""
+    if state.progress != "done" or item.task != "thumb" or state.good is None:
+        return None
+    return thumbs.thumb_of(item.answers[0], good=state.good, by=by, note=state.note)
 
 
 def spans_of(state: AnnotationState, answer: int, by: str) -> tuple[Span, ...]:
@@ -205,6 +216,8 @@ def _change(state: AnnotationState, body: Edit) -> dict[str, object]:
             return {"note": body.note}
         case Choose():
             return {body.question: body.side}
+        case SetThumb():
+            return {"good": body.good}
         case Decide():
             decided = [pair for pair in state.decided if pair[0] != body.place]
             if body.accepted is not None:
@@ -248,3 +261,5 @@ def _check_state(item: Item, state: AnnotationState) -> None:
         raise RefusedEvent("The verdict is that nothing is wrong, but spans are marked.")
     if state.progress == "done" and len(item.answers) == 2 and state.better is None:
         raise RefusedEvent("No answer is chosen.")
+    if state.progress == "done" and item.task == "thumb" and state.good is None:
+        raise RefusedEvent("The answer is neither good nor bad.")

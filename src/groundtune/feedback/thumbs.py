@@ -10,16 +10,24 @@ from collections.abc import Iterable, Mapping
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import NoPair
 from groundtune.feedback.pairs import PairsWithCounts, collect_pairs
-from groundtune.records import Key, Pair, Producer, Prompt, Source, Thumb
+from groundtune.records import Answer, Key, Pair, Producer, Prompt, Source, Thumb
 from groundtune.store.keys import key_of
 
 PLACEHOLDER = "-"
 """The side that does not count."""
 
 
-def thumb_key(answer: Key, by: Producer) -> Key:
-    """Return the key of a person's thumb about an answer; it stays when they change their mind."""
-    return key_of("thumb", answer, by.kind, by.name)
+def thumb_of(answer: Answer, *, good: bool, by: Producer, note: str = "") -> Thumb:
+    """Return a person's word on an answer; another word has another key."""
+    return Thumb(
+        key=key_of("thumb", answer.key, by, good, note),
+        prompt=answer.prompt,
+        answer=answer.key,
+        text=answer.text,
+        good=good,
+        by=by,
+        note=note,
+    )
 
 
 def is_thumb(pair: Pair) -> bool:

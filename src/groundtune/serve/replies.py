@@ -146,7 +146,7 @@ def _feedback(feedback: ChatFeedback | None) -> dict[str, Any]:
 
 
 def thumb_body(thumb: Thumb) -> dict[str, Any]:
-    """Return a stored thumb; the same person's thumb about the same answer has the same id."""
+    """Return a stored thumb."""
     return {"object": "thumb", "id": thumb.key, "good": thumb.good}
 
 

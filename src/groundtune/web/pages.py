@@ -36,6 +36,7 @@ SCREENS: dict[Task, Screen] = {
         command="groundtune export mhumaneval PROJECT --out marks.jsonl",
     ),
     "review": Screen("review", ("review",)),
+    "thumb": Screen("thumb", command="groundtune pairs --from PROJECT thumbs=true --out RUN"),
 }
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 

@@ -26,7 +26,7 @@ from groundtune.pipeline.annotate.suggestions import SuggestionCounts
 from groundtune.pipeline.folder import RunFolder
 from groundtune.protocols import Progress, SilentProgress
 from groundtune.recipe_loading import load as load_recipe
-from groundtune.records import Comparison, Correction, Pair
+from groundtune.records import Comparison, Correction, Pair, Thumb
 from groundtune.store.annotations.records import Task
 
 
@@ -90,6 +90,11 @@ class AnnotationProject:
         """Everybody's finished evaluations: marks without replacements."""
         return list(finished_work(self._project).evaluations)
 
+    @property
+    def thumbs(self) -> list[Thumb]:
+        """Everybody's finished thumbs."""
+        return list(finished_work(self._project).thumbs)
+
     def rates(self) -> list[ModelRates]:
         """How often each evaluated model is wrong, with 95% intervals."""
         return rates_of(finished_work(self._project))
@@ -105,7 +110,7 @@ class AnnotationProject:
     def pair(self, out: str | Path, **settings: Any) -> list[Pair]:
         """Make pairs of the finished work into a run's folder, and return all of them.
 
-        `settings` are those of `groundtune pairs --from`: people, cap, seed.
+        `settings` are those of `groundtune pairs --from`: people, cap, seed, thumbs.
 
         Raises:
             UserError: nothing is finished, or a setting is wrong.

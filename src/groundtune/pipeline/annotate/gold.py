@@ -19,8 +19,14 @@ def gold_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[I
     For the task "compare" it is the run's comparisons. The items look like all others.
 
     Raises:
-        UserError: the run has no answers, or no corrections or comparisons.
+        UserError: the run has no answers, or no corrections or comparisons; or the task has none.
     """
+    if task == "thumb":
+        raise UserError(
+            "Answers with a known thumb can't be mixed in.",
+            "--gold and --task thumb",
+            "Leave --gold out, or measure people by corrections or comparisons.",
+        )
     folder = RunFolder(source)
     found = items_from_run(source, task, settings)
     known = _compared(folder, found) if task == "compare" else _corrected(folder, found)

@@ -27,7 +27,7 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
     `groundtune check` drew some.
 
     A review's suggestions are the edits of the run's corrections; those of a task "correct" the
-    claims that a labeler rejected, or the marks of imported corrections. An evaluation has none.
+    claims that a labeler rejected, or the marks of imported corrections. Others have none.
     Among the suggestions of a project that isn't blind, some are planted (`suggestions.py`).
 
     Raises:
@@ -44,8 +44,9 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
         )
     if task == "compare":
         return _comparisons(found.answers, prompts, settings.seed)
-    if task == "evaluate":
-        return _singles(task, _drawn(source, found.answers), prompts, lambda _: ())
+    if task in ("evaluate", "thumb"):
+        drawn = _drawn(source, found.answers) if task == "evaluate" else found.answers
+        return _singles(task, drawn, prompts, lambda _: ())
     if task == "review":
         return _reviews(found, prompts, settings)
     return _corrections(found, prompts, settings)

@@ -8,15 +8,23 @@ from typing import Literal, NamedTuple
 from pydantic import Field
 
 from groundtune.errors import UserError
-from groundtune.feedback.annotating import AnnotationState, comparison_of, correction_of, replay
+from groundtune.feedback.annotating import (
+    AnnotationState,
+    comparison_of,
+    correction_of,
+    replay,
+    thumb_of,
+)
 from groundtune.feedback.comparisons import pair_from_comparison
 from groundtune.feedback.corrections import NoPair, pair_from_correction
 from groundtune.feedback.pairs import PairCounts, collect_pairs
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts, count_suggestions
+from groundtune.pipeline.feedback.pairs import PairSettings
+from groundtune.pipeline.feedback.thumbs import write_thumb_pairs
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
-from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record
+from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record, Thumb
 from groundtune.store.annotations import events, items
 from groundtune.store.annotations.records import Event, Item
 from groundtune.store.json_writing import write_object
@@ -38,6 +46,8 @@ class ProjectPairSettings(Record):
     """Most pairs per prompt; 0 keeps all."""
     seed: int = 0
     """Which pairs stay under the cap."""
+    thumbs: bool = False
+    """Make pairs of the project's thumbs instead, for method.type=kto method.thumbs=true."""
 
 
 class ProjectPairCounts(PairCounts):
@@ -57,6 +67,7 @@ class Finished(NamedTuple):
     comparisons: tuple[Comparison, ...]
     evaluations: tuple[Correction, ...]
     """Marks without replacements, of answers whose models weren't known."""
+    thumbs: tuple[Thumb, ...]
     roles: Mapping[str, str]
     shown: tuple[tuple[Item, AnnotationState], ...]
     """Items whose suggestions people saw, and what they said of them."""
@@ -97,6 +108,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
     corrections: list[Correction] = []
     comparisons: list[Comparison] = []
     evaluations: list[Correction] = []
+    thumbs: list[Thumb] = []
     shown: list[tuple[Item, AnnotationState]] = []
     for (key, person), state in states.items():
         item = by_key[key]
@@ -106,11 +118,13 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
         single = evaluations if item.task == "evaluate" else corrections
         single += filter(None, [correction_of(item, state, by)])
         comparisons += filter(None, [comparison_of(item, state, by)])
+        thumbs += filter(None, [thumb_of(item, state, by)])
     return Finished(
         items=by_key,
         corrections=tuple(corrections),
         comparisons=tuple(comparisons),
         evaluations=tuple(evaluations),
+        thumbs=tuple(thumbs),
         roles=roles,
         shown=tuple(shown),
     )
@@ -144,11 +158,15 @@ def project_pairs(
         UserError: nothing in the project is finished.
     """
     work = finished_work(project)
+    if settings.thumbs:
+        return _thumb_pairs(work, project, out, settings, command)
     if not work.corrections and not work.comparisons:
+        first = f"Correct or compare answers first: groundtune annotate {project.where}."
+        thumbs = "Give thumbs=true to make pairs of the project's thumbs."
         raise UserError(
-            "Nothing in the project is finished.",
+            "No correction or comparison in the project is finished.",
             project.where,
-            f"Correct or compare answers first: groundtune annotate {project.where}.",
+            thumbs if work.thumbs else first,
         )
     corrections, unsettled = settled(work, settings.people)
     total = len(corrections) + len(work.comparisons)
@@ -181,6 +199,33 @@ def project_pairs(
     return ProjectPairCounts(
         **paired.counts.model_dump(), unsettled=unsettled, suggestions=work.suggestions
     )
+
+
+def _thumb_pairs(
+    work: Finished,
+    project: Project,
+    out: Path,
+    settings: ProjectPairSettings,
+    command: Sequence[str],
+) -> ProjectPairCounts:
+    if not work.thumbs:
+        raise UserError(
+            "The project has no thumbs.",
+            f"thumbs=true, {project.where}",
+            f"Give some: groundtune annotate {project.where} --answers RUN --task thumb.",
+        )
+    prompts = _prompts(work)
+    project.bring_images(prompts[key] for key in {each.prompt for each in work.thumbs})
+    counts = write_thumb_pairs(
+        work.thumbs,
+        prompts,
+        {each.key: each for item in work.items.values() for each in item.answers},
+        RunFolder(project.path),
+        RunFolder(out),
+        PairSettings(cap=settings.cap, seed=settings.seed),
+        command=command,
+    )
+    return ProjectPairCounts(**counts.model_dump())
 
 
 def _majority(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:

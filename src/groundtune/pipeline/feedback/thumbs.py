@@ -13,7 +13,7 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.feedback.pairs import PairCounts
-from groundtune.feedback.thumbs import pairs_from_thumbs, thumb_key
+from groundtune.feedback.thumbs import pairs_from_thumbs, thumb_of
 from groundtune.pipeline.feedback.no_pairs import no_pairs
 from groundtune.pipeline.feedback.pairs import PairSettings
 from groundtune.pipeline.folder import RunFolder, hash_of
@@ -79,15 +79,7 @@ class ThumbLog:
             producer=producer,
         )
         by = Producer(kind="person", name=person or "anonymous")
-        thumb = Thumb(
-            key=thumb_key(answer.key, by),
-            prompt=prompt.key,
-            answer=answer.key,
-            text=text,
-            good=good,
-            by=by,
-            note=note,
-        )
+        thumb = thumb_of(answer, good=good, by=by, note=note)
         row = LoggedThumb(prompt=prompt, answer=answer, thumb=thumb, at=round(time.time(), 3))
         for image in images:
             self.images.add(image)
@@ -110,7 +102,7 @@ def read_log(folder: Path) -> list[LoggedThumb]:
             "Give a folder that groundtune serve --thumbs wrote.",
         )
     rows = [LoggedThumb.model_validate(row) for row in read_lines(folder / LOG, _FIX)]
-    return list({row.thumb.key: row for row in rows}.values())
+    return list({(row.answer.key, row.thumb.by.name): row for row in rows}.values())
 
 
 @one_writer()

@@ -22,9 +22,9 @@ from groundtune.records import (
     Verdict,
 )
 
-Task = Literal["correct", "compare", "evaluate", "review"]
+Task = Literal["correct", "compare", "evaluate", "review", "thumb"]
 """What is asked of an annotator: correct an answer, choose between two, mark what is wrong in one
-without knowing whose it is, or check a machine's correction."""
+without knowing whose it is, check a machine's correction, or say whether an answer is good."""
 
 Id = Annotated[str, Field(min_length=8, max_length=64, pattern=r"^[A-Za-z0-9_-]+$")]
 """An id that a client made."""
@@ -122,6 +122,13 @@ class Choose(Record):
     side: Side | None
 
 
+class SetThumb(Record):
+    """Say whether the answer is good; None takes it back."""
+
+    type: Literal["thumb"] = "thumb"
+    good: bool | None
+
+
 class Decide(Record):
     """Accept or reject a suggestion, by its place in the item's suggestions."""
 
@@ -159,7 +166,17 @@ class Redo(Record):
     event: Id
 
 
-Edit = PutSpan | DropSpan | PutMissing | DropMissing | SetVerdict | SetNote | Choose | Decide
+Edit = (
+    PutSpan
+    | DropSpan
+    | PutMissing
+    | DropMissing
+    | SetVerdict
+    | SetNote
+    | Choose
+    | SetThumb
+    | Decide
+)
 """Bodies that `Undo` can take back."""
 Body = Annotated[Edit | Submit | Skip | Undo | Redo, Field(discriminator="type")]
 

@@ -56,6 +56,10 @@ export const EVALUATE_KEYS = [
   ["c", t("keys.unsure"), { c: "unsure" }],
   ...SHARED,
 ];
+export const THUMB_KEYS = [
+  ["y  n", t("keys.thumb"), { y: "good", n: "bad" }],
+  ...SHARED,
+];
 
 const MOVES = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Home: "home", End: "end",

@@ -1,7 +1,7 @@
 // What follows from a person's events on an item: the same replay as feedback/annotating.py.
 
 const EDITS = new Set([
-  "span", "unspan", "missing", "unmissing", "verdict", "note", "choice", "suggestion",
+  "span", "unspan", "missing", "unmissing", "verdict", "note", "choice", "thumb", "suggestion",
 ]);
 
 /** The state after the events, in their order. */
@@ -9,7 +9,7 @@ export function replay(events) {
   const off = undone(events);
   const state = {
     spans: new Map(), missing: new Map(), verdict: null, note: "",
-    hallucinates_more: null, better: null, decided: new Map(), progress: "open",
+    hallucinates_more: null, better: null, good: null, decided: new Map(), progress: "open",
   };
   for (const event of events) {
     if (!off.has(event.id)) apply(state, event.body);
@@ -32,6 +32,7 @@ function apply(state, body) {
   if (body.type === "verdict") state.verdict = body.verdict;
   if (body.type === "note") state.note = body.note;
   if (body.type === "choice") state[body.question] = body.side;
+  if (body.type === "thumb") state.good = body.good;
   if (body.type === "suggestion") {
     if (body.accepted === null) state.decided.delete(body.place);
     else state.decided.set(body.place, body.accepted);
