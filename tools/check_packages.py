@@ -19,6 +19,7 @@ SDIST_TOO = (
     "Makefile",
     "SECURITY.md",
     "constraints.txt",
+    "container/start.sh",
     "docs/index.md",
     "hatch_build.py",
     "tests/test_house.py",

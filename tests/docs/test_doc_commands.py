@@ -44,6 +44,8 @@ def test_the_commands_of_the_first_pages_work(
 ) -> None:
     make_folder(tmp_path, tiny_llava)
     monkeypatch.chdir(tmp_path)
+    for name, value in PAGES[page].get("environment", {}).items():
+        monkeypatch.setenv(name, value)
     follow(page)
 
 
@@ -54,6 +56,8 @@ def test_the_commands_of_a_page_work(
 ) -> None:
     make_folder(tmp_path, tiny_llava)
     monkeypatch.chdir(tmp_path)
+    for name, value in PAGES[page].get("environment", {}).items():
+        monkeypatch.setenv(name, value)
     follow(page)
 
 
