@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from groundtune.errors import UserError
+from groundtune.pipeline.annotate.scaled import ScaledImages
 from groundtune.pipeline.annotate.tiles import Tiles
 from groundtune.store.images import ImageStore
 
@@ -79,6 +80,23 @@ def test_an_image_whose_copy_has_all_its_pixels_has_none(tiles: Tiles, images: I
     stream = BytesIO()
     Image.new("RGB", (1600, 5000)).save(stream, "PNG")
     assert tiles.levels(images.add(stream.getvalue())).levels == 0
+
+
+@pytest.mark.parametrize(("layout", "is_cut"), [("PNG", True), ("JPEG", False)])
+def test_large_images_that_take_long_are_cut_when_they_are_added(
+    tiles: Tiles, images: ImageStore, tmp_path: Path, layout: str, is_cut: bool
+):
+    image, stream = smooth((3301, 2500)), BytesIO()
+    image.save(stream, layout)
+    sha256 = images.add(stream.getvalue())
+    tiles.prepare(sha256, ScaledImages(images, tmp_path / "scaled"))
+    cut = [tiles.find(sha256, level, 0, 0) is not None for level in (0, 1, 2)]
+    assert cut == [is_cut, is_cut, False]
+    copy = tmp_path / "scaled" / f"{sha256}-1600.jpg"
+    assert copy.is_file() == is_cut
+    if is_cut:
+        with Image.open(copy) as made:
+            assert difference(made, image.resize(made.size)) < 1
 
 
 def test_a_missing_image_is_said(tiles: Tiles):

@@ -154,7 +154,7 @@ class Project:
                 "Run the command that made the answers again.",
             )
         shutil.copyfile(source.path(sha256), path)
-        self.scaled.prepare(sha256)
+        self.tiles.prepare(sha256, self.scaled)
         if isinstance(self.images, SharedImages):
             self.images.share(sha256)
 

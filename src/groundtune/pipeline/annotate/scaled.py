@@ -3,14 +3,12 @@
 A scaled copy is made once and kept in the project's folder `scaled/`.
 """
 
-from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from threading import Semaphore
 
 from PIL import Image, ImageOps
 
-from groundtune.errors import UserError
 from groundtune.store.files import write_atomic
 from groundtune.store.images import FORMATS, ImageStore, decode, is_image
 
@@ -42,13 +40,13 @@ class ScaledImages:
         Raises:
             UserError: the image is missing, damaged, or not one that can be read.
         """
-        path = self._path / f"{sha256}-{width}.jpg"
+        path = self._copy(sha256, width)
         if path.is_file():
             return path.read_bytes(), "image/jpeg"
         original = self._images.read(sha256)
         if _media_type(original) and _fits(original, width):
             return original, _media_type(original)
-        larger = self._path / f"{sha256}-{WIDTHS[-1]}.jpg"
+        larger = self._copy(sha256, WIDTHS[-1])
         with AT_ONCE:
             source = larger.read_bytes() if larger.is_file() else original
             image = opened(source, width, f"image {sha256}")
@@ -70,17 +68,23 @@ class ScaledImages:
             image = decode(original, f"image {sha256}")
             return as_jpeg(image), "image/jpeg"
 
-    def prepare(self, sha256: str) -> None:
-        """Make the copy for screens ahead of an image that takes long: large, and not a JPEG."""
+    def takes_long(self, sha256: str) -> bool:
+        """Whether an image is large and not a JPEG, so that it is better scaled ahead."""
         path = self._images.path(sha256)
         if not is_image(path):
-            return  # the page says so
+            return False  # the page says so
         data = path.read_bytes()
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             pixels = image.width * image.height
-        if pixels > _SLOW_PIXELS and _media_type(data) != "image/jpeg":
-            with suppress(UserError):  # the page says that it is damaged
-                self.of_width(sha256, WIDTHS[-1])
+        return pixels > _SLOW_PIXELS and _media_type(data) != "image/jpeg"
+
+    def add_copy(self, sha256: str, image: Image.Image) -> None:
+        """Keep the copy for screens of an image that is open."""
+        width = WIDTHS[-1]
+        write_atomic(self._copy(sha256, width), as_jpeg(image, width), durable=False)
+
+    def _copy(self, sha256: str, width: int) -> Path:
+        return self._path / f"{sha256}-{width}.jpg"
 
 
 def _fits(original: bytes, width: int) -> bool:

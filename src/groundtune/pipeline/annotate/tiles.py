@@ -10,7 +10,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from groundtune.pipeline.annotate.scaled import AT_ONCE, WIDTHS, as_jpeg, opened
+from groundtune.errors import UserError
+from groundtune.pipeline.annotate.scaled import AT_ONCE, WIDTHS, ScaledImages, as_jpeg, opened
 from groundtune.records import Record
 from groundtune.store.files import write_atomic
 from groundtune.store.images import FORMATS, ImageStore
@@ -73,14 +74,35 @@ class Tiles:
         size = self.levels(sha256).size(level)
         original = self._images.read(sha256)
         with AT_ONCE:
-            image = opened(original, max(size), f"image {sha256}")
-            if image.size != size:
-                image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
-            for left in range(0, size[0], SIDE):
-                for top in range(0, size[1], SIDE):
-                    box = (left, top, min(left + SIDE, size[0]), min(top + SIDE, size[1]))
-                    path = self._file(sha256, level, left // SIDE, top // SIDE)
-                    write_atomic(path, as_jpeg(image.crop(box)), durable=False)
+            self._save(sha256, level, opened(original, max(size), f"image {sha256}"), size)
+
+    def prepare(self, sha256: str, scaled: ScaledImages) -> None:
+        """Scale and cut an image ahead if that takes long; the page says it if one is damaged.
+
+        Raises:
+            DiskError: the disk is full.
+        """
+        if not scaled.takes_long(sha256):
+            return
+        try:
+            found = self.levels(sha256)
+            image = self._images.open(sha256)
+        except UserError:
+            return
+        with AT_ONCE:
+            scaled.add_copy(sha256, image)
+            for level in range(found.levels):
+                self._save(sha256, level, image, found.size(level))
+
+    def _save(self, sha256: str, level: int, image: Image.Image, size: tuple[int, int]) -> None:
+        """Cut an image at a level's size."""
+        if image.size != size:
+            image = image.resize(size, Image.Resampling.LANCZOS, reducing_gap=3.0)
+        for left in range(0, size[0], SIDE):
+            for top in range(0, size[1], SIDE):
+                box = (left, top, min(left + SIDE, size[0]), min(top + SIDE, size[1]))
+                path = self._file(sha256, level, left // SIDE, top // SIDE)
+                write_atomic(path, as_jpeg(image.crop(box)), durable=False)
 
     def _file(self, sha256: str, level: int, column: int, row: int) -> Path:
         return self._path / f"{sha256}-tiles" / f"{level}-{column}-{row}.jpg"
