@@ -146,8 +146,8 @@ test-pythons: package
 			--python-version $$each dist/*.whl && echo "Python $$each: every wheel is there" || exit 1; \
 	done
 
-# Commands of all pages, in fresh folders, and the notebook.
-test-docs: $(VENV)/.installed
+# Commands of all pages and the scripts of the tutorials, in fresh folders, and the notebook in a kernel.
+test-docs: $(VENV)/.installed-docs
 	$(BIN)/python -m pytest -m "docs or not docs" $(PYTEST_ARGS) tests/docs
 
 # Figures and readings of official scorers that ours equal, by benchmark. With the data of

@@ -26,6 +26,8 @@ APART: dict[str, str] = {
     "wandb": "MIT",
     "tensorboard": "Apache-2.0",
     "mlflow": "Apache-2.0",
+    "ipykernel": "BSD-3-Clause",
+    "nbclient": "BSD-3-Clause",
     "zensical": "MIT",
 }
 """Packages that the other extras name, with licences from their own metadata."""

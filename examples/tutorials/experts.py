@@ -50,7 +50,7 @@ def simulated_expert(run: Path, table: Path, corrected: Path) -> None:
 
 def main() -> None:
     """Make the table, and from the filled one a model and a comparison."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Corrections from your experts' spreadsheet.")
     parser.add_argument("--model", default="world:base", help="folder or name on the hub")
     parser.add_argument("--images", type=Path, help="folder; without it, scenes are drawn")
     parser.add_argument("--ask", default="Describe the image.")

@@ -65,7 +65,7 @@ def ask(url: str, model: str, image: bytes, question: str) -> dict[str, Any]:
 
 def main() -> None:
     """Start, ask, print, stop."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Serve a model and its checks.")
     parser.add_argument("--model", default="world:base", help="folder, hub name or openai:NAME@URL")
     parser.add_argument("--labeler", default="world:labeler", help="says yes or no to claims")
     parser.add_argument("--image", type=Path, help="a file; without it, a scene is drawn")

@@ -33,7 +33,7 @@ def groundtune(*words: object) -> None:
 
 def main() -> None:
     """Check, train and compare."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="Fewer hallucinations without annotators.")
     parser.add_argument("--model", default="world:base", help="folder or name on the hub")
     parser.add_argument("--images", type=Path, help="folder; without it, scenes are drawn")
     parser.add_argument("--labeler", default="world:labeler", help='a better model, or "self"')

@@ -42,7 +42,7 @@ def count_people(scenes: Path, data: Path) -> None:
 
 def main() -> None:
     """Train with DPO and with your loss on the same pairs, and measure both."""
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser = argparse.ArgumentParser(description="A custom loss and a custom benchmark.")
     parser.add_argument("--method", default="hinge", help="the type of your method")
     parser.add_argument("--out", type=Path, default=Path("runs/researcher"))
     parser.add_argument("--scenes", type=int, default=600, help="to learn from")
