@@ -183,4 +183,4 @@ bench-train-gpu: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/train_on_gpu.py $(BENCH_ARGS)
 
 docs: $(VENV)/.installed-docs
-	$(BIN)/zensical build --clean
+	$(BIN)/zensical build --clean --strict
