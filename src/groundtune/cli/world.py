@@ -1,7 +1,7 @@
 """`groundtune world show` and `groundtune world train`."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 MOST_SCENES = 120
 """The largest sheet that a person can look at."""
@@ -69,7 +69,7 @@ def show(
 
 
 def train(
-    name: Literal["base", "clean", "labeler", "yes-biased"],
+    name: Literal["base", "clean", "labeler", "yes-biased", "detector"],
     /,
     *,
     seed: int = 0,
@@ -82,16 +82,17 @@ def train(
 ) -> None:
     """Train a world model from scratch.
 
-    Needs no network and no GPU, and takes an hour or more. The models that come with Groundtune
-    were trained by this command. A command that was stopped resumes when you run it again.
+    Needs no network and no GPU, and takes an hour or more, the detector some minutes. The models
+    that come with Groundtune were trained by this command. A command that was stopped resumes when
+    you run it again.
 
     For example:
 
         groundtune world train base --seed 1 --threads 2
 
     Args:
-        name: base (hallucinates), clean (the same without bad habits), labeler (reads facts, too)
-            or yes-biased (the base, says yes to every question).
+        name: base (hallucinates), clean (the same without bad habits), labeler (reads facts, too),
+            yes-biased (the base, says yes to every question) or detector (finds objects).
         seed: Random seed of weights, scenes and texts, 0 or more.
         difficulty: clear, or hard: small objects, partly hidden, in noise.
         out: Folder for the model (default: runs/world/NAME-SEED or runs/world/NAME-hard-SEED).
@@ -107,6 +108,7 @@ def train(
 
     _check_training(seed, threads, minutes)
     from groundtune.pipeline.world.training.build import build
+    from groundtune.pipeline.world.training.detector import DetectorPlan, build_detector
     from groundtune.pipeline.world.training.plans import plan
 
     start = time.monotonic()
@@ -114,15 +116,12 @@ def train(
     kind = f"{name}-hard" if difficulty == "hard" else name
     model = out or Path(f"runs/world/{kind}-{seed}")
     with open_progress(silent=json) as progress:
-        planned = plan(name, seed, difficulty)
-        done = build(
-            planned,
-            model,
-            states,
-            progress,
-            threads=threads,
-            stop=lambda: time.monotonic() > end,
-        )
+        how: dict[str, Any] = {"threads": threads, "stop": lambda: time.monotonic() > end}
+        if name == "detector":
+            planned = DetectorPlan(seed=seed, difficulty=difficulty)
+            done = build_detector(planned, model, states, progress, **how)
+        else:
+            done = build(plan(name, seed, difficulty), model, states, progress, **how)
     told = {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start)}
     again = ["groundtune", "world", "train", name, "--seed", str(seed), "--difficulty", difficulty]
     again += ["--out", str(model), "--states", str(states), "--threads", str(threads)]

@@ -16,13 +16,18 @@ from groundtune.protocols import Generator, Reply, Statement
 from groundtune.records import Answer, Message, Producer, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of, seed_of
 
-PARSER = "3"
+PARSER = "4"
 """Version of how replies are parsed."""
 SAMPLING = Sampling(max_new_tokens=4096, temperature=0)
 """Greedy, unlike the published 0.2, so that a division can be reproduced; long enough for any
 answer."""
 
-_HEADING = re.compile(r"^[#*\s]*(facts|opinions)[*\s]*:?[*\s]*$", re.IGNORECASE)
+QUESTION_MARKS = "?\uff1f\u061f"
+"""Those of Latin, Chinese and Arabic script."""
+
+_HEADING = re.compile(r"^[#*\s]*(facts|opinions)[*\s]*[:\uff1a]?[*\s]*$", re.IGNORECASE)
+_BAR = re.compile(r"[|\uff5c]")
+"""Between the fields of a line; the second is its full-width form."""
 _ENTRY = re.compile(r"^\s*(?:[-*\u2022]|\d+[.)])\s+(?P<entry>.+?)\s*$")
 
 
@@ -181,14 +186,14 @@ def _entry(line: str, heading: str, *, asks: bool) -> Entry | None:
     match = _ENTRY.match(line)
     if match is None:
         return Entry(line.strip(), heading=heading, readable=False)
-    fields = [field.strip() for field in match["entry"].split("|")]
+    fields = [field.strip() for field in _BAR.split(match["entry"])]
     if fields[0].lower().rstrip(".") in ("none", "(none)") and len(fields) == 1:
         return None
     if heading == "opinions":
         return Entry(fields[0], copied=fields[0], heading=heading)
     text, question = fields[0], fields[-1] if asks else ""
     readable = bool(text) and len(fields) in ((2, 3) if asks else (1, 2))
-    readable = readable and (not asks or question.endswith("?"))
+    readable = readable and (not asks or question.endswith(tuple(QUESTION_MARKS)))
     copied = fields[1] if len(fields) == (3 if asks else 2) else ""
     if not readable:
         return Entry(line.strip(), heading=heading, readable=False)

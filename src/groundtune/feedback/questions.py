@@ -8,14 +8,14 @@ follow. Here each question carries its fact's number, and a fact without a quest
 import re
 from collections.abc import Sequence
 
-from groundtune.feedback.divide import PARSER, SAMPLING, text_prompt
+from groundtune.feedback.divide import PARSER, QUESTION_MARKS, SAMPLING, text_prompt
 from groundtune.feedback.instructions import Instruction
 from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Divider, Generator, Reply, Statement
 from groundtune.records import Answer, Producer, Prompt, Sampling
 from groundtune.store.keys import key_of, seed_of
 
-_LINE = re.compile(r"^\s*(\d+)[.):]\s*(.+\?)\s*$")
+_LINE = re.compile(rf"^\s*(\d+)[.):\u3001\uff0e]\s*(.+[{QUESTION_MARKS}])\s*$")
 
 
 class Verbatim:

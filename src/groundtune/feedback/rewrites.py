@@ -19,8 +19,8 @@ from groundtune.store.keys import key_of, seed_of
 PARSER = "1"
 """Changes with how replies are read."""
 GREEDY = Sampling(max_new_tokens=2048, temperature=0)
-_TEXT = re.compile(r"^[#*\s]*text[*\s]*:?[*\s]*$", re.IGNORECASE | re.MULTILINE)
-_NAMES = ("correct-1", "see-1", "extend-1", "reword-1")
+_TEXT = re.compile(r"^[#*\s]*text[*\s]*[:\uff1a]?[*\s]*$", re.IGNORECASE | re.MULTILINE)
+_NAMES = ("correct-1", "see-1", "extend-1", "reword-2")
 
 
 class InstructedEditor:
@@ -71,7 +71,7 @@ class InstructedEditor:
     def reword(self, drafts: Sequence[Draft], index: int) -> list[str]:
         """The reworded texts; "" for a reply that can't be read."""
         seeds = self._seeds(drafts, f"reword {index}")
-        return self._ask("reword-1", drafts, self._sampling, seeds, images=False)
+        return self._ask("reword-2", drafts, self._sampling, seeds, images=False)
 
     def _seeds(self, drafts: Sequence[Draft], step: str) -> list[int]:
         return [seed_of(self._seed, step, draft.prompt.key) for draft in drafts]

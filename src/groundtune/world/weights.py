@@ -6,12 +6,14 @@ from pathlib import Path
 from groundtune.errors import UserError
 
 NAMES: tuple[str, ...] = ("base", "labeler")
+DETECTOR = "detector"
+"""An object detector: it finds objects, and answers no question."""
 
 
 def path(name: str) -> Path:
     """The folder of a shipped model. Raises UserError for an unknown name."""
     folder = Path(str(resources.files("groundtune.world").joinpath("weights", name)))
-    if name not in NAMES or not (folder / "config.json").exists():
+    if name not in (*NAMES, DETECTOR) or not (folder / "config.json").exists():
         raise UserError(
             f"The world has no model {name!r}.",
             f"world:{name}",

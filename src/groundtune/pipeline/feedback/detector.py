@@ -13,7 +13,6 @@ from groundtune.errors import UserError
 from groundtune.feedback.object_words import question_of, verdict_of
 from groundtune.protocols import NO_ANSWER, Images, YesNoReply
 from groundtune.records import Producer, Prompt
-from groundtune.vlm.local_path import refuse_missing_folder
 
 SURE = 0.7
 """Score from which on an object is there."""
@@ -82,19 +81,21 @@ class Detector:
 
 
 def open_detector(name: str, images: Images, device: str) -> Detector:
-    """Load a detector: a folder, or a name on the Hugging Face hub.
+    """Load a detector: a folder, a name on the Hugging Face hub, or world:detector.
 
     Raises:
         UserError: it can't be loaded, or is none.
     """
-    refuse_missing_folder(name)
+    from groundtune.pipeline.models import resolve
+
+    folder = resolve(name)
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
 
     from groundtune.vlm.device import choose_device
 
     try:
-        processor = cast("Any", AutoImageProcessor).from_pretrained(name)
-        model = cast("Any", AutoModelForObjectDetection).from_pretrained(name)
+        processor = cast("Any", AutoImageProcessor).from_pretrained(folder)
+        model = cast("Any", AutoModelForObjectDetection).from_pretrained(folder)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(
             f"The object detector can't be loaded: {str(error).splitlines()[0]}",
@@ -102,7 +103,7 @@ def open_detector(name: str, images: Images, device: str) -> Detector:
             "Give a folder or a hub name of a model for object detection, such as DETR or YOLOS.",
         ) from error
     model = model.eval().to(choose_device(device))
-    return Detector(model, processor, images, name, _revision(name, model))
+    return Detector(model, processor, images, name, _revision(folder, model))
 
 
 def _revision(name: str, model: Any) -> str:
