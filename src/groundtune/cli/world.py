@@ -164,11 +164,11 @@ def _check_sheet(count: int, start: int, columns: int, out: Path) -> None:
 
 
 def _after_training(name: str, model: Path) -> list[str]:
-    """Run the loop on a new base, measure a new labeler's verdicts, or the bias of an answer."""
+    """Run the loop on a new base, or measure what another model reads or knows."""
     if name == "yes-biased":
-        return ["groundtune", "bench", "run", str(model), "world-questions"]
+        return ["groundtune", "world", "probe", str(model), "--out", f"{model}-probe"]
     if name == "labeler":
-        return ["groundtune", "world", "claims", f"labelers=[{model}]"]
+        return ["groundtune", "world", "facts", str(model), "--out", f"{model}-facts"]
     return ["groundtune", "demo", f"model={model}", "--out", f"{model}-demo"]
 
 
