@@ -4,6 +4,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -19,6 +20,12 @@ def make_folder(folder: Path, tiny_llava: Path) -> None:
         (folder / name).mkdir()
         for at, scene in enumerate(scenes("development", 2)):
             render(scene).save(folder / name / f"{at}.png")
+    asked = [
+        json.dumps({"question": question, "image": f"{at}.png"}) + "\n"
+        for question in ("Describe the image.", "What do you see?")
+        for at in range(2)
+    ]
+    (folder / "asked.jsonl").write_text("".join(asked))
     corrections_set(folder / "set")
     shutil.copy(folder / "set" / "train.parquet", folder / "RLHF-V-Dataset.parquet")
     _corrections(folder)
@@ -49,8 +56,8 @@ def _rlaif_v(folder: Path) -> None:
     """A pair as RLAIF-V's pipeline writes it."""
     (folder / "rlaif_v_examples").mkdir()
     Image.new("RGB", (24, 16), "blue").save(folder / "rlaif_v_examples" / "a.jpg")
-    infos = {"facts": [], "changed_facts": []}
-    row = {
+    infos: dict[str, list[str]] = {"facts": [], "changed_facts": []}
+    row: dict[str, Any] = {
         "image_id": "a",
         "image_path": "a.jpg",
         "ds_question_id": "a",

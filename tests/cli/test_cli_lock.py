@@ -59,6 +59,7 @@ LINES = {
     "world probe": "world:base",
     "study": "",
     "methods-study": "",
+    "reward study": "",
 }
 """Each command with an option --out; an input is only read when the lock is there."""
 FILES = {

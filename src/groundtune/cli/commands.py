@@ -94,6 +94,10 @@ COMMANDS: dict[str, Command] = {
     "reward train": Command(
         "groundtune.cli.reward:train", "Train a reward model on comparisons or corrections."
     ),
+    "reward study": Command(
+        "groundtune.cli.reward_study:study",
+        "Compare reward models with and without facts on the same comparisons.",
+    ),
     "reward filter": Command(
         "groundtune.cli.reward:filter_", "Keep the pairs on which a reward model agrees."
     ),

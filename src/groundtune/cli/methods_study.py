@@ -2,8 +2,12 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from groundtune.cli.recipe_argument import Settings
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.methods_study.settings import StudyOutcome
 
 RECIPE = "world-methods-study"
 """The recipe without one on the command line."""
@@ -41,10 +45,8 @@ def methods_study(
         workers: Parallel processes; 0 uses one per core.
         json: Print the result as one JSON object.
     """
-    from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.cli.table import print_table
     from groundtune.pipeline.methods_study.run import methods_study as run_methods_study
     from groundtune.pipeline.methods_study.settings import MethodsStudySettings
     from groundtune.pipeline.recipes.registry import find
@@ -63,6 +65,14 @@ def methods_study(
             notebook=notebook if final else None,
             command=sys.argv,
         )
+    finish_study(result, json=json)
+
+
+def finish_study(result: "StudyOutcome", *, json: bool) -> None:
+    """Print a study's table and where its results are."""
+    from groundtune.cli.finish import finish
+    from groundtune.cli.table import print_table
+
     shown: dict[str, object] = {"verdict": result.verdict, "results": result.results}
     shown |= {"tables": result.markdown}
     if json:

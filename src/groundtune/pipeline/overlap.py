@@ -1,9 +1,9 @@
 """Images that are both in training data and in an evaluation: counted, named, and refused.
 
 A model that is evaluated on the images that it learnt from looks better than it is. `train` holds
-its pairs against the evaluations that it knows, `align` and `rounds` what is learnt from against
-what they report on, `bench run`, `demo` and `study` their items against the pairs that the model
-was trained on, as far as the `run.json` next to the model leads to them.
+its pairs against the evaluations that it knows, `rl` its prompts, `align` and `rounds` what is
+learnt from against what they report on, `bench run`, `demo` and `study` their items against what
+the model was trained on, as far as the `run.json` next to the model leads to them.
 """
 
 import logging
@@ -96,7 +96,7 @@ def evaluations_of(folder: Path, named: Sequence[Path]) -> list[UsedImages]:
 
 
 def training_images(models: Sequence[str]) -> list[UsedImages]:
-    """Return the images of the pairs that models and adapters in folders were trained on.
+    """Return the images of what models and adapters in folders were trained on: pairs, prompts.
 
     A folder of pairs that is not there any more is named in a warning.
     """
@@ -111,7 +111,8 @@ def training_images(models: Sequence[str]) -> list[UsedImages]:
         left += base
         for folder in pairs:
             run = RunFolder(folder)
-            used = {row.prompt for row in run.pairs.read() or run.answers.read()}
+            rows = run.pairs.read() or run.answers.read()
+            used = {row.prompt for row in rows} or _asked(run)
             if not used:
                 log.warning(
                     "%s: was trained on %s, which holds no pairs any more: whether evaluation "
@@ -135,11 +136,19 @@ def _trained_on(model: Path) -> tuple[list[Path], list[str]]:
             before = [each for each in rounds if _number(each) <= _number(folder)]
             return before, _base(_recipe(folder.parent))
         recipe = _recipe(folder)
+        if recipe.get("command") == "rl":
+            return [folder], _base(recipe)
         if "pairs" in recipe and "model" in recipe:
             mix = [Path(str(each["folder"])) for each in recipe.get("mix", ())]
             more = [*mix, *([Path(str(recipe["anchor"]))] if recipe.get("anchor") else [])]
             return [Path(str(recipe["pairs"])), *more], _base(recipe)
     return [], []
+
+
+def _asked(run: RunFolder) -> set[str]:
+    """Return the prompts that reinforcement learning asked, whose answers are in its rollouts."""
+    is_rl = _recipe(run.path).get("command") == "rl"
+    return {prompt.key for prompt in run.prompts.read()} if is_rl else set()
 
 
 def _base(recipe: dict[str, Any]) -> list[str]:

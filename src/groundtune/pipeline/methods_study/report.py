@@ -136,7 +136,7 @@ def _result(
     names = [Run(arm, number, seed).name for number in range(len(tried)) for seed in settings.seeds]
     return ArmResult(
         name=arm,
-        recipe=own.recipe,
+        recipe=own.recipe or settings.arms[own.like].recipe,
         note=own.note,
         setting={} if choice.number is None else tried[choice.number],
         settings_tried=0 if own.like else len(tried),

@@ -98,12 +98,11 @@ def run_study(
         choices = _search(study, scores)
         runs = chosen_runs(settings, choices)
         models = study.train(runs)
-        scores |= study.score({run.name: models[run] for run in models}, "development")
+        scores |= study.score(models, "development")
         tested: Scores = {}
         if final:
             _refuse_another_opening(study, runs)
-            named = {run.name: models[run] for run in models}
-            tested = study.score({**others, **named}, "test")
+            tested = study.score(others, "test") | study.score(models, "test")
         from groundtune.pipeline.methods_study.report import report_study
 
         result = report_study(study, choices, runs, scores, tested, list(others))
@@ -142,8 +141,7 @@ def searched(settings: ArmsSettings) -> list[Run]:
 def _search(study: Study, scores: Scores) -> dict[str, Choice]:
     """Try all settings of all arms; return each arm's choice."""
     runs = searched(study.settings)
-    models = study.train(runs)
-    scores |= study.score({run.name: models[run] for run in models}, "development")
+    scores |= study.score(study.train(runs), "development")
     return {
         arm: choose(
             [run for run in runs if run.arm == (study.settings.arms[arm].like or arm)],

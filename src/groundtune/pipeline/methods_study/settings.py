@@ -21,8 +21,10 @@ class Answers(Record):
     """Answers of the study's model, and feedback about them."""
 
     type: Literal["answers"] = "answers"
-    prompts: str
+    prompts: str = ""
     """A file of prompts, a folder, or a source's: world:600 by the run's seed."""
+    of: str = ""
+    """Other data whose answers get feedback, instead of new answers."""
     images: str = ""
     n: int = Field(default=1, ge=1)
     """Answers per prompt."""
@@ -32,6 +34,12 @@ class Answers(Record):
     error_rate: float = Field(default=0.0, ge=0, le=1)
     """Share of the person's verdicts that are wrong."""
     feedback: ClaimSettings = ClaimSettings()
+
+    @model_validator(mode="after")
+    def _has_answers(self) -> Self:
+        if not (self.of or self.prompts or self.images):
+            raise ValueError("answers need prompts, or `of` with the name of other data")
+        return self
 
 
 class Trained(Record):
@@ -48,14 +56,17 @@ Data = Annotated[Answers | Trained, Field(discriminator="type")]
 class Arm(Record):
     """A way of training: a recipe with overrides, and the settings that are tried."""
 
-    recipe: str
-    """Name of a recipe, or a YAML file."""
+    recipe: str = ""
+    """Name of a recipe, or a YAML file; an arm that is `like` another has that one's."""
     set: Values = Field(default_factory=dict)
     """Overrides of the recipe, the same for all settings that are tried."""
     search: tuple[Values, ...] = ()
     """The settings that are tried, each as further overrides; () tries those of the study."""
     like: str = ""
     """Another arm whose chosen setting this one uses, without a search of its own."""
+    measured: Values = Field(default_factory=dict)
+    """Measure the models of the arm `like` once more, in another way, without a training: {facts:
+    other-scene} has a reward model read other facts."""
     note: str = ""
     """One line for tables."""
 
@@ -100,6 +111,10 @@ class ArmsSettings(InferenceSettings):
         for name, arm in self.arms.items():
             if arm.like and (arm.like not in self.arms or self.arms[arm.like].like or arm.search):
                 raise ValueError(f"arms.{name}.like must name an arm with a search, and have none")
+            if not (arm.recipe or arm.like):
+                raise ValueError(f"arms.{name} needs a recipe")
+            if arm.measured and (arm.set or not arm.like):
+                raise ValueError(f"arms.{name}.measured needs `like`, and no `set`")
         unknown = {each for pair in self.compare for each in pair} - self.arms.keys()
         if unknown:
             raise ValueError(f"compare names no arm: {', '.join(sorted(unknown))}")

@@ -1,6 +1,6 @@
 """A study under way: trains and measures what is not there yet, and notes what fails."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,11 @@ Scores = dict[str, list[Score]]
 """By the model's name."""
 
 
+def _nothing(split: str) -> Sequence[Job]:
+    del split
+    return ()
+
+
 @dataclass(slots=True)
 class Study:
     """A study under way."""
@@ -29,6 +34,12 @@ class Study:
     evaluation: Evaluation
     progress: Progress
     workers: int
+    measures: Mapping[str, Measure] = field(default_factory=dict[str, Measure])
+    """Of arms that are measured in another way, by the arm's name."""
+    rules: tuple[str, ...] = ()
+    """Names of what is measured without a model."""
+    before: Callable[[str], Sequence[Job]] = _nothing
+    """Returns jobs that must be done before any model is measured on a split."""
     failed: dict[str, str] = field(default_factory=dict[str, str])
     """Why runs failed, by their names."""
     steps: dict[str, Done] = field(default_factory=dict[str, Done])
@@ -38,42 +49,51 @@ class Study:
         jobs: dict[str, Job] = {}
         for seed in dict.fromkeys(run.seed for run in runs):
             data = data_jobs(self.settings, seed)
-            own = [train_job(self.settings, run, data) for run in runs if run.seed == seed]
+            trained = dict.fromkeys(self._trained(run) for run in runs if run.seed == seed)
+            own = [train_job(self.settings, run, data) for run in trained]
             needed = {name for job in own for name in job.needs}
             jobs |= {job.name: job for job in data.values() if _is_needed(job, data, needed)}
             jobs |= {job.name: job for job in own}
         self._do(list(jobs.values()), "train")
         models: dict[Run, str] = {}
         for run in runs:
-            job = jobs[f"train-{run.name}"]
+            job = jobs[f"train-{self._trained(run).name}"]
             if job.name in self.steps:
                 file = self.out / getattr(job.settings, "out", "") / "outcome.json"
                 models[run] = read_sealed(file, Outcome).model
+            else:
+                self.failed[run.name] = self.failed[self._trained(run).name]
         return models
 
-    def score(self, models: Mapping[str, str], split: str) -> Scores:
-        """Measure models by name, where they aren't; return the scores of each that has some."""
-        evaluation = Evaluation.model_validate({**self.evaluation.model_dump(), "split": split})
-        ending = "-test" if split == "test" else ""
-        jobs = {
-            name: self.measure.job(
-                ToMeasure(
-                    self.settings.part(LabelledModel, model=model, label=f"{name}{ending}"),
-                    inputs=(fingerprint(model_or_folder(self.out, model)),),
-                ),
-                evaluation,
-            )
-            for name, model in models.items()
-        }
+    def _trained(self, run: Run) -> Run:
+        """Return the run whose model this one measures: its own, or that of the arm it is like."""
+        arm = self.settings.arms[run.arm]
+        return run._replace(arm=arm.like) if arm.measured else run
+
+    def score(self, models: Mapping[Run, str] | Mapping[str, str], split: str) -> Scores:
+        """Measure models where they aren't; return the scores of each that has some, by name."""
+        self._do(self.before(split), f"prepare the {split} split")
+        jobs = {_name(key): self._measured(key, model, split) for key, model in models.items()}
         self._do(list(jobs.values()), f"measure on the {split} split")
         return {
             name: [
                 score.model_copy(update={"model": name})
-                for score in read_scores(self.out / "evaluation" / f"{name}{ending}")
+                for score in read_scores(self.out / "evaluation" / f"{name}{_ending(split)}")
             ]
             for name, job in jobs.items()
             if job.name in self.steps
         }
+
+    def _measured(self, key: Run | str, model: str, split: str) -> Job:
+        evaluation = Evaluation.model_validate({**self.evaluation.model_dump(), "split": split})
+        label = f"{_name(key)}{_ending(split)}"
+        is_rule = model in self.rules
+        target = ToMeasure(
+            self.settings.part(LabelledModel, model=model, label=label),
+            inputs=() if is_rule else (fingerprint(model_or_folder(self.out, model)),),
+        )
+        measure = self.measures.get(key.arm, self.measure) if isinstance(key, Run) else self.measure
+        return measure.job(target, evaluation)
 
     def _do(self, jobs: Sequence[Job], title: str) -> None:
         lost: dict[str, str] = {}
@@ -82,6 +102,14 @@ class Study:
         )
         for name, why in lost.items():
             self.failed[name.removeprefix("train-").removeprefix("evaluate-")] = why
+
+
+def _name(key: Run | str) -> str:
+    return key.name if isinstance(key, Run) else key
+
+
+def _ending(split: str) -> str:
+    return "-test" if split == "test" else ""
 
 
 def _is_needed(job: Job, data: Mapping[str, Job], needed: set[str]) -> bool:

@@ -39,6 +39,8 @@ class AnswersStep(Settings):
     model: ModelSettings
     answers: Answers
     seed: int
+    source: str
+    """Folder of the answers under the study's; "" samples them."""
     out: str
 
 
@@ -61,7 +63,7 @@ def data_jobs(settings: ArmsSettings, seed: int) -> dict[str, Job]:
     jobs: dict[str, Job] = {}
     for name, data in settings.data.items():
         jobs[name] = (
-            _answers_job(settings, name, data, seed)
+            _answers_job(settings, name, data, seed, jobs)
             if isinstance(data, Answers)
             else _train_job(settings, f"data-{name}-s{seed}", data.recipe, data.set, seed, jobs)
         )
@@ -77,11 +79,21 @@ def train_job(settings: ArmsSettings, run: Run, data: dict[str, Job]) -> Job:
     """
     arm = settings.arms[run.arm]
     values = {**arm.set, **settings.tried(run.arm)[run.number]}
-    return _train_job(settings, f"train-{run.name}", arm.recipe, values, run.seed, data)
+    recipe = arm.recipe or settings.arms[arm.like].recipe
+    return _train_job(settings, f"train-{run.name}", recipe, values, run.seed, data)
 
 
-def _answers_job(settings: ArmsSettings, name: str, data: Answers, seed: int) -> Job:
-    step = AnswersStep(model=settings.part(ModelSettings), answers=data, seed=seed, out="")
+def _answers_job(
+    settings: ArmsSettings, name: str, data: Answers, seed: int, made: dict[str, Job]
+) -> Job:
+    source = _refuse_unnamed({data.of}, name, made) if data.of else []
+    step = AnswersStep(
+        model=settings.part(ModelSettings),
+        answers=data,
+        seed=seed,
+        source=_out(source[0]) if source else "",
+        out="",
+    )
     mark = fingerprint(settings.model)
     out = f"data/{name}-s{seed}-{key_of(step.decisive(), mark)[:8]}"
     return Job(
@@ -89,10 +101,24 @@ def _answers_job(settings: ArmsSettings, name: str, data: Answers, seed: int) ->
         title=f"make {name}",
         work=make_answers,
         settings=step.model_copy(update={"out": out}),
+        needs=tuple(job.name for job in source),
         inputs=(mark,),
         cost=5,
         tasks={"draw": 0.1, "sample": 0.7, "label": 0.2, "compare": 0.2},
     )
+
+
+def _refuse_unnamed(named: set[str], where: str, data: dict[str, Job]) -> list[Job]:
+    """Return the jobs of data by their names, in the order of these.
+
+    Raises:
+        UserError: there are no such data.
+    """
+    if lost := named - data.keys():
+        raise UserError(
+            f"There are no data named {min(lost)}.", where, f"Data are {', '.join(data) or 'none'}."
+        )
+    return [data[name] for name in sorted(named)]
 
 
 def _train_job(
@@ -112,10 +138,7 @@ def _train_job(
             f"Use a recipe of {', '.join(TRAINS)}.",
         )
     named = _named(values)
-    if lost := named - data.keys():
-        raise UserError(
-            f"There are no data named {min(lost)}.", name, f"Data are {', '.join(data) or 'none'}."
-        )
+    needed = _refuse_unnamed(named, name, data)
     step = TrainStep(
         command=command,
         recipe=recipe,
@@ -134,7 +157,7 @@ def _train_job(
         title=name.replace("-", " "),
         work=train_arm,
         settings=step,
-        needs=tuple(data[each].name for each in sorted(named)),
+        needs=tuple(job.name for job in needed),
         inputs=marks,
         cost=10,
         tasks={"train": 1.0, "reinforcement": 1.0, "align": 1.0},
@@ -234,39 +257,43 @@ def make_answers(folder: Path, settings: AnswersStep, progress: Progress) -> Non
         UserError: a model can't be loaded, or nobody can give such feedback about these prompts.
     """
     data, out = settings.answers, folder / settings.out
-    asked = settings.model.part(
-        SampleSettings,
-        prompts=data.prompts,
-        images=data.images,
-        n=data.n,
-        sampling=data.sampling,
-        seed=settings.seed,
-    )
-    run_sample(asked, out, progress)
+    source = folder / settings.source if settings.source else out
+    if source == out:
+        asked = settings.model.part(
+            SampleSettings,
+            prompts=data.prompts,
+            images=data.images,
+            n=data.n,
+            sampling=data.sampling,
+            seed=settings.seed,
+        )
+        run_sample(asked, out, progress)
     if data.by == "comparisons":
         person = CompareSettings(error_rate=data.error_rate, seed=settings.seed)
-        compare_answers(out, out, person, progress)
+        compare_answers(source, out, person, progress)
     elif data.by == "corrections":
-        _correct(out, data, settings.seed, progress)
+        _correct(source, out, data, settings.seed, progress)
     else:
-        _check(out, data, settings, progress)
+        _check(source, out, data, settings, progress)
 
 
-def _correct(out: Path, data: Answers, seed: int, progress: Progress) -> None:
+def _correct(source: Path, out: Path, data: Answers, seed: int, progress: Progress) -> None:
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
 
     label = LabelSettings(error_rate=data.error_rate, seed=seed)
-    person, by = open_annotator(label, RunFolder(out))
-    label_answers(out, out, person, by, progress, settings=label)
+    person, by = open_annotator(label, RunFolder(source))
+    label_answers(source, out, person, by, progress, settings=label)
     make_pairs(out, out, PairSettings(), progress)
 
 
-def _check(out: Path, data: Answers, settings: AnswersStep, progress: Progress) -> None:
+def _check(
+    source: Path, out: Path, data: Answers, settings: AnswersStep, progress: Progress
+) -> None:
     from groundtune.feedback.claim_pairs import ClaimPairRules
     from groundtune.pipeline.feedback.claim_settings import open_labelling
     from groundtune.pipeline.feedback.claims import label_claims
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
 
-    with open_labelling(data.feedback, RunFolder(out)) as labelling:
-        label_claims(out, out, labelling, progress, settings=data.feedback)
+    with open_labelling(data.feedback, RunFolder(source)) as labelling:
+        label_claims(source, out, labelling, progress, settings=data.feedback)
     make_claim_pairs(out, out, ClaimPairRules(seed=settings.seed), progress)

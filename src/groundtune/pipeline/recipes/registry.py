@@ -50,6 +50,7 @@ RECIPE_COMMANDS: dict[str, RecipeCommand] = {
     "study": RecipeCommand(
         _HERE + "world.study.settings:StudySettings", _HERE + "world.study.run:rewrite_study"
     ),
+    "reward study": RecipeCommand(_HERE + "methods_study.reward_settings:RewardStudySettings"),
     "methods-study": RecipeCommand(_HERE + "methods_study.settings:MethodsStudySettings"),
 }
 

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING
 from groundtune.errors import UserError
 from groundtune.feedback.claims import by_answer
 from groundtune.feedback.find_task import find_prompts as find_tasks
+from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
+from groundtune.pipeline.prompt_sources import named_in, requested
 from groundtune.pipeline.rl.claims import Reference, reference_of
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
@@ -27,6 +29,20 @@ if TYPE_CHECKING:
 
 LARGEST_SHARE = 0.25
 """Of the prompts of a file, the largest share that is held out."""
+
+
+def with_claims_of_source(settings: RLSettings) -> RLSettings:
+    """Return the settings with how claims about a source's prompts are checked, where not set.
+
+    The source is the prompts' (world:96), or the labeler's (world:labeler), which understands no
+    other questions.
+    """
+    source = named_in(settings.prompts) or named_in(settings.feedback.labeler)
+    if source is None:
+        return settings
+    given = settings.feedback.model_dump(exclude_unset=True)
+    feedback = ClaimSettings.model_validate({**source.claim_settings, **given})
+    return settings.model_copy(update={"feedback": feedback})
 
 
 def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None:
@@ -71,6 +87,25 @@ def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None
         folder.images.add(asked.images.path(sha256))
     held_out.add(kept)
     folder.take_prompts(asked, learning)
+
+
+def refuse_evaluation_images(settings: RLSettings, out: Path) -> None:
+    """Refuse images to learn from that are held out or of an evaluation, or that look like one.
+
+    Raises:
+        UserError: there are such images, and `allow_evaluation_images` is false.
+    """
+    folder = RunFolder(out)
+    training = images_of(folder.prompts.read(), folder.images)
+    held_out = images_of(held_out_prompts(out).read(), folder.images)
+    for evaluation in (held_out, *evaluations_of(out, settings.evaluations)):
+        refuse_common(
+            training,
+            evaluation,
+            where=settings.prompts or settings.images,
+            setting="allow_evaluation_images=true",
+            allowed=settings.allow_evaluation_images,
+        )
 
 
 def held_out_prompts(out: Path) -> RecordSet[Prompt]:

@@ -29,7 +29,13 @@ from groundtune.pipeline.rl.policy import (
     reference,
     tuned,
 )
-from groundtune.pipeline.rl.prepare import ask_reference, prepare_prompts, references_of
+from groundtune.pipeline.rl.prepare import (
+    ask_reference,
+    prepare_prompts,
+    references_of,
+    refuse_evaluation_images,
+    with_claims_of_source,
+)
 from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs import open_run
@@ -74,6 +80,7 @@ def rl(
         UserError: settings or prompts can't be used, a model can't be loaded or trained this way,
             the folder has another run, rewards are not numbers, or the disk is full.
     """
+    settings = with_claims_of_source(settings)
     with ExitStack() as stack:
         if is_first_process():
             stack.enter_context(
@@ -171,6 +178,7 @@ def _asked(
     folder = RunFolder(out)
     if parallel.main:
         prepare_prompts(settings, out, progress)
+        refuse_evaluation_images(settings, out)
         if settings.rewards.by_claims:
             ask_reference(settings, vlm, out, progress)
     parallel.wait()

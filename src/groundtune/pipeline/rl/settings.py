@@ -1,5 +1,6 @@
 """Settings of reinforcement learning. Nothing here needs torch."""
 
+from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -160,6 +161,8 @@ class RLSettings(SampleSettings):
     """Reinforcement learning of a model from rewards of its own answers."""
 
     MAY_CHANGE = SampleSettings.MAY_CHANGE | {
+        "allow_evaluation_images",
+        "evaluations",
         "gradient_checkpointing",
         "keep",
         "log_to",
@@ -210,6 +213,11 @@ class RLSettings(SampleSettings):
     truth develops is measured there. Of your own prompts at most a quarter is held out."""
     eval_every: int = Field(default=10, ge=0)
     """Steps between evaluations on the prompts that are held out; 0 never evaluates."""
+    evaluations: tuple[Path, ...] = ()
+    """Folders of `groundtune bench run` whose images must not be among those that are learnt from;
+    the prompts that are held out always count."""
+    allow_evaluation_images: bool = False
+    """Learn although such images, or ones that look like them, are there; they are counted."""
     stop: EarlyStop = EarlyStop()
     save_every: int = Field(default=10, ge=1)
     """Steps between checkpoints: an interrupted run loses at most this many."""
