@@ -28,6 +28,7 @@ from groundtune.web import accounts, pages, views
 from groundtune.web.access import Access, Door, Reviewer, Someone, access_of
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import Guard
+from groundtune.web.quality import add_quality
 from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles, refuse_unknown
 from groundtune.web.words import language_of, words_of
 
@@ -77,6 +78,7 @@ def build_app(project: Project, door: Door) -> Guard:
     _add_images(app, project)
     add_tiles(app, project)
     pages.add_pages(app, project)
+    add_quality(app, project)
     accounts.add_accounts(app, project, door)
     app.get("/strings.js", include_in_schema=False)(strings)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")

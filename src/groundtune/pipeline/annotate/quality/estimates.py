@@ -127,16 +127,16 @@ def figures(formulas: Iterable[Formula], rows: Columns) -> tuple[Figure, ...]:
 def is_apart(own: Estimated, others: Estimated, unit: Unit, *, tests: int) -> bool:
     """Whether a person's figure is unlike all others' at 5%, corrected for the number of tests.
 
-    Bonferroni's correction. A share's error is at least what the others' share would give.
+    Bonferroni's correction. Two shares differ by at least what two equal ones would by chance.
     """
     if isnan(own.value) or isnan(others.value) or own.n < 2 or others.n < 2:
         return False
-    error = own.error
+    error = sqrt(own.error**2 + others.error**2)
     if unit == "share":
-        error = max(error, sqrt(others.value * (1 - others.value) / own.n))
-    both = sqrt(error**2 + others.error**2)
+        pooled = (own.n * own.value + others.n * others.value) / (own.n + others.n)
+        error = max(error, sqrt(pooled * (1 - pooled) * (1 / own.n + 1 / others.n)))
     limit = NormalDist().inv_cdf(1 - LEVEL / 2 / max(1, tests))
-    return both > 0 and abs(own.value - others.value) / both > limit
+    return error > 0 and abs(own.value - others.value) / error > limit
 
 
 def _error(without: Floats) -> float:

@@ -148,19 +148,20 @@ class Everybody:
                 continue
             others = _EVEN
             if formula.name != "first_side":
-                others = _others(float(formula.value(rest)[0]), everybody, ours)
+                value = float(formula.value(rest)[0])
+                others = _others(value, everybody, self._total["done"], rest["done"][0])
             apart = is_apart(ours, others, formula.unit, tests=self._tests)
-            value = None if isnan(others.value) else others.value
-            found.append(Habit(figure=figure(formula, ours), others=value, apart=apart))
+            shown = None if isnan(others.value) else others.value
+            found.append(Habit(figure=figure(formula, ours), others=shown, apart=apart))
         return tuple(found)
 
 
 _EVEN = Estimated(value=0.5, n=1_000_000)
 
 
-def _others(value: float, everybody: Estimated, own: Estimated) -> Estimated:
-    """The figure of the others; its error is everybody's, of fewer items."""
-    number = everybody.n - own.n
-    if number < 1:
+def _others(value: float, everybody: Estimated, judged: float, by_others: float) -> Estimated:
+    """The figure of the others; its error is everybody's, of fewer judgements."""
+    if by_others < 1:
         return Estimated(value=value)
-    return Estimated(value=value, n=number, error=everybody.error * sqrt(everybody.n / number))
+    error = everybody.error * sqrt(judged / by_others)
+    return Estimated(value=value, n=int(by_others), error=error)
