@@ -26,6 +26,7 @@ from groundtune.store.annotations import items, leases
 from groundtune.store.annotations.records import Event, Task
 from groundtune.web import accounts, pages, views
 from groundtune.web.access import Access, Door, Reviewer, Someone, access_of
+from groundtune.web.conflicts import add_conflicts
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import Guard
 from groundtune.web.quality import add_quality
@@ -78,6 +79,7 @@ def build_app(project: Project, door: Door) -> Guard:
     _add_images(app, project)
     add_tiles(app, project)
     pages.add_pages(app, project)
+    add_conflicts(app, project)
     add_quality(app, project)
     accounts.add_accounts(app, project, door)
     app.get("/strings.js", include_in_schema=False)(strings)

@@ -12,6 +12,7 @@ from starlette.responses import HTMLResponse
 
 from groundtune.pipeline.annotate.project import Project
 from groundtune.store.annotations import items
+from groundtune.store.annotations.conflicts import number_open
 from groundtune.store.annotations.records import Task
 from groundtune.web.access import Door, Reviewer, Someone, Who
 from groundtune.web.errors import WebError
@@ -95,8 +96,11 @@ def add_pages(app: FastAPI, project: Project) -> None:
     def home(who: Someone, request: Request) -> HTMLResponse:
         with project.database.reading() as connection:
             counts = {task: items.counts_of(connection, who.id, task) for task in get_args(Task)}
+            open_conflicts = number_open(connection) if who.reviews else 0
         shown = [{"task": task, "counts": counts[task]} for task in counts if counts[task].items]
-        return pages_of(request).page(request, who, "home.html", tasks=shown)
+        return pages_of(request).page(
+            request, who, "home.html", tasks=shown, conflicts=open_conflicts
+        )
 
     def screen(who: Someone, request: Request, task: Task) -> HTMLResponse:
         shown = SCREENS[task]

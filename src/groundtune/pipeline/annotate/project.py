@@ -11,6 +11,7 @@ from secrets import token_hex
 
 from groundtune.errors import UserError
 from groundtune.feedback.annotating import AnnotationState, RefusedEvent, check_event, replay
+from groundtune.pipeline.annotate.conflicts import note_results
 from groundtune.pipeline.annotate.gold import gold_from_run
 from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.scaled import ScaledImages
@@ -193,8 +194,10 @@ class Project:
             stored = events.events_of(connection, item=key, person=person)
         return Work(item=item, events=tuple(each.event for each in stored))
 
-    def record(self, person: str, batch: Sequence[Event]) -> Recorded:
+    def record(self, person: str, batch: Sequence[Event], *, settling: bool = False) -> Recorded:
         """Store events in order, each id once; those that don't fit are refused one by one.
+
+        With `settling`, a reviewer's finished items settle what people differ on.
 
         Raises:
             UserError: the database can't be written; then no event of the batch is stored.
@@ -226,7 +229,11 @@ class Project:
                 before[event.item].append(event)
             events.append(connection, person, stored)
             for key in sorted({each.item for each in stored}):
-                self._note_progress(connection, person, key, replay(before[key]))
+                state = replay(before[key])
+                self._note_progress(connection, person, key, state)
+                if state.progress != "open":
+                    below = self.settings.conflict_below
+                    note_results(connection, found[key], person, below=below, settling=settling)
         return Recorded(
             stored=tuple(each.id for each in stored),
             known=tuple(each.id for each in batch if each.id in known),

@@ -158,17 +158,23 @@ def _by_name(rates: Mapping[str, ModelRates]) -> list[ModelRates]:
 
 
 def one_each(work: Finished) -> Sequence[Correction]:
-    """One evaluation per answer: a reviewer's or owner's, or the one that was finished first."""
+    """One evaluation per answer.
+
+    That which settled a conflict, else a reviewer's or owner's, else the one that was finished
+    first.
+    """
     chosen: dict[str, Correction] = {}
     for each in work.evaluations:
         before = chosen.setdefault(each.answer, each)
-        if _is_reviewer(work, each) and not _is_reviewer(work, before):
+        if _weight(work, each) > _weight(work, before):
             chosen[each.answer] = each
     return list(chosen.values())
 
 
-def _is_reviewer(work: Finished, evaluation: Correction) -> bool:
-    return work.roles[evaluation.by.name] in ("reviewer", "owner")
+def _weight(work: Finished, evaluation: Correction) -> int:
+    if work.settled.get((evaluation.answer,)) == evaluation.by.name:
+        return 2
+    return int(work.roles[evaluation.by.name] in ("reviewer", "owner"))
 
 
 def _shown(estimate: Estimate) -> Rate:

@@ -1,9 +1,9 @@
 """What people said in a project, as records: corrections and comparisons, and pairs of them."""
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from pydantic import Field
 
@@ -25,7 +25,7 @@ from groundtune.pipeline.feedback.thumbs import write_thumb_pairs
 from groundtune.pipeline.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record, Thumb
-from groundtune.store.annotations import events, items
+from groundtune.store.annotations import conflicts, events, items
 from groundtune.store.annotations.records import Event, Item
 from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
@@ -33,6 +33,7 @@ from groundtune.store.keys import key_of
 SUGGESTIONS = "suggestions.json"
 """In the folder of a project's pairs: what people made of the suggestions."""
 
+_Row = TypeVar("_Row", Correction, Comparison)
 Settle = Literal["each", "majority", "reviewer"]
 """Which corrections of an answer that several people judged count: everybody's; the text that more
 than half of them gave; a reviewer's or owner's, or the only one."""
@@ -69,6 +70,8 @@ class Finished(NamedTuple):
     """Marks without replacements, of answers whose models weren't known."""
     thumbs: tuple[Thumb, ...]
     roles: Mapping[str, str]
+    settled: Mapping[tuple[str, ...], str]
+    """The reviewers who settled conflicts, by the keys of an item's answers."""
     shown: tuple[tuple[Item, AnnotationState], ...]
     """Items whose suggestions people saw, and what they said of them."""
 
@@ -78,16 +81,18 @@ class Finished(NamedTuple):
         return count_suggestions(self.shown)
 
 
-class Work(NamedTuple):
+class AllWork(NamedTuple):
     """What people made of items, finished or not."""
 
     items: Mapping[str, Item]
     roles: Mapping[str, str]
     states: Mapping[tuple[str, str], AnnotationState]
     """By item and person, in the order of their first events."""
+    settled: Mapping[str, str]
+    """The reviewers who settled items, by item."""
 
 
-def all_work(project: Project, keys: Sequence[str] | None = None) -> Work:
+def all_work(project: Project, keys: Sequence[str] | None = None) -> AllWork:
     """Return everybody's work; `keys` are the items, at most some hundreds, None for all."""
     by_work: dict[tuple[str, str], list[Event]] = defaultdict(list)
     with project.database.reading() as connection:
@@ -95,8 +100,9 @@ def all_work(project: Project, keys: Sequence[str] | None = None) -> Work:
             by_work[stored.event.item, stored.person].append(stored.event)
         found = items.items_of(connection, {item for item, _ in by_work})
         roles = items.roles_of(connection)
+        settled = conflicts.settled_by(connection, keys)
     states = {work: replay(own) for work, own in by_work.items()}
-    return Work({item.key: item for item in found}, roles, states)
+    return AllWork({item.key: item for item in found}, roles, states, settled)
 
 
 def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finished:
@@ -104,7 +110,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
 
     `keys` are the items of which it is wanted, at most some hundreds; None for all.
     """
-    by_key, roles, states = all_work(project, keys)
+    by_key, roles, states, settled_items = all_work(project, keys)
     corrections: list[Correction] = []
     comparisons: list[Comparison] = []
     evaluations: list[Correction] = []
@@ -126,20 +132,48 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
         evaluations=tuple(evaluations),
         thumbs=tuple(thumbs),
         roles=roles,
+        settled={
+            tuple(answer.key for answer in by_key[key].answers): reviewer
+            for key, reviewer in settled_items.items()
+            if key in by_key
+        },
         shown=tuple(shown),
     )
 
 
 def settled(work: Finished, people: Settle) -> tuple[list[Correction], int]:
-    """Return the corrections that count, and the number of answers that are unsettled."""
+    """Return the corrections that count, and the number of answers that are unsettled.
+
+    Of an answer whose conflict a reviewer has settled, only that reviewer's counts.
+    """
+    of_reviewers, others = _split(work.corrections, lambda each: (each.answer,), work.settled)
     if people == "each":
-        return list(work.corrections), 0
+        return [*of_reviewers, *others], 0
     by_answer: dict[str, list[Correction]] = defaultdict(list)
-    for correction in work.corrections:
+    for correction in others:
         by_answer[correction.answer].append(correction)
     choose = _majority if people == "majority" else _reviewed
     chosen = [choose(own, work.roles) for own in by_answer.values()]
-    return [each for each in chosen if each is not None], chosen.count(None)
+    return [*of_reviewers, *(each for each in chosen if each is not None)], chosen.count(None)
+
+
+def settled_comparisons(work: Finished) -> list[Comparison]:
+    """Return the comparisons that count: of a settled conflict the reviewer's, else everybody's."""
+    of_reviewers, others = _split(
+        work.comparisons, lambda each: (each.first, each.second), work.settled
+    )
+    return [*of_reviewers, *others]
+
+
+def _split(
+    rows: Sequence[_Row],
+    answers: Callable[[_Row], tuple[str, ...]],
+    by: Mapping[tuple[str, ...], str],
+) -> tuple[list[_Row], list[_Row]]:
+    """The rows that settle a conflict, and those of answers without a settled one."""
+    settling = [row for row in rows if by.get(answers(row)) == row.by.name]
+    decided = {answers(row) for row in settling}
+    return settling, [row for row in rows if answers(row) not in decided]
 
 
 def project_pairs(
@@ -169,20 +203,21 @@ def project_pairs(
             thumbs if work.thumbs else first,
         )
     corrections, unsettled = settled(work, settings.people)
-    total = len(corrections) + len(work.comparisons)
+    comparisons = settled_comparisons(work)
+    total = len(corrections) + len(comparisons)
     progress.start("pairs", total=total)
     target, prompts = RunFolder(out), _prompts(work)
     answers = {each.key: each for item in work.items.values() for each in item.answers}
-    made = _pairs_of(corrections, work.comparisons, answers, prompts)
+    made = _pairs_of(corrections, comparisons, answers, prompts)
     paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
     judged = {key for each in corrections for key in (each.prompt, each.answer)}
-    judged |= {key for each in work.comparisons for key in (each.prompt, each.first, each.second)}
+    judged |= {key for each in comparisons for key in (each.prompt, each.first, each.second)}
     project.bring_images(prompts[key] for key in judged & prompts.keys())
     source = RunFolder(project.path)  # its images are where a run has them
     target.take_prompts(source, [prompts[key] for key in sorted(judged & prompts.keys())])
     target.take_answers(source, [answers[key] for key in sorted(judged & answers.keys())])
     target.corrections.replace(corrections)
-    target.comparisons.replace(work.comparisons)
+    target.comparisons.replace(comparisons)
     target.pairs.replace(paired.pairs)
     target.note(
         target.pairs,

@@ -47,6 +47,10 @@ class ProjectSettings(Settings):
     overlap: float = Field(default=0, ge=0, le=1)
     """Share of the items that one person more judges, to measure how far people agree. Like
     `people_per_item`, it holds for items that are added afterwards."""
+    conflict_below: float = Field(default=0.5, ge=0, le=1)
+    """Items on which people's results are less alike than this, 0 to 1, go to reviewers: alike are
+    characters that both mark and for which both write the same, and equal choices. 1 takes all
+    that differ, 0 none."""
     gold: float = Field(default=0.05, ge=0, le=1)
     """Share of a person's items whose result is known, if the project has such items (--gold)."""
     order: Literal["added", "random", "uncertain"] = "added"

@@ -60,6 +60,13 @@ export const THUMB_KEYS = [
   ["y  n", t("keys.thumb"), { y: "good", n: "bad" }],
   ...SHARED,
 ];
+export const CONFLICT_KEYS = [
+  ["1 \u2026 9", t("keys.take"), {}],
+  ["e", t("keys.edit_own"), { e: "edit" }],
+  ["s", t("keys.skip_conflict"), { s: "skip" }],
+  ["u", t("keys.back"), { u: "undo" }],
+  ...SHARED.filter(([keys]) => [...",+g"].includes(keys[0])),
+];
 
 const MOVES = {
   ArrowLeft: "left", ArrowRight: "right", ArrowUp: "up", ArrowDown: "down", Home: "home", End: "end",

@@ -134,6 +134,7 @@ function section(task) {
     { "aria-label": t(`tasks.${task.task}`) },
     h("h2", {}, t(`tasks.${task.task}`)),
     h("p", { class: "total" }, numbers.map((name) => t(`quality.numbers.${name}`, { n: task[name], items: task.items })).join(" · ")),
+    task.conflicts ? h("p", {}, h("a", { href: "/conflicts" }, t("conflicts.link", { n: task.conflicts }))) : null,
     h("progress", { max: Math.max(1, task.items), value: task.finished, "aria-label": t("home.progress") }),
     h("div", { class: "headline" }, ...headlines.map(card)),
     ...table(t("quality.agreement"), task.agreement),

@@ -29,6 +29,7 @@ from groundtune.pipeline.annotate.quality.wrong import wrong_answers
 from groundtune.pipeline.annotate.results import all_work
 from groundtune.records import Record
 from groundtune.store.annotations import events, items
+from groundtune.store.annotations.conflicts import ConflictCounts, conflict_counts
 from groundtune.store.annotations.progress import TaskProgress, drawn_turns, progress_of
 from groundtune.store.annotations.records import Item, Task
 
@@ -85,6 +86,7 @@ class LiveQuality:
         self._unread: dict[str, None] = {}
         self._rows: dict[Task, _Rows] = {task: _Rows() for task in _TASKS}
         self._progress: dict[Task, TaskProgress] = {}
+        self._conflicts: dict[Task, ConflictCounts] = {}
         self._items = -1
 
     def now(self, seconds: float | None = None) -> Quality:
@@ -105,6 +107,7 @@ class LiveQuality:
             number = items.number_of_items(connection)
             if changed or anew or number != self._items:
                 self._progress, self._items = progress_of(connection), number
+                self._conflicts = conflict_counts(connection)
                 for rows in self._rows.values():
                     rows.quality = None
         if anew:
@@ -115,7 +118,8 @@ class LiveQuality:
         work = all_work(self._project, keys)
         states: dict[str, dict[str, AnnotationState]] = defaultdict(dict)
         for (key, person), state in work.states.items():
-            states[key][person] = state
+            if work.settled.get(key) != person:  # who settles has seen the others' results
+                states[key][person] = state
         for key, item in work.items.items():
             self._rows[item.task].put(item, states[key], blind=self._project.settings.blind)
         for key in keys:
@@ -138,6 +142,7 @@ class LiveQuality:
         return TaskQuality(
             task=task,
             **self._progress[task]._asdict(),
+            **self._conflicts.get(task, ConflictCounts())._asdict(),
             agreement=figures(AGREEMENT, rows.agreement.columns()),
             known=figures(GOLD, summed),
             suggestions=figures(SUGGESTIONS, summed),

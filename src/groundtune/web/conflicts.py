@@ -1,0 +1,92 @@
+"""The reviewer's queue: items on which people differ, their results next to each other."""
+
+from typing import Annotated, Any
+
+from fastapi import FastAPI, Query, Request
+from pydantic import Field
+from starlette.responses import HTMLResponse
+
+from groundtune.pipeline.annotate.project import Project, Work
+from groundtune.pipeline.annotate.settling import (
+    Conflict,
+    conflict_of,
+    next_conflict,
+    take_side,
+)
+from groundtune.records import Record
+from groundtune.store.annotations.conflicts import number_open
+from groundtune.web import views
+from groundtune.web.access import Reviewer
+from groundtune.web.errors import WebError, not_found
+from groundtune.web.pages import Screen, pages_of
+from groundtune.web.words import language_of, words_of
+
+_SCREEN = Screen("conflicts", ("conflicts",), following="conflicts.following")
+
+
+class Taken(Record):
+    """Which side a reviewer takes."""
+
+    side: str = Field(max_length=64)
+
+
+def add_conflicts(app: FastAPI, project: Project) -> None:
+    """Add the page and its API."""
+
+    def page(who: Reviewer, request: Request) -> HTMLResponse:
+        pages = pages_of(request)
+        return pages.page(request, who, "conflicts.html", task="conflicts", screen=_SCREEN)
+
+    def following(
+        who: Reviewer,
+        request: Request,
+        besides: Annotated[list[str], Query(max_length=50)] = [],  # noqa: B006
+    ) -> dict[str, Any]:
+        found = next_conflict(project, who.id, tuple(besides))
+        shown = None if found is None else _view(project, found, request)
+        return {"conflict": shown, "open": _open(project)}
+
+    def one(who: Reviewer, request: Request, key: str) -> dict[str, Any]:
+        shown = _view(project, _found(project, who.id, key), request)
+        return {"conflict": shown, "open": _open(project)}
+
+    def take(who: Reviewer, key: str, taken: Taken) -> dict[str, Any]:
+        found = _found(project, who.id, key)
+        try:
+            take_side(project, who.id, found, taken.side)
+        except KeyError as error:
+            raise WebError(410, "no_side", f"item {key}") from error
+        return {"open": _open(project)}
+
+    app.get("/conflicts", include_in_schema=False)(page)
+    app.get("/api/conflicts/next", summary="Lease the next conflict")(following)
+    app.get("/api/conflicts/{key}", summary="A conflict with people's results")(one)
+    app.post("/api/conflicts/{key}", summary="Settle a conflict by taking a side")(take)
+
+
+def _found(project: Project, reviewer: str, key: str) -> Conflict:
+    found = conflict_of(project, reviewer, key)
+    if found is None:
+        raise not_found("no_item", f"item {key}")
+    return found
+
+
+def _open(project: Project) -> int:
+    with project.database.reading() as connection:
+        return number_open(connection)
+
+
+def _view(project: Project, conflict: Conflict, request: Request) -> dict[str, Any]:
+    """What the page gets: whose a result is, isn't sent."""
+    words = words_of(language_of(request.headers.raw))
+    own = None if conflict.own is None else conflict.own.model_dump(mode="json")
+    return {
+        "item": views.work_view(project, Work(item=conflict.item, events=())),
+        "kinds": [views.kind_view(kind, words) for kind in project.settings.kinds],
+        "settled": conflict.settled,
+        "own": own,
+        "sides": [
+            {"key": side.key, **side.state.model_dump(mode="json", exclude={"decided"})}
+            for side in conflict.sides
+        ],
+    }
