@@ -20,6 +20,8 @@ _NAMES = {
     "better": "agreement on the better answer (alpha)",
     "more": "which one hallucinates more (alpha)",
     "same_better": "equal choices",
+    "thumb": "agreement on good and bad (alpha)",
+    "same_thumb": "equal thumbs",
     "gold_right": "known results: right",
     "gold_found": "known errors found",
     "gold_hits": "marks on a known error",
@@ -40,6 +42,7 @@ _NAMES = {
     "length": "length of the corrected text",
     "first_side": "chose the first answer",
     "longer": "chose the longer answer",
+    "good": "thumbs up",
 }
 _SHOWN_OF_PEOPLE = {
     "gold_right": "known right",

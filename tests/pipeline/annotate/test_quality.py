@@ -12,7 +12,7 @@ from groundtune.pipeline.annotate.quality.live import LiveQuality, Quality
 from groundtune.pipeline.annotate.quality.summary import PersonQuality, TaskQuality
 from groundtune.records import Span
 from groundtune.store.annotations import items
-from groundtune.store.annotations.records import Choose, Decide, Item, Known, SetVerdict
+from groundtune.store.annotations.records import Choose, Decide, Item, Known, SetThumb, SetVerdict
 from groundtune.store.json_writing import json_of
 
 PEOPLE = ("ada", "ben", "cleo")
@@ -147,6 +147,20 @@ def test_who_prefers_the_first_answer_is_found_out(tmp_path: Path):
     assert (habits["first_side"].figure.value, habits["first_side"].others) == (1.0, 0.5)
     assert habits["longer"].figure.value == 0.0
     assert not any(each.apart for each in ben.habits if each.figure.name == "first_side")
+
+
+def test_thumbs_of_two_people_by_hand(tmp_path: Path):
+    project = project_of(tmp_path / "farm", [item(f"item-{n}", task="thumb") for n in range(4)])
+    for number, (ada, ben) in enumerate(
+        [(True, True), (True, False), (False, False), (True, True)]
+    ):
+        does(project, "ada", f"item-{number}", SetThumb(good=ada))
+        does(project, "ben", f"item-{number}", SetThumb(good=ben))
+    own = figures(only(LiveQuality(project).now()))
+    assert own["same_thumb"] == (0.75, 4)
+    # n = 8, good 5, bad 3; 2 unequal ordered pairs: 1 - 2 x 7 / (64 - 25 - 9).
+    assert own["thumb"] == (round(1 - 14 / 30, 4), 4)
+    assert only(LiveQuality(project).now()).conflicts == 1
 
 
 def test_a_look_reads_only_what_is_new_and_follows_changes(tmp_path: Path):

@@ -20,13 +20,15 @@ def likeness_of(item: Item, states: Sequence[AnnotationState]) -> float:
 def likeness(item: Item, first: AnnotationState, second: AnnotationState) -> float:
     """Return how alike two people's results are, 0 to 1.
 
-    Comparisons are alike where the better answer is the same. Otherwise it is the share of the
-    marked characters (F1) that both mark and for which both write the same; kinds don't count. It
-    is 1 where nobody marks anything, or the corrected texts are equal, and 0 where only one person
-    can't tell.
+    Comparisons are alike where the better answer is the same, thumbs where both go one way.
+    Otherwise it is the share of the marked characters (F1) that both mark and for which both write
+    the same; kinds don't count. It is 1 where nobody marks anything, or the corrected texts are
+    equal, and 0 where only one person can't tell.
     """
     if item.task == "compare":
         return float(first.better == second.better)
+    if item.task == "thumb":
+        return float(first.good == second.good)
     unsure = [state.verdict == "unsure" for state in (first, second)]
     if any(unsure):
         return float(all(unsure))

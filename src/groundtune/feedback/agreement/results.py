@@ -8,10 +8,12 @@
 | `marks` | unitising alpha of what is marked, and as which kind |
 | `kinds` | alpha of the kinds of spans that overlap |
 | `better`, `more` | alpha of the choices in comparisons |
+| `thumb` | alpha of thumbs |
 
 Next to them are numerators and denominators of shares: `f1` (mean over pairs of people, 1 where
-neither marks anything), `both` and `either` (marked characters), `same text` (replacements), and
-`same better`. Answers in which nobody marks anything are in all but `kinds` and `same text`.
+neither marks anything), `both` and `either` (marked characters), `same text` (replacements),
+`same better` and `same thumb`. Answers in which nobody marks anything are in all but `kinds` and
+`same text`.
 """
 
 from collections.abc import Callable, Sequence
@@ -114,6 +116,14 @@ def choice_sums(people: Sequence[Choice]) -> Sums:
     equal = sum(first == second for first, second in pairs)
     shares = {"same better": float(equal), "of better": float(len(pairs))} if pairs else {}
     return added([value_sums("better", better), value_sums("more", more), shares])
+
+
+def thumb_sums(good: Sequence[bool]) -> Sums:
+    """Return the sums of an answer that several people found good or bad."""
+    pairs = list(combinations(good, 2))
+    equal = sum(first == second for first, second in pairs)
+    shares = {"same thumb": float(equal), "of thumb": float(len(pairs))} if pairs else {}
+    return added([value_sums("thumb", ["good" if each else "bad" for each in good]), shares])
 
 
 def _sentence_sums(text: str, people: Sequence[Sequence[Span]]) -> list[Sums]:

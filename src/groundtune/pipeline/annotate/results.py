@@ -33,7 +33,7 @@ from groundtune.store.keys import key_of
 SUGGESTIONS = "suggestions.json"
 """In the folder of a project's pairs: what people made of the suggestions."""
 
-_Row = TypeVar("_Row", Correction, Comparison)
+_Row = TypeVar("_Row", Correction, Comparison, Thumb)
 Settle = Literal["each", "majority", "reviewer"]
 """Which corrections of an answer that several people judged count: everybody's; the text that more
 than half of them gave; a reviewer's or owner's, or the only one."""
@@ -251,8 +251,9 @@ def _thumb_pairs(
         )
     prompts = _prompts(work)
     project.bring_images(prompts[key] for key in {each.prompt for each in work.thumbs})
+    of_reviewers, others = _split(work.thumbs, lambda each: (each.answer,), work.settled)
     counts = write_thumb_pairs(
-        work.thumbs,
+        [*of_reviewers, *others],
         prompts,
         {each.key: each for item in work.items.values() for each in item.answers},
         RunFolder(project.path),

@@ -20,6 +20,7 @@ from groundtune.store.annotations.records import (
     Event,
     Item,
     PutMissing,
+    SetThumb,
     SetVerdict,
     Submit,
 )
@@ -108,6 +109,8 @@ def take_side(project: Project, reviewer: str, conflict: Conflict, side: str) ->
     if conflict.item.task == "compare":
         bodies.append(Choose(question="hallucinates_more", side=chosen.hallucinates_more))
         bodies.append(Choose(question="better", side=chosen.better))
+    if conflict.item.task == "thumb":
+        bodies.append(SetThumb(good=chosen.good))
     bodies.append(Submit())
     now = time.time()
     made = [Event(id=_id(), item=conflict.item.key, body=body, at=now) for body in bodies]

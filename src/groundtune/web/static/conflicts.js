@@ -52,6 +52,7 @@ function kinds(side) {
 
 function verdict(side) {
   if (side.better) return null;
+  if (conflict.item.task === "thumb") return h("p", { class: "verdict" }, t(side.good ? "conflicts.good" : "conflicts.bad"));
   if (side.verdict === "unsure") return h("p", { class: "verdict" }, t("work.unsure"));
   return side.spans.length ? null : h("p", { class: "verdict" }, t("work.nothing_wrong"));
 }
@@ -79,8 +80,8 @@ function card(side, place) {
 
 /** Whether two results are the same but for the ids of their marks. */
 function same(first, second) {
-  const plain = ({ spans, verdict: said, better, hallucinates_more: more }) =>
-    JSON.stringify([spans.map(({ answer, start, end, replacement }) => [answer, start, end, replacement]), said, better, more]);
+  const plain = ({ spans, verdict: said, better, good, hallucinates_more: more }) =>
+    JSON.stringify([spans.map(({ answer, start, end, replacement }) => [answer, start, end, replacement]), said, better, good, more]);
   return plain(first) === plain(second);
 }
 

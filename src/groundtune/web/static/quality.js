@@ -6,7 +6,7 @@ import { language, t } from "./words.js";
 
 const EVERY_MS = 4000;
 const SVG = "http://www.w3.org/2000/svg";
-const HEADLINES = ["places", "better", "gold_right", "planted", "seconds", "cost"];
+const HEADLINES = ["places", "better", "thumb", "gold_right", "planted", "seconds", "cost"];
 const OF_PEOPLE = ["gold_right", "f1_others", "seconds", "planted"];
 const open = new Set();
 let kinds = {};

@@ -11,6 +11,7 @@ from groundtune.feedback.agreement.results import (
     choice_sums,
     overlap,
     text_sums,
+    thumb_sums,
 )
 from groundtune.feedback.annotating import AnnotationState, spans_of
 from groundtune.feedback.spans import apply
@@ -18,6 +19,8 @@ from groundtune.pipeline.annotate.suggestions import count_suggestions
 from groundtune.records import Span, Verdict
 from groundtune.store.annotations.records import Item, Known
 
+_MARKED = ("correct", "evaluate", "review")
+"""Tasks whose result is what is marked."""
 KIND = "kind = "
 """Begins the names of the columns that count marks of a kind."""
 
@@ -44,8 +47,8 @@ def item_sums(
                 {"done": 1.0, "seconds": state.seconds},
                 {} if blind else _planted(item, state),
                 _known(item, item.known, state) if item.known else {},
-                _choice_habits(item, state) if item.task == "compare" else _habits(item, state),
-                {} if item.task == "compare" or item.known else _against(item, state, others),
+                _habits(item, state),
+                _against(item, state, others) if item.task in _MARKED and not item.known else {},
             ]
         )
     agreement = {} if item.known else _agreement(item, list(done.values()))
@@ -66,6 +69,8 @@ def _agreement(item: Item, states: list[AnnotationState]) -> Sums:
                 if state.better is not None
             ]
         )
+    if item.task == "thumb":
+        return thumb_sums([state.good for state in states if state.good is not None])
     marked = [MarkedText(spans_of(state, 0, ""), verdict_of(state)) for state in states]
     return text_sums(item.answers[0].text, marked)
 
@@ -107,6 +112,8 @@ def _known(item: Item, known: Known, state: AnnotationState) -> Sums:
             state.hallucinates_more,
         )
         return {"gold": 1.0, "gold right": float(right)}
+    if item.task == "thumb":
+        return {"gold": 1.0, "gold right": float(state.good == (not known.spans))}
     length = len(item.answers[0].text)
     marks = [] if verdict_of(state) == "unsure" else list(spans_of(state, 0, ""))
     errors = list(known.spans)
@@ -135,6 +142,14 @@ def _meet(length: int, first: Span, second: Span) -> bool:
 
 
 def _habits(item: Item, state: AnnotationState) -> Sums:
+    if item.task == "compare":
+        return _choice_habits(item, state)
+    if item.task == "thumb":
+        return {"thumbs": 1.0, "good": float(bool(state.good))}
+    return _mark_habits(item, state)
+
+
+def _mark_habits(item: Item, state: AnnotationState) -> Sums:
     verdict = verdict_of(state)
     row: Sums = {"judged": 1.0, "wrong": float(verdict == "wrong")}
     row["unsure"] = float(verdict == "unsure")

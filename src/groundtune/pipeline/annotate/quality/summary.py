@@ -32,6 +32,8 @@ AGREEMENT = (
     alpha_formula("better"),
     alpha_formula("more"),
     share("same_better", "same better", "of better"),
+    alpha_formula("thumb"),
+    share("same_thumb", "same thumb", "of thumb"),
 )
 """The first one that there is, is the agreement of a task: what `--min-agreement` is about."""
 GOLD = (
@@ -59,6 +61,7 @@ HABITS = (
     share("length", "words after", "words before", "number"),
     share("first_side", "first", "sided"),
     share("longer", "longer", "unequal"),
+    share("good", "good", "thumbs"),
 )
 
 
