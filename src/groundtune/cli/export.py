@@ -1,7 +1,11 @@
 """`groundtune export`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
 
 from groundtune.cli.import_ import with_layouts
 from groundtune.interchange.registry import MARKS_TITLES, ExportLayoutName, is_feedback, is_marks
@@ -11,7 +15,16 @@ if TYPE_CHECKING:
     from groundtune.protocols import Progress
 
 
-def export(layout: ExportLayoutName, run: str, /, *, out: Path, json: bool = False) -> None:
+def export(
+    layout: ExportLayoutName,
+    run: str,
+    /,
+    *,
+    out: Path,
+    min_agreement: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0,
+    min_gold: Annotated[float, Parameter(validator=Number(gte=0, lte=1))] = 0,
+    json: bool = False,
+) -> None:
     """Export pairs or people's feedback in a published data set's layout.
 
     From a run, or from an annotation project: its pairs are made on the way. A Parquet file
@@ -27,6 +40,9 @@ def export(layout: ExportLayoutName, run: str, /, *, out: Path, json: bool = Fal
         layout: Layout of the file, from the list above.
         run: Folder with the pairs or the feedback; folder or PostgreSQL URL of a project.
         out: File to write; its ending chooses the format: .parquet, .jsonl or .json.
+        min_agreement: Refuse a project on whose answers two people agree less than this
+            (Krippendorff's alpha on what is marked, or which answer is better).
+        min_gold: Refuse a project whose people get a smaller share of known results right.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.finish import finish
@@ -34,9 +50,12 @@ def export(layout: ExportLayoutName, run: str, /, *, out: Path, json: bool = Fal
     from groundtune.pipeline.folder import is_project
 
     is_of_project = run.startswith("postgres") or is_project(Path(run))
-    write = _of_project if is_of_project else _of_run
+    least = {"min_agreement": min_agreement, "min_gold": min_gold}
     with open_progress(silent=json) as progress:
-        summary = write(layout, run, out, progress)
+        if is_of_project:
+            summary = _of_project(layout, run, out, progress, least)
+        else:
+            summary = _of_run(layout, run, out, progress)
     results: dict[str, object] = {"rows": summary.rows}
     if summary.non_commercial:
         results["no commercial use"] = ", ".join(summary.non_commercial)
@@ -54,17 +73,18 @@ def _of_run(layout: ExportLayoutName, run: str, out: Path, progress: "Progress")
 
 
 def _of_project(
-    layout: ExportLayoutName, run: str, out: Path, progress: "Progress"
+    layout: ExportLayoutName, run: str, out: Path, progress: "Progress", least: Mapping[str, float]
 ) -> "ExportSummary":
     from groundtune.cli.annotate_extra import require_annotate_extra
 
     require_annotate_extra("groundtune export of a project")
     from groundtune.pipeline.annotate.export import export_project
+    from groundtune.pipeline.annotate.gate import Gate
     from groundtune.pipeline.annotate.project import existing_project
 
     project = existing_project(run)
     try:
-        return export_project(layout, project, out, progress)
+        return export_project(layout, project, out, progress, Gate.model_validate(least))
     finally:
         project.close()
 

@@ -27,6 +27,8 @@ def pairs(
     out: Path | None = None,
     cap: Annotated[int | None, Parameter(validator=Number(gte=0))] = None,
     seed: int | None = None,
+    min_agreement: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
+    min_gold: Annotated[float | None, Parameter(validator=Number(gte=0, lte=1))] = None,
     json: bool = False,
 ) -> None:
     """Make preference pairs from corrections, claims, scores, thumbs or an annotation project.
@@ -45,6 +47,7 @@ def pairs(
         groundtune pairs --scores runs/candidates --out runs/reward-pairs rule=next rank=1
         groundtune pairs --thumbs runs/thumbs
         groundtune pairs --from farm --out runs/farm people=majority
+        groundtune pairs --from farm --out runs/farm --min-agreement 0.67
 
     Args:
         recipe: YAML file with settings, if you have one.
@@ -60,6 +63,9 @@ def pairs(
         out: Folder for the pairs (default: the folder that is read).
         cap: Most pairs per prompt; 0 keeps all (default 0 for corrections, 2 for claims).
         seed: Random seed that decides which pairs stay under the cap.
+        min_agreement: Refuse a project on whose answers two people agree less than this
+            (Krippendorff's alpha on what is marked, or which answer is better).
+        min_gold: Refuse a project whose people get a smaller share of known results right.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.recipe_argument import read_recipe
@@ -85,6 +91,8 @@ def pairs(
             "Give one with --out FOLDER.",
         )
     source, options = read_recipe(recipe, settings), {"cap": cap, "seed": seed}
+    least = {"min_agreement": min_agreement, "min_gold": min_gold}
+    options |= {name: value for name, value in least.items() if value is not None}
     if project is not None and out is not None:
         _from_project(source, options, project, out, json)
         return
@@ -172,14 +180,17 @@ def _from_project(
     from groundtune.recipe_loading import load
 
     require_annotate_extra("groundtune pairs --from")
+    from groundtune.pipeline.annotate.gate import gated_pairs
     from groundtune.pipeline.annotate.project import existing_project
-    from groundtune.pipeline.annotate.results import ProjectPairSettings, project_pairs
+    from groundtune.pipeline.annotate.results import ProjectPairSettings
 
     params = load(source.path, source.settings, ProjectPairSettings, options=options)
     project = existing_project(where)
-    with open_progress(silent=json) as progress:
-        counts = project_pairs(project, out, params, progress, command=sys.argv)
-    project.close()
+    try:
+        with open_progress(silent=json) as progress:
+            counts = gated_pairs(project, out, params, progress, command=sys.argv)
+    finally:
+        project.close()
     shown = counts.model_dump()
     if not json:
         made = ", ".join(f"{count} {name}" for name, count in counts.suggestions if count)

@@ -13,6 +13,7 @@ from typing import Any, Self
 from groundtune.interchange.registry import ExportLayoutName
 from groundtune.pipeline.annotate.backup import back_up
 from groundtune.pipeline.annotate.export import export_project
+from groundtune.pipeline.annotate.gate import gated_pairs
 from groundtune.pipeline.annotate.given import add_answers
 from groundtune.pipeline.annotate.project import open_project
 from groundtune.pipeline.annotate.quality.live import LiveQuality, Quality
@@ -20,7 +21,6 @@ from groundtune.pipeline.annotate.rates import ModelRates, rates_of
 from groundtune.pipeline.annotate.results import (
     ProjectPairSettings,
     finished_work,
-    project_pairs,
 )
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts
 from groundtune.pipeline.folder import RunFolder
@@ -110,13 +110,15 @@ class AnnotationProject:
     def pair(self, out: str | Path, **settings: Any) -> list[Pair]:
         """Make pairs of the finished work into a run's folder, and return all of them.
 
-        `settings` are those of `groundtune pairs --from`: people, cap, seed, thumbs.
+        `settings` are those of `groundtune pairs --from`: people, cap, seed, thumbs,
+        min_agreement, min_gold.
 
         Raises:
-            UserError: nothing is finished, or a setting is wrong.
+            UserError: nothing is finished, the work is below what is asked for, or a setting is
+                wrong.
         """
         own = load_recipe(None, [], ProjectPairSettings, options=settings)
-        project_pairs(self._project, Path(out), own, self._progress)
+        gated_pairs(self._project, Path(out), own, self._progress)
         return RunFolder(Path(out)).pairs.read()
 
     def export(self, layout: ExportLayoutName, out: str | Path) -> int:

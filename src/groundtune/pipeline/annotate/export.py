@@ -11,6 +11,7 @@ from groundtune.interchange.registry import (
     is_feedback,
     is_marks,
 )
+from groundtune.pipeline.annotate.gate import PAIRED, Gate, refuse_poor_work
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.rates import one_each
 from groundtune.pipeline.annotate.results import (
@@ -27,16 +28,21 @@ from groundtune.pipeline.exchange.run import (
 from groundtune.protocols import Progress
 from groundtune.store.lock import one_writer
 
+ANY = Gate()
+"""Asks for nothing beyond what the project asks for."""
+
 
 @one_writer(is_file=True)
 def export_project(
-    layout: ExportLayoutName, project: Project, out: Path, progress: Progress
+    layout: ExportLayoutName, project: Project, out: Path, progress: Progress, gate: Gate = ANY
 ) -> ExportSummary:
     """Write the pairs, the feedback or the evaluations of a project.
 
     Raises:
-        UserError: nothing of the kind is finished, and as the layout's `write` does.
+        UserError: nothing of the kind is finished, the work is below what the gate or the project
+            asks for, and as the layout's `write` does.
     """
+    refuse_poor_work(project, ("evaluate",) if is_marks(layout) else PAIRED, gate)
     if is_marks(layout):
         return _marks(layout, project, out)
     with TemporaryDirectory(prefix="groundtune-") as folder:

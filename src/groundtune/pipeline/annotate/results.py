@@ -47,6 +47,10 @@ class ProjectPairSettings(Record):
     """Most pairs per prompt; 0 keeps all."""
     seed: int = 0
     """Which pairs stay under the cap."""
+    min_agreement: float = Field(default=0, ge=0, le=1)
+    """Refuse where two people's agreement (Krippendorff's alpha) is lower; 0 never refuses."""
+    min_gold: float = Field(default=0, ge=0, le=1)
+    """Refuse where people get fewer known results right; 0 never refuses."""
     thumbs: bool = False
     """Make pairs of the project's thumbs instead, for method.type=kto method.thumbs=true."""
 

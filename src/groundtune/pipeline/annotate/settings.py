@@ -51,6 +51,10 @@ class ProjectSettings(Settings):
     """Items on which people's results are less alike than this, 0 to 1, go to reviewers: alike are
     characters that both mark and for which both write the same, and equal choices. 1 takes all
     that differ, 0 none."""
+    min_agreement: float = Field(default=0, ge=0, le=1)
+    """Pairs and exports are refused where two people's agreement (alpha) is lower; 0 never."""
+    min_gold: float = Field(default=0, ge=0, le=1)
+    """Pairs and exports are refused where people get fewer known results right; 0 never."""
     gold: float = Field(default=0.05, ge=0, le=1)
     """Share of a person's items whose result is known, if the project has such items (--gold)."""
     order: Literal["added", "random", "uncertain"] = "added"
