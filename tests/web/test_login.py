@@ -1,7 +1,9 @@
 """Logging in and out, links, sessions and roles, over HTTP."""
 
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -214,6 +216,30 @@ def test_events_of_a_person_are_not_taken_for_those_of_the_next(url: str):
     told = cy.post("/api/events", json=batch)
     assert (told.status_code, "logged in as Cy" in told.json()["what"]) == (409, True)
     assert len(bo.post("/api/events", json=batch).json()["stored"]) == 1
+
+
+def test_many_logins_at_once_take_turns_and_hold_up_nobody(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    rev, now, most = logged_in(url, "Rev"), [0], [0]
+
+    def slow(password: str, hashed: str | None) -> bool:
+        now[0] += 1
+        most[0] = max(most[0], now[0])
+        released.wait(30)
+        now[0] -= 1
+        return hashed is not None
+
+    released = threading.Event()
+    monkeypatch.setattr(people, "matches", slow)
+    with ThreadPoolExecutor(50) as pool:
+        logins = [pool.submit(logged_in, url, ("Bo", "Cy")[n % 2]) for n in range(8)]
+        while now[0] < 2:
+            assert not any(each.done() for each in logins)
+        assert rev.get("/api/project").status_code == 200
+        released.set()
+        assert all(each.result().get("/api/project").status_code == 200 for each in logins)
+    assert most == [2]
 
 
 def test_the_language_is_a_persons_choice(url: str):

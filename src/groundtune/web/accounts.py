@@ -3,11 +3,13 @@
 A link's token is behind the address's #, which browsers keep to themselves: no log has it.
 """
 
+import asyncio
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from fastapi import FastAPI, Request
 from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 from groundtune.pipeline.annotate import people
@@ -65,13 +67,18 @@ class Language(Record):
     language: Literal["en", "de"]
 
 
+_HASHES_AT_ONCE = 2
+"""Each takes 19 MiB and a core; others wait without a thread, which saving needs."""
+
+
 def add_accounts(app: FastAPI, project: Project, door: Door) -> None:
     """Add the routes; without login, there is only the choice of a language."""
     _add_language(app)
     if door.asks:
-        _add_login(app, project)
-        _add_links(app, project)
-        _add_own(app, project)
+        hashing = asyncio.Semaphore(_HASHES_AT_ONCE)
+        _add_login(app, project, hashing)
+        _add_links(app, project, hashing)
+        _add_own(app, project, hashing)
         add_people(app, project)
 
 
@@ -82,17 +89,22 @@ def _add_language(app: FastAPI) -> None:
     app.post("/api/language", summary="Choose the interface's language")(language)
 
 
-def _add_login(app: FastAPI, project: Project) -> None:
+def _add_login(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> None:
     def page(request: Request) -> Response:
         if access_of(request).find(request) is not None:
             return RedirectResponse("/", 303)
         return pages_of(request).page(request, None, "login.html")
 
-    def login(request: Request, given: Login) -> Response:
-        address = access_of(request).door.address_of(request)
-        token = people.log_in(
-            project.database, given.name, given.password, address=address, agent=agent_of(request)
-        )
+    async def login(request: Request, given: Login) -> Response:
+        async with hashing:
+            token = await run_in_threadpool(
+                people.log_in,
+                project.database,
+                given.name,
+                given.password,
+                address=access_of(request).door.address_of(request),
+                agent=agent_of(request),
+            )
         return _answer(request, {}, token=token)
 
     def logout(who: Someone, request: Request) -> Response:
@@ -104,7 +116,7 @@ def _add_login(app: FastAPI, project: Project) -> None:
     app.post("/api/logout", summary="End the session")(logout)
 
 
-def _add_links(app: FastAPI, project: Project) -> None:
+def _add_links(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> None:
     def page(request: Request) -> HTMLResponse:
         return pages_of(request).page(request, None, "join.html")
 
@@ -112,10 +124,16 @@ def _add_links(app: FastAPI, project: Project) -> None:
         view = people.look_at_link(project.database, given.token)
         return {**view.model_dump(), "project": project.name}
 
-    def join(request: Request, given: ByLink) -> Response:
-        token = people.use_link(
-            project.database, given.token, given.name, given.password, agent=agent_of(request)
-        )
+    async def join(request: Request, given: ByLink) -> Response:
+        async with hashing:
+            token = await run_in_threadpool(
+                people.use_link,
+                project.database,
+                given.token,
+                given.name,
+                given.password,
+                agent=agent_of(request),
+            )
         return _answer(request, {}, token=token)
 
     app.get("/join", include_in_schema=False)(page)
@@ -123,7 +141,7 @@ def _add_links(app: FastAPI, project: Project) -> None:
     app.post("/api/join", summary="Join by an invitation, or set a password by a link")(join)
 
 
-def _add_own(app: FastAPI, project: Project) -> None:
+def _add_own(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> None:
     def page(who: Someone, request: Request) -> HTMLResponse:
         return pages_of(request).page(request, who, "account.html")
 
@@ -136,15 +154,17 @@ def _add_own(app: FastAPI, project: Project) -> None:
         ]
         return {"name": who.name, "role": who.role, "sessions": shown}
 
-    def password(who: Someone, request: Request, given: NewPassword) -> dict[str, Any]:
-        people.change_password(
-            project.database,
-            who.id,
-            given.old,
-            given.new,
-            session=who.session,
-            address=access_of(request).door.address_of(request),
-        )
+    async def password(who: Someone, request: Request, given: NewPassword) -> dict[str, Any]:
+        async with hashing:
+            await run_in_threadpool(
+                people.change_password,
+                project.database,
+                who.id,
+                given.old,
+                given.new,
+                session=who.session,
+                address=access_of(request).door.address_of(request),
+            )
         return {}
 
     def end(who: Someone, given: Ended) -> dict[str, int]:
