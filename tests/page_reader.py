@@ -86,10 +86,8 @@ class Reader:
     def _shell(self, command: Command) -> None:
         line = command.line
         if line.startswith("pip install "):  # offline, and apart from the other tests
-            line = line.replace(
-                "pip install", f"pip install -q --no-build-isolation --target {SITE}"
-            )
-            line = line.replace("pip install", f"{sys.executable} -m pip install", 1)
+            pip = f"{sys.executable} -m pip install -q --no-deps --no-build-isolation"
+            line = line.replace("--no-deps ", "").replace("pip install", f"{pip} --target {SITE}")
             line = line.replace("examples/", f"{ROOT}/examples/")
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", line],

@@ -1,11 +1,11 @@
 """A person who works through the annotation app's HTTP API as a browser does."""
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
-from running_app import HTTP
+import httpx
 
+HTTP = httpx.Client(trust_env=False, timeout=300)
 TASKS = ("correct", "compare", "evaluate", "review")
 
 
@@ -28,8 +28,9 @@ def work_on_everything(url: str) -> int:
                 }
                 for place, body in enumerate(_bodies(task, work["answers"][0]))
             ]
-            reply = HTTP.post(f"{url}/api/events", content=json.dumps({"events": events}))
-            assert reply.json()["refused"] == [], reply.text
+            reply = HTTP.post(f"{url}/api/events", json={"events": events})
+            assert reply.status_code == 200, (task, reply.text)
+            assert reply.json()["refused"] == [], (task, reply.text)
             done += 1
     return done
 
@@ -41,6 +42,6 @@ def _bodies(task: str, answer: str) -> Iterator[dict[str, Any]]:
         mark |= {"text": word, "kind": "object"}
         yield mark | ({"replacement": "Perhaps"} if task == "correct" else {})
     if task == "compare":
-        yield {"type": "choice", "question": "hallucinates_more", "side": "b"}
-        yield {"type": "choice", "question": "better", "side": "a"}
+        yield {"type": "choice", "question": "hallucinates_more", "side": "second"}
+        yield {"type": "choice", "question": "better", "side": "first"}
     yield {"type": "submit"}

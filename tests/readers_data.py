@@ -12,6 +12,8 @@ from typing import Any
 from PIL import Image
 
 from doc_pages import ROOT
+from groundtune.world.render import render
+from groundtune.world.scenes import scenes
 
 LOCAL_ONLY = ("prompt:", "prices:", "budget:", "dry_run:")
 """Lines of the judge's file that need more files, or send nothing."""
@@ -87,8 +89,14 @@ def pictures(folder: Path) -> None:
         csv.writer(file).writerows(rows)
 
 
+def more_images(folder: Path) -> None:
+    """Twelve images of the world in `images`, so that some can be held back."""
+    for at, scene in enumerate(scenes("development", 12)):
+        render(scene).save(folder / "images" / f"{at}.png")
+
+
 DATA: dict[str, Callable[[Path], None]] = {
-    each.__name__: each for each in (pope, mme, mmhal, people, pictures)
+    each.__name__: each for each in (pope, mme, mmhal, people, pictures, more_images)
 }
 
 

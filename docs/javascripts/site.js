@@ -1,8 +1,10 @@
 // What the theme leaves out for keyboards and screen readers.
 function complete() {
   // code and tables that are wider than the page can be scrolled by keys
-  document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap").forEach((each) => {
-    if (each.scrollWidth > each.clientWidth) each.tabIndex = 0;
+  const boxes = document.querySelectorAll(".md-typeset pre > code, .md-typeset__scrollwrap");
+  const wide = [...boxes].filter((each) => each.scrollWidth > each.clientWidth);
+  wide.forEach((each) => {
+    each.tabIndex = 0;
   });
   // the empty corner of a table is no heading
   document.querySelectorAll(".md-typeset th:empty").forEach((each) => {

@@ -36,16 +36,21 @@ SAYS: dict[str, str] = {
 
 
 def metadata(name: str) -> dict[str, Any]:
-    [block] = METADATA.findall((SCRIPTS / f"{name}.py").read_text(encoding="utf-8"))
+    [block] = METADATA.findall((SCRIPTS / f"tutorial_{name}.py").read_text(encoding="utf-8"))
     return tomllib.loads("".join(line[2:] + "\n" for line in block.splitlines()))
 
 
 def test_each_tutorial_has_a_script() -> None:
     pages = {path.stem for path in (ROOT / "docs" / "tutorials").glob("*.md")}
-    assert {path.stem for path in SCRIPTS.glob("*.py")} == pages == SMALL.keys() == SAYS.keys()
+    assert (
+        {path.stem.removeprefix("tutorial_") for path in SCRIPTS.glob("*.py")}
+        == pages
+        == SMALL.keys()
+        == SAYS.keys()
+    )
     for name in pages:
         text = (ROOT / "docs" / "tutorials" / f"{name}.md").read_text(encoding="utf-8")
-        assert f"examples/tutorials/{name}.py" in text
+        assert f"examples/tutorials/tutorial_{name}.py" in text
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -72,7 +77,7 @@ def test_a_script_runs_from_its_first_line_to_its_last(name: str, tmp_path: Path
     home = tmp_path / "home"
     home.mkdir()
     done = subprocess.run(
-        [sys.executable, str(SCRIPTS / f"{name}.py"), *SMALL[name]],
+        [sys.executable, str(SCRIPTS / f"tutorial_{name}.py"), *SMALL[name]],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "HOME": str(home)},
         capture_output=True,

@@ -1,12 +1,12 @@
 """axe-core finds nothing on any page: phone and desktop, dark and light."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from annotation_items import TEXT, run_of
-from annotation_page import click, drag, open_screen, press, violations
+from annotation_page import click, drag, open_screen, press
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.records import Claim, Correction, Producer, Span
 from headless import Page, chromium
@@ -33,13 +33,23 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     by = Producer(kind="model", name="machine")
     edit = Span(start=2, end=5, replacement="fox", by="machine")
     corrected = TEXT.replace("dog", "fox")
-    fields: dict[str, Any] = {"prompt": prompt.key, "answer": answer.key, "text": TEXT, "by": by}
+    fields = {"prompt": prompt.key, "answer": answer.key, "text": TEXT, "by": by}
     run.corrections.append([Correction(key="k", spans=(edit,), corrected=corrected, **fields)])
     made = open_project(folder / "project", {"severity": True})
     made.join("ada", "Ada", "owner")
     for task in ("correct", "compare", "evaluate", "review"):
         made.add_run(folder / "run", task)
     return made
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core objects to, with the elements."""
+    found = Axe().run(page.tab).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found
+        for node in each["nodes"]
+    ]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

@@ -30,7 +30,7 @@ from groundtune.web.conflicts import add_conflicts
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import Guard
 from groundtune.web.quality import add_quality
-from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles, refuse_unknown
+from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles
 from groundtune.web.words import language_of, words_of
 
 log = logging.getLogger(__name__)
@@ -172,7 +172,8 @@ def _add_images(app: FastAPI, project: Project) -> None:
         if width and width not in scaled.WIDTHS:
             widths = ", ".join(map(str, scaled.WIDTHS))
             raise WebError(404, "no_width", f"width {width}", widths=widths)
-        refuse_unknown(project, sha256)
+        if not project.images.path(sha256).is_file():
+            raise not_found("no_image", f"image {sha256}")
         copies = project.scaled
         made = copies.of_width(sha256, width) if width else copies.whole(sha256)
         data, media_type = made

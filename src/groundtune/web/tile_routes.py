@@ -22,7 +22,6 @@ def add_tiles(app: FastAPI, project: Project) -> None:
     tiles, one_at_a_time = project.tiles, asyncio.Lock()
 
     def levels(_: Someone, sha256: _Sha256) -> Response:
-        refuse_unknown(project, sha256)
         return JSONResponse(tiles.levels(sha256).model_dump(), headers=FOREVER)
 
     async def tile(
@@ -31,7 +30,6 @@ def add_tiles(app: FastAPI, project: Project) -> None:
         place: tuple[Any, ...] = (sha256, level, column, row)
         data = await run_in_threadpool(tiles.find, *place)
         if data is None:
-            await run_in_threadpool(refuse_unknown, project, sha256)
             found = await run_in_threadpool(tiles.levels, sha256)
             if not found.has(level, column, row):
                 raise not_found("no_page", request.url.path)
@@ -43,9 +41,3 @@ def add_tiles(app: FastAPI, project: Project) -> None:
 
     app.get("/images/{sha256}/levels", summary="An image's size and levels of tiles")(levels)
     app.get("/images/{sha256}/tiles/{level}/{column}/{row}", summary="A tile of an image")(tile)
-
-
-def refuse_unknown(project: Project, sha256: str) -> None:
-    """Raise WebError 404 for an image that the project doesn't have."""
-    if not project.images.path(sha256).is_file():
-        raise not_found("no_image", f"image {sha256}")

@@ -9,8 +9,8 @@
 
 On the embedded world, then with your model, your images and a better model as the labeler:
 
-    uv run examples/tutorials/product.py
-    uv run examples/tutorials/product.py --model MODEL --images photos --labeler openai:NAME@URL
+    uv run examples/tutorials/tutorial_product.py
+    uv run examples/tutorials/tutorial_product.py --model MODEL --images photos --labeler LABELER
 
 It checks what the model says about the images, trains the model on the labeler's verdicts, and
 compares both on images that neither learned from.

@@ -9,12 +9,12 @@
 # ///
 """A custom loss and a custom benchmark: docs/tutorials/researcher.md as one script.
 
-    uv run examples/tutorials/researcher.py
+    uv run examples/tutorials/tutorial_researcher.py
 
 `examples/own_method` has the loss in 25 lines, `examples/own_benchmark` the benchmark in 40. Change
 them, or name your own:
 
-    uv run --with ./my_method examples/tutorials/researcher.py --method my-method
+    uv run --with ./my_method examples/tutorials/tutorial_researcher.py --method my-method
 """
 
 import argparse

@@ -9,12 +9,12 @@
 
 On the embedded world, where a simulated expert fills in the table:
 
-    uv run examples/tutorials/experts.py
+    uv run examples/tutorials/tutorial_experts.py
 
 With your model and images it stops once the table is there. Start it again with the filled table:
 
-    uv run examples/tutorials/experts.py --model MODEL --images photos --ask "What is here?"
-    uv run examples/tutorials/experts.py --model MODEL --images photos --corrected corrected.csv
+    uv run examples/tutorials/tutorial_experts.py --model MODEL --images photos
+    uv run examples/tutorials/tutorial_experts.py --model MODEL --corrected corrected.csv
 """
 
 import argparse
@@ -80,7 +80,7 @@ def main() -> None:
     recipe = ["world-ddpo"] if own.model.startswith("world:") else ["rlhf-v", f"model={own.model}"]
     groundtune("train", *recipe, *own.settings, "--pairs", pairs, "--out", tuned)
 
-    if own.images:
+    if own.images or own.model != "world:base":
         print(f"\nThe corrected answers: {pairs / 'report.html'}. The new model: {tuned / 'model'}")
         print("Compare it with the old one: docs/check.md, or a fresh table for your experts.")
         return

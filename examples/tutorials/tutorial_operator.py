@@ -7,8 +7,8 @@
 # ///
 """Serve a model and its checks: docs/tutorials/operator.md as one script.
 
-    uv run examples/tutorials/operator.py
-    uv run examples/tutorials/operator.py --model MODEL --labeler LABELER --image photo.jpg
+    uv run examples/tutorials/tutorial_operator.py
+    uv run examples/tutorials/tutorial_operator.py --model MODEL --labeler LABELER --image photo.jpg
 
 It starts the server, asks it about an image, prints the claims that the labeler rejects, and stops
 the server. To keep the server, use `groundtune serve`.
