@@ -1,8 +1,8 @@
-"""Debian's Chromium and Firefox, driven by Playwright: what a browser makes of a page."""
+"""Debian's Chromium, driven by Playwright, and Firefox: what a browser makes of a page."""
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Error, sync_playwright
 from playwright.sync_api import Page as Tab
+
+from bidi import firefox_tab
 
 CHROMIUM = ("chromium", "google-chrome")
 FIREFOX = ("firefox-esr", "firefox")
@@ -33,17 +35,10 @@ class Page:
             self._tabs[phone] = self._open(phone)
         self.tab = self._tabs[phone]
         self.tab.set_viewport_size({"width": width, "height": height})
-        if self._browser.browser_type.name == "chromium":
-            self.tab.emulate_media(color_scheme="dark" if dark else "light")
+        self.tab.emulate_media(color_scheme="dark" if dark else "light")
 
     def _open(self, phone: bool) -> Tab:
-        # Firefox can't pretend to be a phone, and doesn't know the media that Playwright emulates.
-        emulated: dict[str, Any] = {"is_mobile": phone, "has_touch": phone}
-        if self._browser.browser_type.name == "firefox":
-            emulated = dict.fromkeys(
-                ("color_scheme", "reduced_motion", "forced_colors", "contrast"), "null"
-            )
-        tab = self._browser.new_context(**emulated).new_page()
+        tab = self._browser.new_context(is_mobile=phone, has_touch=phone).new_page()
         tab.set_default_timeout(ENDLESS_MS)
         tab.on("console", self._heard)
         tab.on("pageerror", lambda error: self.complaints.append(str(error)))
@@ -89,7 +84,7 @@ class Page:
 
 
 @contextmanager
-def chromium() -> Iterator[Page]:
+def chromium() -> Generator[Page]:
     """A fresh Chromium's page; the test is skipped where there is none."""
     program = installed(CHROMIUM)
     with sync_playwright() as playwright:
@@ -99,14 +94,33 @@ def chromium() -> Iterator[Page]:
         browser.close()
 
 
+class FirefoxPage(Page):
+    """A window of Firefox, which can't pretend to be a phone."""
+
+    def __init__(self, tab: Any) -> None:
+        self.tab = tab
+        self.complaints = []
+        self.look(1280, 900)
+
+    def look(self, width: int, height: int, *, dark: bool = False) -> None:
+        """The window's size."""
+        self.tab.set_viewport_size({"width": width, "height": height})
+
+    def open(self, url: str) -> None:
+        """Opens an address."""
+        self.tab.goto("about:blank")
+        self.complaints.clear()
+        self.tab.goto(url)
+
+
 @contextmanager
-def firefox() -> Iterator[Page]:
+def firefox() -> Generator[Page]:
     """A fresh Firefox's page, over WebDriver BiDi; the test is skipped where there is none."""
-    program = installed(FIREFOX)
-    with sync_playwright() as playwright:
-        browser = playwright.firefox.launch(executable_path=program, channel="moz-firefox")
-        yield Page(browser)
-        browser.close()
+    heard: list[str] = []
+    with firefox_tab(installed(FIREFOX), heard.append) as tab:
+        page = FirefoxPage(tab)
+        page.complaints = heard
+        yield page
 
 
 def installed(names: tuple[str, ...]) -> str:
