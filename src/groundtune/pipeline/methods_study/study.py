@@ -96,6 +96,8 @@ class Study:
         return measure.job(target, evaluation)
 
     def _do(self, jobs: Sequence[Job], title: str) -> None:
+        if not jobs:
+            return
         lost: dict[str, str] = {}
         self.steps |= run_jobs(
             self.out, jobs, self.progress, workers=self.workers, title=title, failed=lost
