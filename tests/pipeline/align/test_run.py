@@ -35,12 +35,13 @@ from job_works import Notes
 from waiting import wait_until
 
 SMALL = (
-    "prompts=world:4",
+    "prompts=world:8",
     "n=3",
     "rounds=2",
-    "sampling.max_new_tokens=40",
-    "learn.max_steps=2",
-    "learn.batch_size=2",
+    "sampling.max_new_tokens=60",
+    "learn.max_steps=4",
+    "learn.batch_size=8",
+    "learn.optim.lr=3.0e-4",
     "learn.checkpoints=2",
     "choose.prompts=3",
     "evaluation.images={world-captions: 2, world-questions: 1}",
@@ -70,7 +71,7 @@ def test_each_round_begins_with_the_model_that_the_one_before_chose(made: AlignR
         folder = RunFolder(out / f"round-{number}")
         authors = {answer.producer.name for answer in folder.answers.read()}
         assert authors == {"base" if number == 1 else "round-1"}
-        assert len(folder.answers.read()) == 12
+        assert len(folder.answers.read()) == 24  # 8 prompts, 3 answers each
         inputs = read_run(folder.path / "training").inputs
         source = read_run(folder.path / "training").recipe["model"]
         assert (source == str(out / "round-1/model")) == (number == 2)
@@ -100,7 +101,7 @@ def test_a_checkpoint_is_chosen_by_the_stated_rule_and_the_others_are_removed(
     made: AlignResult, out: Path
 ):
     choice = choice_of(out, 1)
-    assert [c.name for c in choice.candidates] == ["start", "step-000001", "step-000002"]
+    assert [c.name for c in choice.candidates] == ["start", "step-000002", "step-000004"]
     allowed = [c for c in choice.candidates if c.allowed]
     chosen = next(c for c in choice.candidates if c.name == choice.chosen)
     assert chosen.wrong == min(c.wrong for c in allowed)
