@@ -1,5 +1,9 @@
 """The annotation app in a real browser: keys, mouse and touch as a person gives them."""
 
+from typing import Any
+
+from axe_playwright_python.sync_playwright import Axe  # pyright: ignore[reportMissingTypeStubs]
+
 from headless import Page
 
 ALT, CONTROL, SHIFT = "Alt", "Control", "Shift"
@@ -67,3 +71,14 @@ def shown(page: Page, selector: str) -> str:
 def saved(page: Page) -> None:
     """Waits until the server has everything."""
     page.until("document.getElementById('saved').textContent === 'Saved'")
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core objects to, with the elements."""
+    axe: Any = Axe()
+    found: list[dict[str, Any]] = axe.run(page.tab).response["violations"]
+    return [
+        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for each in found
+        for node in each["nodes"]
+    ]

@@ -47,6 +47,7 @@ LINES = {
     "check": "world:base --images FOLDER",
     "import": "trl ANSWERS",
     "export": "trl FOLDER",
+    "people audit": "PROJECT",
     "project backup": "PROJECT",
     "best-of": "FOLDER --model MODEL --reference world:base",
     "world show": "",
@@ -65,6 +66,7 @@ LINES = {
 FILES = {
     "recipes copy": "a.yaml",
     "export": "a.jsonl",
+    "people audit": "a.jsonl",
     "project backup": "a.zip",
     "world show": "a.png",
     "world judge": "a.jsonl",

@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from annotation_items import TEXT, run_of
-from annotation_page import click, drag, open_screen, press
+from annotation_page import click, drag, open_screen, press, violations
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.records import Claim, Correction, Producer, Span
 from headless import Page, chromium
@@ -40,16 +39,6 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
     for task in ("correct", "compare", "evaluate", "review"):
         made.add_run(folder / "run", task)
     return made
-
-
-def violations(page: Page) -> list[str]:
-    """What axe-core objects to, with the elements."""
-    found = Axe().run(page.tab).response["violations"]
-    return [
-        f"{each['id']}: {node['html'][:200]} {node['failureSummary']}"
-        for each in found
-        for node in each["nodes"]
-    ]
 
 
 @pytest.mark.parametrize("width", [390, 1280])

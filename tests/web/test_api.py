@@ -218,7 +218,7 @@ def test_a_large_image_that_is_slow_to_scale_is_scaled_when_it_is_added(tmp_path
     run_of(tmp_path / "run", [[TEXT]], (4000, 2500))  # PNG
     project = open_project(tmp_path / "project")
     project.add_run(tmp_path / "run")
-    (copy,) = (project.path / "scaled").iterdir()
+    (copy,) = (path for path in (project.path / "scaled").iterdir() if path.is_file())
     with Image.open(copy) as image:
         assert image.size == (1600, 1000)
 

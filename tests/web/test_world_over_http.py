@@ -16,6 +16,8 @@ from groundtune.world.simulated_people import annotator
 from running_app import HTTP, app_of
 from world_answers import world_run
 
+JSON = {"Content-Type": "application/json"}
+
 
 def put(span: Span, text: str, number: int) -> dict[str, Any]:
     """A span as the page sends it."""
@@ -46,7 +48,7 @@ def annotate_all(url: str, folder: RunFolder, error_rate: float, seed: int) -> i
             for place, body in enumerate(bodies)
         ]
         content = json.dumps({"events": events})
-        reply = HTTP.post(f"{url}/api/events", content=content).json()
+        reply = HTTP.post(f"{url}/api/events", content=content, headers=JSON).json()
         assert reply["refused"] == []
         done += 1
     return done

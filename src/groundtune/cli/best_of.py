@@ -8,7 +8,7 @@ from groundtune.cli.model_options import ENGINE, EngineOptions
 from groundtune.cli.recipe_argument import Settings, is_setting
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.best_of.curve import BestOfCurve
+    from groundtune.pipeline.best_of.curve import BestOfCurve, Rate
 
 
 def best_of(
@@ -96,14 +96,17 @@ def _rows(curve: "BestOfCurve") -> list[list[str]]:
         ]
     ]
     for metric in metrics:
-        estimates = [point.values[metric.name] for point in curve.points]
-        cells = [
-            f"{r.value:.1%} ({r.low:.1%} to {r.high:.1%})"
-            if metric.is_share
-            else f"{r.value:.4g} ({r.low:.4g} to {r.high:.4g})"
-            for r in estimates
-        ]
-        rows.append([metric.label, *cells])
+        estimates = [point.values.get(metric.name) for point in curve.points]
+        rows.append([metric.label, *(_cell(each, metric.is_share) for each in estimates)])
     rows.append(["Tokens sampled per prompt", *(f"{p.drawn_tokens:,.0f}" for p in curve.points)])
     rows.append(["Seconds to score a prompt", *(f"{p.score_seconds:.2f}" for p in curve.points)])
     return rows
+
+
+def _cell(rate: "Rate | None", is_share: bool) -> str:
+    """Return a rate with its interval; "unknown" where no chosen answer has it."""
+    if rate is None:
+        return "unknown"
+    if is_share:
+        return f"{rate.value:.1%} ({rate.low:.1%} to {rate.high:.1%})"
+    return f"{rate.value:.4g} ({rate.low:.4g} to {rate.high:.4g})"

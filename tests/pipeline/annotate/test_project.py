@@ -105,7 +105,7 @@ def test_twenty_writers_at_once_lose_nothing_and_get_different_items(tmp_path: P
 
 def test_finished_work_becomes_pairs_and_more_work_adds_to_them(project: Project, tmp_path: Path):
     out, settings = tmp_path / "pairs", ProjectPairSettings()
-    with pytest.raises(UserError, match="Nothing in the project is finished"):
+    with pytest.raises(UserError, match="No correction or comparison in the project is finished"):
         project_pairs(project, out, settings, SilentProgress())
     first = correct(project)
     assert project_pairs(project, out, settings, SilentProgress()).made == 1

@@ -7,8 +7,10 @@ from groundtune.store.annotations import audit
 from groundtune.store.annotations.database import Database
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
+from groundtune.store.lock import one_writer
 
 
+@one_writer(is_file=True)
 def write_audit(database: Database, out: Path) -> int:
     """Write the entries as JSON lines, the oldest first; return how many there are.
 

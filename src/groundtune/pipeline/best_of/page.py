@@ -163,7 +163,9 @@ def _curves(
             "answers to choose among",
             {
                 divided(curve.normalise): [
-                    (point.n, point.values[spec.name]) for point in curve.points
+                    (point.n, point.values[spec.name])
+                    for point in curve.points
+                    if spec.name in point.values  # unknown where no chosen answer has it
                 ]
                 for curve in curves
             },

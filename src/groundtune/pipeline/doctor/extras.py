@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 ENABLES: dict[str, str] = {
     "annotate": "the annotation app (groundtune annotate)",
+    "documents": "PDF files in annotate and check",
     "postgres": "annotation projects in a PostgreSQL database",
     "serve": "the server (groundtune serve)",
     "hub": "data sets of the Hugging Face hub (import hub:NAME, recipes run)",
