@@ -5,7 +5,7 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 
-NAMES: tuple[str, ...] = ("base", "labeler")
+NAMES: tuple[str, ...] = ("base", "labeler", "yes-biased")
 DETECTOR = "detector"
 """An object detector: it finds objects, and answers no question."""
 
