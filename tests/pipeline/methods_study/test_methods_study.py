@@ -19,7 +19,8 @@ from groundtune.pipeline.methods_study.settings import (
     Run,
     StudyOutcome,
 )
-from groundtune.pipeline.methods_study.study import Study
+from groundtune.pipeline.methods_study.study import Study, needed_data
+from groundtune.pipeline.methods_study.training import data_jobs, train_job
 from groundtune.pipeline.prompt_sources import load as load_source
 from groundtune.pipeline.recipes.registry import find
 from groundtune.protocols import SilentProgress
@@ -105,6 +106,21 @@ def test_data_stand_in_for_their_names_at_any_depth() -> None:
     values = {"pairs": "{a}", "rewards": {"more": {"{b}": 1}}, "mix": ["{a}/x"]}
     filled = training.filled(values, {"a": "data/a", "b": 'data/"b'})
     assert filled == {"pairs": "data/a", "rewards": {"more": {'data/"b': 1}}, "mix": ["data/a/x"]}
+
+
+def test_data_are_made_for_data_that_are_made_for_a_model_that_an_arm_needs() -> None:
+    data = {
+        "drawn": {"type": "answers", "prompts": "world:4", "n": 2},
+        "unused": {"type": "answers", "prompts": "world:4"},
+        "compared": {"type": "answers", "of": "drawn", "by": "comparisons"},
+        "rewards": {"type": "trained", "recipe": "world-reward", "set": {"feedback": "{compared}"}},
+    }
+    arm = {"recipe": "world-rl", "set": {"rewards": {"more": {"{rewards}": 1}}}}
+    settings = MethodsStudySettings.model_validate({"data": data, "arms": {"ppo": arm}})
+    jobs = data_jobs(settings, 0)
+    training = train_job(settings, Run("ppo", 0, 0), jobs)
+    found = [job.name for job in needed_data([training], jobs.values())]
+    assert found == ["data-drawn-s0", "data-compared-s0", "data-rewards-s0"]
 
 
 def _scores(name: str, invented: int, named: int) -> list[Score]:

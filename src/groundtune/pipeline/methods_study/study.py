@@ -1,6 +1,6 @@
 """A study under way: trains and measures what is not there yet, and notes what fails."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,9 +51,7 @@ class Study:
             data = data_jobs(self.settings, seed)
             trained = dict.fromkeys(self._trained(run) for run in runs if run.seed == seed)
             own = [train_job(self.settings, run, data) for run in trained]
-            needed = {name for job in own for name in job.needs}
-            jobs |= {job.name: job for job in data.values() if _is_needed(job, data, needed)}
-            jobs |= {job.name: job for job in own}
+            jobs |= {job.name: job for job in [*needed_data(own, data.values()), *own]}
         self._do(list(jobs.values()), "train")
         models: dict[Run, str] = {}
         for run in runs:
@@ -114,8 +112,15 @@ def _ending(split: str) -> str:
     return "-test" if split == "test" else ""
 
 
-def _is_needed(job: Job, data: Mapping[str, Job], needed: set[str]) -> bool:
-    """Whether a job of data is needed by a training, or by other data that are."""
-    if job.name in needed:
-        return True
-    return any(job.name in other.needs and other.name in needed for other in data.values())
+def needed_data(trainings: Sequence[Job], data: Iterable[Job]) -> list[Job]:
+    """Return the jobs of data that trainings need, directly or for other data that they need.
+
+    Data come after what they are made of, as in a study's settings, and so does the result.
+    """
+    needed = {name for job in trainings for name in job.needs}
+    found: list[Job] = []
+    for job in reversed(list(data)):
+        if job.name in needed:
+            needed.update(job.needs)
+            found.append(job)
+    return found[::-1]
