@@ -58,6 +58,7 @@ generated: $(VENV)/.installed
 	$(BIN)/python tools/make_methods_page.py docs/methods.md
 	$(BIN)/python tools/make_recipes_page.py docs/recipes.md
 	$(BIN)/python tools/make_commands_page.py docs/commands.md
+	$(BIN)/python tools/make_settings_page.py docs/settings.md
 	$(BIN)/python tools/bench_table.py
 	$(BIN)/python tools/make_licences_page.py docs/licences.md
 

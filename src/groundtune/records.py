@@ -13,8 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, model_validator
 
 SpanKind = Literal["object", "attribute", "number", "position", "action", "other"]
-"""What is wrong in a span: the kinds that RLHF-V's annotators distinguished (arXiv 2312.00849,
-3)."""
+"""What is wrong in a span: the kinds of RLHF-V's annotators (arXiv 2312.00849, section 3)."""
 
 ClaimStatus = Literal["supported", "rejected", "opinion", "unchecked", "unparsed", "empty"]
 """Outcome of a claim's check. "opinion": an image can't decide it; "unparsed": the division or the
@@ -123,6 +122,7 @@ class Sampling(Record):
     temperature: float = Field(default=0.7, ge=0)
     """RLAIF-V's candidates."""
     top_p: float = Field(default=1.0, gt=0, le=1)
+    """Sample from the likeliest tokens whose probabilities sum to this; 1 keeps all."""
     top_k: int = Field(default=0, ge=0)
     """0 keeps the whole vocabulary."""
 

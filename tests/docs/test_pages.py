@@ -15,7 +15,7 @@ PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
 OTHERS = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"]
 LONG = {"notebook.md", "results.md"}
 """Records that grow. All other pages are read from top to bottom."""
-GENERATED = {"methods.md", "bench-metrics.md", "commands.md"}
+GENERATED = {"methods.md", "bench-metrics.md", "commands.md", "settings.md"}
 """Reference tables that tools write from the code."""
 LINES = 200
 LINK = re.compile(r"\]\(([^)\s]+)\)")

@@ -22,6 +22,7 @@ class GRPO(GroupPolicy):
 
     type: Literal["grpo"] = "grpo"
     baseline: Baseline = "group"
+    """The mean that an answer is compared with: the whole group's, or the other answers'."""
     scale: Scale = "group"
     """"group" as published: prompts on which answers differ little weigh as much as others."""
     aggregation: Aggregation = "sequence"

@@ -95,6 +95,8 @@ class PolicyGradient(BaseModel, ABC):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     credit: Credit = "terminal"
+    """Where the rewards of claims go: the end of the answer ("terminal"), or the last token of each
+    claim ("claims")."""
     kl: KL = KL()
     clip_low: float = Field(default=0.2, gt=0, lt=1)
     """How far the ratio to the policy that drew may fall below 1: 0.2 in PPO."""

@@ -31,6 +31,7 @@ class PPO(PolicyGradient):
 
     type: Literal["ppo"] = "ppo"
     gamma: float = Field(default=1.0, gt=0, le=1)
+    """Discount of later rewards; 1 has none."""
     lam: float = Field(default=0.95, ge=0, le=1)
     """GAE's lambda: 0.95 in the code of Stiennon et al. 2020, 1 in LLaVA-RLHF's."""
     whiten: Literal["tokens", "padded", "none"] = "tokens"

@@ -21,6 +21,7 @@ class RLOO(GroupPolicy):
 
     type: Literal["rloo"] = "rloo"
     baseline: Baseline = "leave_one_out"
+    """The mean that an answer is compared with: the whole group's, or the other answers'."""
     scale: Scale = "batch"
     """"none" as published; "batch" divides all advantages of a step by one number, so that the
     learning rate does not depend on the rewards' unit."""

@@ -14,7 +14,7 @@ from groundtune.pipeline.methods_study import training
 from groundtune.pipeline.methods_study.choosing import choose
 from groundtune.pipeline.methods_study.run import methods_study, run_study, searched
 from groundtune.pipeline.methods_study.settings import (
-    Choosing,
+    ArmChoice,
     MethodsStudySettings,
     Run,
     StudyOutcome,
@@ -146,15 +146,15 @@ def test_the_least_wrong_setting_that_keeps_enough_is_chosen() -> None:
     numbers = {BASE: (8, 9), "dpo-1-s0": (1, 5), "dpo-2-s0": (4, 9), "dpo-3-s0": (3, 9)}
     scores = {name: _scores(name, *each) for name, each in numbers.items()}
     failed = {"dpo-4-s0": "the loss is not a number"}
-    choice = choose(runs, scores, failed, measure(), Choosing(keep="recall", lost=0.02))
+    choice = choose(runs, scores, failed, measure(), ArmChoice(keep="recall", lost=0.02))
     assert choice.number == 2
     assert [each.kept and round(each.kept, 2) for each in choice.tried] == [-0.4, 0, 0, None]
     assert choice.tried[3].failed == "the loss is not a number"
-    freely = choose(runs, scores, failed, measure(), Choosing())
+    freely = choose(runs, scores, failed, measure(), ArmChoice())
     assert freely.number == 0
-    none = choose(runs[:1], scores, failed, measure(), Choosing(keep="recall", lost=0.02))
+    none = choose(runs[:1], scores, failed, measure(), ArmChoice(keep="recall", lost=0.02))
     assert (none.number, none.lost) == (0, True)
-    assert choose(runs[3:], scores, failed, measure(), Choosing()).number is None
+    assert choose(runs[3:], scores, failed, measure(), ArmChoice()).number is None
 
 
 def test_a_failing_arm_is_a_row_and_a_killed_study_resumes_to_the_same_results(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from groundtune.bench.summary import summarise
 from groundtune.pipeline.measure import BASE, Measure
-from groundtune.pipeline.methods_study.settings import Choosing, Run
+from groundtune.pipeline.methods_study.settings import ArmChoice, Run
 from groundtune.records import Estimate, Record, Score
 from groundtune.report.model import MetricRef, find_difference, find_estimate
 
@@ -35,7 +35,7 @@ def choose(
     scores: Mapping[str, Sequence[Score]],
     failed: Mapping[str, str],
     measure: Measure,
-    rule: Choosing,
+    rule: ArmChoice,
 ) -> Choice:
     """Return the choice among an arm's runs; of equally good ones the first."""
     ref = ref_of(measure, rule.metric)

@@ -26,6 +26,7 @@ class Answers(Record):
     of: str = ""
     """Other data whose answers get feedback, instead of new answers."""
     images: str = ""
+    """Folder of the images that the prompts name."""
     n: int = Field(default=1, ge=1)
     """Answers per prompt."""
     sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
@@ -47,7 +48,9 @@ class Trained(Record):
 
     type: Literal["trained"] = "trained"
     recipe: str
+    """Name or file of the recipe that trains it."""
     set: Values = Field(default_factory=dict)
+    """Overrides of the recipe."""
 
 
 Data = Annotated[Answers | Trained, Field(discriminator="type")]
@@ -71,7 +74,7 @@ class Arm(Record):
     """One line for tables."""
 
 
-class Choosing(Record):
+class ArmChoice(Record):
     """How an arm's setting is chosen, on the development split."""
 
     metric: str = ""
@@ -96,7 +99,7 @@ class ArmsSettings(InferenceSettings):
     """What arms learn from, made once per seed; later entries may use earlier ones."""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Seeds of data and training. Settings are tried on the first."""
-    choose: Choosing = Choosing()
+    choose: ArmChoice = ArmChoice()
     compare: tuple[tuple[str, str], ...] = ()
     """Further pairs of arms that are compared."""
     shown: tuple[str, ...] = ()

@@ -25,11 +25,13 @@ class HubData(Record):
     file: str = ""
     """One file of the data set, as it is; "" reads all its rows through `datasets`."""
     split: str = "train"
+    """Which of the data set's splits."""
     layout: LayoutName
     """How `groundtune import` reads it."""
     only: str = ""
     """COLUMN=TEXT keeps the rows whose column contains the text."""
     licence: str
+    """The licence of the data, which goes with the rows."""
     rows: int = Field(ge=1)
     """Pairs that are expected; `plan` counts with them."""
     answer_tokens: int = Field(default=100, ge=1)
@@ -52,7 +54,9 @@ class Published(Record):
     """The authors' run."""
 
     model: str
+    """The model that the authors trained."""
     hardware: str
+    """The accelerators that they used."""
     hours: str
     """What the authors state; "" if they state nothing."""
     nearest: str = ""
@@ -67,6 +71,7 @@ class Expected(Record):
     benchmark: str
     """A name of `groundtune bench list`."""
     metric: str
+    """A metric of the benchmark."""
     model: str
     """The model that the figure is of."""
     base: float | None = None
@@ -78,7 +83,9 @@ class Expected(Record):
     share: bool = True
     """Whether the figure is a percentage of the n items."""
     source: str
+    """Where the figure is published."""
     measured_here: bool = False
+    """Whether Groundtune has measured the figure."""
 
 
 class Needs(Record):
@@ -87,9 +94,11 @@ class Needs(Record):
     machine: str
     """A name of `groundtune plan --machine`."""
     machines: int = Field(default=1, ge=1)
+    """How many of these machines."""
     memory_gb: float
     """Peak of one accelerator."""
     hours: float
+    """Hours of the whole run."""
     source: Literal["estimate"] = "estimate"
     """Where memory and hours are from: `groundtune plan`."""
 
@@ -98,15 +107,22 @@ class About(Record):
     """The key `about` of a recipe."""
 
     title: str
+    """What the recipe is, in a few words."""
     paper: str = ""
+    """The paper that the recipe follows, by its arXiv id."""
     model_licence: str
+    """The licence of the model that is trained."""
     family: str
     """The model_type of the recipe's model, by which a test dry-runs the recipe."""
     published: Published | None = None
+    """The authors' run; none for models without a published one."""
     data: tuple[HubData, ...] = ()
+    """The data sets that it needs, in the order of import."""
     needs: Needs
     expected: tuple[Expected, ...] = Field(min_length=1)
+    """What to compare the result with."""
     notes: tuple[str, ...] = ()
+    """What differs from the authors' run."""
 
 
 def about_of(path: Path) -> About | None:

@@ -23,6 +23,8 @@ class FactSettings(Settings):
     """Which facts the reward model reads. Policy, reference and value function never see them."""
 
     show: Show = "none"
+    """"shown": the facts of the prompts. "other-scene": those of another image, as a placebo.
+    "truth": all facts of a source that knows them, as an upper bound."""
     left_out: float = Field(default=0.0, ge=0, lt=1)
     """Share of a prompt's facts that are left out with `shown` and `other-scene`, by seed."""
     place: Literal["before", "after"] = "before"
@@ -86,7 +88,11 @@ class RewardSettings(OneRun):
     ties: Literal["drop", "half"] = "drop"
     """Comparisons without a better answer: leave them out, or learn that both are as good."""
     head: HeadKind = "mlp2"
+    """"linear": one layer, as in LLaVA-RLHF. "mlp2": two layers with SiLU between them, which
+    BaseReward found better."""
     readout: Readout = "mean"
+    """The tokens whose value is the reward: the "last" one, or the "mean" or "sum" over the
+    answer's."""
     loss: BradleyTerry = BradleyTerry()
     words: WrongWords = WrongWords()
     judging: JudgingSettings = JudgingSettings()

@@ -150,6 +150,7 @@ class Importance(Record):
     """
 
     cap: float = Field(default=2.0, ge=1)
+    """Largest weight."""
     level: Level = "token"
     """Whether the ratio is a token's or the whole answer's."""
     reject: float = Field(default=0.0, ge=0)
@@ -175,6 +176,7 @@ class RLSettings(SampleSettings):
     """"answer" asks the prompts. "find" asks for the one wrong part of a description, made of the
     corrections in the folder `prompts`: its answers can be verified (rewards.found)."""
     method: RLMethod = RLOO()
+    """How rewards change the policy; `type` names the method."""
     value_from: str = ""
     """PPO: folder of a reward model whose head the value head begins with, if it has the same
     form; "" begins with zeros, as LLaVA-RLHF's code does."""
@@ -198,6 +200,7 @@ class RLSettings(SampleSettings):
     feedback: ClaimSettings = ClaimSettings()
     """Who divides answers into claims, and who checks them. "self" is the model before training."""
     tune: Tune = Lora(dropout=0.0)
+    """Which weights to train, and in which parts."""
     optim: RLOptim = RLOptim()
     dtype: Dtype = "float32"  # pyright: ignore[reportIncompatibleVariableOverride]
     """Arithmetic of the forward pass; trained weights are float32. In float32 drawn and trained

@@ -75,6 +75,7 @@ class Learning(Optimised):
         "share_starts",
     }
     method: Method = DDPO()
+    """What is learned from the pairs; `type` names the method."""
     data: DataRules = DataRules()
     engine: Literal["auto", "packed", "separate"] = "auto"
     """"packed" puts a prompt and all its answers into one row, "separate" uses one row per answer,
@@ -115,6 +116,7 @@ class MixedSource(Record):
     """A folder that a run learns from, and how often."""
 
     folder: Path
+    """Folder of pairs."""
     weight: float = Field(default=1.0, gt=0, le=100)
     """How often each of its pairs counts in an epoch: 0.5 takes half of them, chosen by the seed, 2
     each twice."""
