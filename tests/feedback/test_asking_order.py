@@ -30,11 +30,17 @@ def claim(p_wrong: float | None, text: str = "A dog.", status: ClaimStatus = "su
 
 
 def test_doubt_is_the_entropy_of_the_verdicts_in_bits():
-    doubt = doubt_of([claim(0.5, "A Dog."), claim(0.25), claim(1.0), claim(None)])
+    claims = [claim(0.5, "A Dog."), claim(0.25), claim(1.0), claim(None)]
+    doubt = doubt_of(claims, "uncertain")
     quarter = -(0.25 * math.log2(0.25) + 0.75 * math.log2(0.75))
-    assert doubt.bits == pytest.approx(1 + quarter)
+    assert doubt.amount == pytest.approx(1 + quarter)
     assert doubt.claim == "a dog."
-    assert doubt_of([claim(None), claim(0.5, status="opinion")]) == Doubt(0.0, "")
+    assert doubt_of([claim(None), claim(0.5, status="opinion")], "uncertain") == Doubt(0.0, "")
+
+
+def test_suspicion_is_how_many_claims_the_labeler_thinks_wrong():
+    claims = [claim(0.5, "A Dog."), claim(0.25), claim(1.0, "A cat."), claim(None)]
+    assert doubt_of(claims, "suspected") == Doubt(pytest.approx(1.75), "a cat.")
 
 
 def test_a_second_answer_of_an_image_and_a_doubt_that_was_there_come_later():

@@ -17,7 +17,7 @@ def annotate(
     images: Path | None = None,
     task: Literal["correct", "compare", "evaluate", "review", "thumb"] = "correct",
     gold: tuple[Path, ...] = (),
-    order: Literal["added", "random", "uncertain"] | None = None,
+    order: Literal["added", "random", "uncertain", "suspected"] | None = None,
     name: str = "",
     port: int = 8080,
     login: bool = False,
@@ -54,8 +54,9 @@ def annotate(
         task: What to do with these answers; thumb asks of each only whether it is good.
         gold: Folder with answers and their right corrections or comparisons: mixed unseen into
             everybody's work, to measure it. Can be given several times.
-        order: In which order these answers are asked about: as added, random, or first those about
-            whose claims a labeler is least sure. The project keeps it.
+        order: In which order these answers are asked about: as added, random, or by the claims of a
+            labeler: first those of which it is unsure, or suspected ones, in which it thinks most
+            is wrong. The project keeps it.
         name: Who annotates without --login (default: the name you are logged in with).
         port: Port to listen on; 0 picks a free one.
         login: Ask everybody to log in. `groundtune people add` adds the first owner.

@@ -23,6 +23,7 @@ def label(
     error_rate: float | None = None,
     labeler: str | None = None,
     divider: str | None = None,
+    order: Literal["added", "random", "uncertain", "suspected"] | None = None,
     seed: int | None = None,
     running: EngineOptions = ENGINE,
     json: bool = False,
@@ -38,13 +39,15 @@ def label(
     For example:
 
         groundtune label --answers runs/candidates
+        groundtune label --answers runs/candidates --order suspected enough=200
         groundtune label --answers runs/candidates --by comparisons per_prompt=3
         groundtune label --answers runs/candidates --by claims --labeler world:labeler
 
     Args:
         recipe: YAML file with settings, if you have one.
-        settings: Settings that have no option. For comparisons: per_prompt. For claims: questions,
-            instruction, asking.suffix, batch_size, device, dtype.
+        settings: Settings that have no option. For corrections: enough. For comparisons:
+            per_prompt. For claims: questions, instruction, asking.suffix, batch_size, device,
+            dtype.
         answers: Folder with the answers that `groundtune sample` wrote.
         out: Folder for the feedback (default: the folder of the answers).
         by: Kind of feedback.
@@ -56,22 +59,31 @@ def label(
             self).
         divider: Who splits answers into claims: a model, "self", or "world" for the rules of the
             embedded world, which are the default for its answers.
-        seed: Random seed of the simulated person.
+        order: Which answers are corrected first, where the setting enough leaves some out: as
+            added, random, or by the claims of a labeler: those of which it is unsure, or suspected
+            ones, in which it thinks most is wrong (default added).
+        seed: Random seed of the simulated person and of the order.
         running: Where the claims are checked.
         json: Print the result as one JSON object.
     """
     from groundtune.cli.recipe_argument import read_recipe
 
-    corrects: dict[str, object] = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
+    person: dict[str, object] = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
+    asks: dict[str, object] = {"order": order}
     checks = {"labeler": labeler, "divider": divider, **running.settings()}
-    options = checks if by == "claims" else corrects
-    _refuse(corrects if by == "claims" else checks, by)
+    options = {"corrections": person | asks, "comparisons": person, "claims": checks}
+    if by == "claims":
+        _refuse(person, by, other="corrections")
+    else:
+        _refuse(checks, by, other="claims")
+    if by != "corrections":
+        _refuse(asks, by, other="corrections")
     stages = {
         "corrections": _by_corrections,
         "comparisons": _by_comparisons,
         "claims": _by_claims,
     }
-    stages[by](read_recipe(recipe, settings), options, answers, out or answers, json)
+    stages[by](read_recipe(recipe, settings), options[by], answers, out or answers, json)
 
 
 def _by_corrections(
@@ -84,6 +96,7 @@ def _by_corrections(
         label_answers,
         open_annotator,
     )
+    from groundtune.pipeline.feedback.doubts import priorities_of
     from groundtune.pipeline.folder import RunFolder
     from groundtune.recipe_loading import load
 
@@ -91,7 +104,15 @@ def _by_corrections(
     person, by = open_annotator(settings, RunFolder(answers))
     with open_progress(silent=json) as progress:
         summary = label_answers(
-            answers, out, person, by, progress, settings=settings, command=sys.argv
+            answers,
+            out,
+            person,
+            by,
+            progress,
+            enough=settings.enough,
+            priorities=priorities_of(RunFolder(answers), settings.order, settings.seed),
+            settings=settings,
+            command=sys.argv,
         )
     kinds: object = summary.kinds if json else _listed(summary.kinds)
     finish(
@@ -165,15 +186,14 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def _refuse(others: Mapping[str, object], by: str) -> None:
+def _refuse(unread: Mapping[str, object], by: str, other: str) -> None:
     """Raise UserError for options of the other kind of feedback, which would have no effect."""
     from groundtune.errors import UserError
 
-    unused = [name for name, value in others.items() if value is not None]
+    unused = [name for name, value in unread.items() if value is not None]
     if unused:
         option = "--" + unused[0].replace("engine.type", "engine").removeprefix("engine.")
         option = option.replace("_", "-")
-        other = "corrections" if by == "claims" else "claims"
         raise UserError(
             f"{option} has no effect with --by {by}.",
             option,

@@ -1,6 +1,6 @@
-"""The order in which answers are asked about: random, or those first of which a labeler is unsure.
+"""The order in which people are asked about answers: random, or by a labeler's doubt.
 
-The order of uncertain answers is drawn, not sorted: each has a size, and its priority is the size
+The order by doubt is drawn, not sorted: each has a size, and its priority is the size
 over a uniform draw (priority sampling, Duffield, Lund and Thorup 2007, "Priority sampling for
 estimation of arbitrary subset sums", J. ACM 54). Whatever the number of answers that were asked so
 far, each stands for a known number of answers, so that rates over them stay unbiased.
@@ -10,33 +10,41 @@ import math
 import random
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from groundtune.records import Claim
 from groundtune.store.keys import seed_of
 
+AskingOrder = Literal["added", "random", "uncertain", "suspected"]
+"""As added, at random, first where a labeler is unsure, or first where it thinks most is wrong."""
+DoubtOrder = Literal["uncertain", "suspected"]
 _FLOOR = 0.1
-"""The smallest size, as a share of the mean: a certain answer is asked too, if rarely."""
+"""The smallest size, as a share of the mean: an answer without doubt is asked too, if rarely."""
 _POWER = 2
 """Sizes are doubts to this power: 1 asks answers in proportion to their doubt."""
 
 
 class Doubt(NamedTuple):
-    """How unsure a labeler is of an answer's claims."""
+    """A labeler's doubt about an answer's claims."""
 
-    bits: float
-    """Entropy of the verdicts, summed over the claims."""
+    amount: float
+    """Summed over the claims: the entropy of each verdict, in bits, where the order is
+    "uncertain"; its probability that the claim is wrong where it is "suspected"."""
     claim: str
-    """The claim with the highest entropy, in small letters; "" where there is none."""
+    """The claim that is doubted most, in small letters; "" where there is none."""
 
 
 NO_DOUBT = Doubt(0.0, "")
 
 
-def doubt_of(claims: Iterable[Claim]) -> Doubt:
+def doubt_of(claims: Iterable[Claim], order: DoubtOrder) -> Doubt:
     """Return the doubt about an answer; claims without probabilities don't count."""
-    found = [(_bits(p), claim.text.lower()) for claim in claims if (p := _p_wrong(claim)) >= 0]
-    return Doubt(sum(bits for bits, _ in found), max(found)[1]) if found else NO_DOUBT
+    found = [
+        (_bits(p) if order == "uncertain" else p, claim.text.lower())
+        for claim in claims
+        if (p := _p_wrong(claim)) >= 0
+    ]
+    return Doubt(sum(amount for amount, _ in found), max(found)[1]) if found else NO_DOUBT
 
 
 def sizes_of(doubts: Mapping[str, Doubt], group_of: Mapping[str, str]) -> dict[str, float]:
@@ -45,7 +53,7 @@ def sizes_of(doubts: Mapping[str, Doubt], group_of: Mapping[str, str]) -> dict[s
     To have the first ones diverse, an answer's doubt is divided by its rank among the answers of
     its group (those about one image), and by its rank among those of the same most doubtful claim.
     """
-    order = sorted(doubts, key=lambda key: (-doubts[key].bits, key))
+    order = sorted(doubts, key=lambda key: (-doubts[key].amount, key))
     by_group: dict[str, int] = defaultdict(int)
     by_claim: dict[str, int] = defaultdict(int)
     raw: dict[str, float] = {}
@@ -54,7 +62,7 @@ def sizes_of(doubts: Mapping[str, Doubt], group_of: Mapping[str, str]) -> dict[s
         by_group[group_of[key]] += 1
         by_claim[doubt.claim] += 1
         ranks = by_group[group_of[key]] * by_claim[doubt.claim]
-        raw[key] = (doubt.bits / math.sqrt(ranks)) ** _POWER
+        raw[key] = (doubt.amount / math.sqrt(ranks)) ** _POWER
     floor = _FLOOR * sum(raw.values()) / max(1, len(raw)) or 1.0
     return {key: size + floor for key, size in raw.items()}
 

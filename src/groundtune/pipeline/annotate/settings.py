@@ -4,6 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
+from groundtune.feedback.asking_order import AskingOrder
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record, SpanKind
 
@@ -57,9 +58,10 @@ class ProjectSettings(Settings):
     """Pairs and exports are refused where people get fewer known results right; 0 never."""
     gold: float = Field(default=0.05, ge=0, le=1)
     """Share of a person's items whose result is known, if the project has such items (--gold)."""
-    order: Literal["added", "random", "uncertain"] = "added"
+    order: AskingOrder = "added"
     """In which order items that are added afterwards are asked. "uncertain" prefers those about
-    whose claims a labeler is least sure, mixed over images. Evaluations are always mixed."""
+    whose claims a labeler is least sure, "suspected" those in which it thinks most is wrong, both
+    mixed over images. Evaluations are always mixed."""
     lease_minutes: float = Field(default=30, gt=0)
     """How long an item stays with a person who doesn't touch it."""
     hourly_rate: float = Field(default=0, ge=0)

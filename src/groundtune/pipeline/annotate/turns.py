@@ -1,20 +1,12 @@
 """When each item of a project is asked, and of how many people."""
 
 import random
-from collections import defaultdict
 from collections.abc import Sequence
 
-from groundtune.errors import UserError
-from groundtune.feedback.asking_order import (
-    NO_DOUBT,
-    Doubt,
-    doubt_of,
-    drawn_priorities,
-    sizes_of,
-)
+from groundtune.feedback.asking_order import DoubtOrder, drawn_priorities
 from groundtune.pipeline.annotate.settings import ProjectSettings
+from groundtune.pipeline.feedback.doubts import Asked, sizes_by_doubt
 from groundtune.pipeline.folder import RunFolder
-from groundtune.records import Claim
 from groundtune.store.annotations.items import Turn
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.keys import seed_of
@@ -30,8 +22,8 @@ def turns_of(
     """
     sizes: dict[str, float] = {}
     priorities: dict[str, float] = {}
-    if settings.order == "uncertain" and task != "evaluate":
-        sizes = _by_doubt(items, source)
+    if settings.order in ("uncertain", "suspected") and task != "evaluate":
+        sizes = _by_doubt(items, source, settings.order)
         priorities = drawn_priorities(sizes, settings.seed)
     elif settings.order == "random" or task == "evaluate":
         # Answers to evaluate are mixed: neither their order nor what is left tells the model.
@@ -47,37 +39,15 @@ def turns_of(
     }
 
 
-def doubts_of(answers: Sequence[str], source: RunFolder) -> dict[str, Doubt]:
-    """Return a labeler's doubt about each answer, by key.
-
-    Raises:
-        UserError: no claim of the run has the labeler's probabilities.
-    """
-    claims: dict[str, list[Claim]] = defaultdict(list)
-    for claim in source.claims.read():
-        claims[claim.answer].append(claim)
-    found = {key: doubt_of(claims.get(key, ())) for key in answers}
-    if answers and all(doubt == NO_DOUBT for doubt in found.values()):
-        raise UserError(
-            "The order is by a labeler's doubt, and no claim has its probabilities.",
-            str(source.path),
-            f"Check the claims first: groundtune label --answers {source.path} --by claims "
-            "--labeler MODEL, or use order=random.",
+def _by_doubt(items: Sequence[Item], source: RunFolder, order: DoubtOrder) -> dict[str, float]:
+    asked = {
+        item.key: Asked(
+            answers=[answer.key for answer in item.answers],
+            group=" ".join(item.prompt.images) or item.prompt.key,
         )
-    return found
-
-
-def _by_doubt(items: Sequence[Item], source: RunFolder) -> dict[str, float]:
-    answers = [answer.key for item in items for answer in item.answers]
-    of_answer = doubts_of(answers, source)
-    doubts: dict[str, Doubt] = {}
-    groups: dict[str, str] = {}
-    for item in items:
-        own = [of_answer[answer.key] for answer in item.answers]
-        worst = max(own, key=lambda doubt: doubt.bits)
-        doubts[item.key] = Doubt(sum(doubt.bits for doubt in own), worst.claim)
-        groups[item.key] = " ".join(item.prompt.images) or item.prompt.key
-    return sizes_of(doubts, groups)
+        for item in items
+    }
+    return sizes_by_doubt(asked, source, order)
 
 
 def _is_for_one_more(item: Item, settings: ProjectSettings) -> int:

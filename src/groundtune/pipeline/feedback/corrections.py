@@ -5,12 +5,13 @@ made.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
 
 from groundtune.errors import UserError
+from groundtune.feedback.asking_order import AskingOrder
 from groundtune.feedback.corrections import check_correction, correction_key
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.prompt_sources import load, source_of
@@ -32,6 +33,12 @@ class LabelSettings(Record):
     """Share of the errors that are missed or wrongly corrected; a quarter of that share of what is
     right is spoilt."""
     seed: int = 0
+    order: AskingOrder = "added"
+    """Which answers are corrected first, where `enough` leaves some out. By a labeler's doubt,
+    whose claims must be there: "uncertain" where it is least sure, "suspected" where it thinks
+    most is wrong."""
+    enough: int = Field(default=0, ge=0)
+    """Stop when something was found wrong in so many answers; 0 goes through all."""
 
 
 class LabelSummary(Record):
@@ -55,12 +62,14 @@ def label_answers(
     progress: Progress,
     *,
     enough: int = 0,
+    priorities: Mapping[str, float] | None = None,
     settings: Record | None = None,
     command: Sequence[str] = (),
 ) -> LabelSummary:
     """Has every answer of `source` corrected that isn't yet, into `out` (which may be `source`).
 
-    With `enough` it stops when something was found wrong in so many answers. `by` is the
+    With `enough` it stops when something was found wrong in so many answers. Those of higher
+    `priorities`, by answer, come first. `by` is the
     annotator: with the answer's key it makes the correction's, so it must name all that changes
     what the annotator does. `settings` and `command` go into the stage's run.json.
 
@@ -77,6 +86,8 @@ def label_answers(
     note_inputs(target.corrections.path, {"answers": answers, "prompts": used})
     keys = {correction_key(answer.key, by): answer for answer in answers}
     missing = target.corrections.missing(keys)
+    if priorities:
+        missing = sorted(missing, key=lambda key: -priorities[keys[key].key])
     lacking = enough - _wrong(target.corrections.read()) if enough else len(missing)
     made = 0
     progress.start("label", total=len(missing))

@@ -1,0 +1,80 @@
+"""Which answers people are asked about first: those of a run, by the doubts of its labeler."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from groundtune.errors import UserError
+from groundtune.feedback.asking_order import (
+    NO_DOUBT,
+    AskingOrder,
+    Doubt,
+    DoubtOrder,
+    doubt_of,
+    drawn_priorities,
+    sizes_of,
+)
+from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.records import Claim
+
+
+class Asked(NamedTuple):
+    """What a person judges at once."""
+
+    answers: Sequence[str]
+    """Keys of its answers: one, or two that are compared."""
+    group: str
+    """What it has in common with others, such as its images."""
+
+
+def priorities_of(source: RunFolder, order: AskingOrder, seed: int) -> dict[str, float]:
+    """Return the priority of each answer of a run, by key; empty where the order is "added".
+
+    Higher is asked earlier.
+
+    Raises:
+        UserError: the run has no answers, or the order is by doubt and no claim has probabilities.
+    """
+    if order == "added":
+        return {}
+    answers = read_some(source.answers)
+    if order == "random":
+        return drawn_priorities(dict.fromkeys((answer.key for answer in answers), 1.0), seed)
+    prompts = source.prompts_by_key()
+    asked = {
+        answer.key: Asked([answer.key], " ".join(prompts[answer.prompt].images) or answer.prompt)
+        for answer in answers
+    }
+    return drawn_priorities(sizes_by_doubt(asked, source, order), seed)
+
+
+def sizes_by_doubt(
+    asked: Mapping[str, Asked], source: RunFolder, order: DoubtOrder
+) -> dict[str, float]:
+    """Return the size by which each of `asked` is drawn, above 0 (`feedback/asking_order.py`).
+
+    Raises:
+        UserError: no claim of the run has the labeler's probabilities.
+    """
+    of_answer = _doubts(source, [key for each in asked.values() for key in each.answers], order)
+    doubts: dict[str, Doubt] = {}
+    for key, each in asked.items():
+        own = [of_answer[answer] for answer in each.answers]
+        worst = max(own, key=lambda doubt: doubt.amount)
+        doubts[key] = Doubt(sum(doubt.amount for doubt in own), worst.claim)
+    return sizes_of(doubts, {key: each.group for key, each in asked.items()})
+
+
+def _doubts(source: RunFolder, answers: Sequence[str], order: DoubtOrder) -> dict[str, Doubt]:
+    claims: dict[str, list[Claim]] = defaultdict(list)
+    for claim in source.claims.read():
+        claims[claim.answer].append(claim)
+    found = {key: doubt_of(claims.get(key, ()), order) for key in answers}
+    if answers and all(doubt == NO_DOUBT for doubt in found.values()):
+        raise UserError(
+            "The order is by a labeler's doubt, and no claim has its probabilities.",
+            str(source.path),
+            f"Check the claims first: groundtune label --answers {source.path} --by claims "
+            "--labeler MODEL, or use order=random.",
+        )
+    return found
