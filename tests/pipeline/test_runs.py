@@ -48,9 +48,9 @@ def with_an_answer(out: Path) -> Path:
 def opened(
     out: Path, settings: Settings, command: Sequence[str] = (), may_change: Collection[str] = ()
 ) -> None:
-    models = {"model": "somebody/model"}
+    inputs = {"model": "somebody/model"}
     with open_run(
-        out, settings, models=models, seeds={"run": 3}, command=command, may_change=may_change
+        out, settings, inputs=inputs, seeds={"run": 3}, command=command, may_change=may_change
     ):
         assert (out / "run.json").exists()
 

@@ -1,6 +1,7 @@
 """Names of models: a folder, the Hugging Face hub's, an endpoint's, or a prompt source's."""
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -131,6 +132,11 @@ def fingerprint(model: str) -> str:
     for file in files:
         whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
     return whole.hexdigest()[:32]
+
+
+def fingerprints(models: Mapping[str, str]) -> dict[str, str]:
+    """Return the fingerprint of each model, by what it is to a run."""
+    return {name: fingerprint(model) for name, model in models.items()}
 
 
 def model_or_folder(folder: Path, model: str) -> str:

@@ -4,14 +4,12 @@ import shlex
 from collections.abc import Callable, Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
 from groundtune.pipeline.jobs import Done, Job, done_jobs
-from groundtune.pipeline.models import fingerprint
 from groundtune.recipe_loading import Settings
 from groundtune.store.contents import ChangedError
 from groundtune.store.lock import hold
@@ -25,10 +23,9 @@ def open_run(
     out: Path,
     settings: Settings,
     *,
-    models: Mapping[str, str],
+    inputs: Mapping[str, str],
     seeds: Mapping[str, int],
     command: Sequence[str],
-    data: Mapping[str, str] = MappingProxyType({}),
     may_change: Collection[str] = (),
 ) -> Generator[None, None, None]:
     """Open `out` for one run: new, or the run that is there already, which then resumes.
@@ -37,16 +34,15 @@ def open_run(
     corrected in the same folder.
 
     Every run of many steps begins to write here and nowhere else. `run.json` gets the settings and
-    the hashes of the `models`, by their names there.
+    the `inputs`.
 
     Args:
         out: Folder of the run.
         settings: All of the run; those in their MAY_CHANGE, or in `may_change`, may differ from
             the run that is there.
-        models: Name or folder of each model that goes in, by what it is.
+        inputs: Hash of each model (`models.fingerprints`) and of what else goes in, by what it is.
         seeds: Its seeds, by name.
         command: The words of the command.
-        data: Hashes of what else goes in, by what it is.
         may_change: Further settings that may differ.
 
     Raises:
@@ -56,14 +52,13 @@ def open_run(
     recipe = settings.model_dump(mode="json")
     with hold(out, whole=True):
         earlier = read_run(out) if (out / "run.json").exists() else None
-        inputs = {name: fingerprint(model) for name, model in models.items()} | dict(data)
-        inputs |= settings.packages()
+        noted = dict(inputs) | settings.packages()
         if earlier is not None and not _is_unanswered(out, earlier, settings):
             _refuse_others(out, earlier.recipe, settings, may_change)
             if not may_change:  # else the steps of other inputs have other places
-                _refuse_changed(out, earlier.inputs, inputs)
-        if earlier is None or (earlier.recipe, earlier.inputs) != (recipe, inputs):
-            write_run(out, recipe, inputs, dict(seeds), list(command))
+                _refuse_changed(out, earlier.inputs, noted)
+        if earlier is None or (earlier.recipe, earlier.inputs) != (recipe, noted):
+            write_run(out, recipe, noted, dict(seeds), list(command))
         yield
 
 

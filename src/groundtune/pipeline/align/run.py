@@ -34,7 +34,7 @@ from groundtune.pipeline.feedback.claim_settings import SELF, by_rules
 from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.measure import BASE, Measure, ToMeasure
 from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.models import fingerprint, fingerprints
 from groundtune.pipeline.prompt_sources import named_in, requested, truth_scorer
 from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.sample.prompts import hash_of_sources
@@ -68,10 +68,9 @@ def align(
     with open_run(
         out,
         settings,
-        models=_models(settings),
+        inputs=fingerprints(_models(settings)) | {"prompts and images": _prompts_mark(settings)},
         seeds=seeds,
         command=command,
-        data={"prompts and images": _prompts_mark(settings)},
     ):
         steps = run_jobs(out, jobs, progress, workers=workers, title="align")
         from groundtune.pipeline.align.report import report_align

@@ -25,6 +25,7 @@ from groundtune.pipeline.methods_study.settings import (
 )
 from groundtune.pipeline.methods_study.study import Scores, Study
 from groundtune.pipeline.methods_study.training import data_jobs, train_job
+from groundtune.pipeline.models import fingerprints
 from groundtune.pipeline.prompt_sources import load
 from groundtune.pipeline.runs import open_run
 from groundtune.protocols import Progress
@@ -86,7 +87,7 @@ def run_study(
     with open_run(
         study.out,
         settings,
-        models={"model": settings.model},
+        inputs=fingerprints({"model": settings.model}),
         seeds={f"seed {seed}": seed for seed in settings.seeds},
         command=command,
         may_change=type(settings).model_fields.keys() - {"command"},

@@ -27,7 +27,7 @@ from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle
 from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.generators import close
-from groundtune.pipeline.models import Labeler, is_endpoint
+from groundtune.pipeline.models import Labeler, fingerprints, is_endpoint
 from groundtune.pipeline.prompt_sources import source_of
 from groundtune.pipeline.rewrite.drafts import Room
 from groundtune.pipeline.rewrite.editors import open_editor, refuse_deleting_rewriter
@@ -104,7 +104,8 @@ def _rewrite(
     models = {name: getattr(settings, name) for name in ("labeler", "second")}
     named = {role: name for role, name in models.items() if _is_local(name)}
     seeds = {"rewrite": settings.seed}
-    with open_run(out, settings, models=named, seeds=seeds, command=command, data=data):
+    inputs = fingerprints(named) | data
+    with open_run(out, settings, inputs=inputs, seeds=seeds, command=command):
         target.take_prompts(folder, {a.prompt: prompts[a.prompt] for a in answers}.values())
         target.take_answers(folder, answers)
         with _opened(settings, target, answers, progress, command) as room:

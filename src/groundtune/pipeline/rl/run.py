@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from groundtune.pipeline.feedback.claim_settings import open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.models import fingerprints
 from groundtune.pipeline.rl.claims import Reference
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.policy import (
@@ -87,7 +88,7 @@ def rl(
                 open_run(
                     out,
                     settings,
-                    models={"model": settings.model},
+                    inputs=fingerprints({"model": settings.model}),
                     seeds={"rl": settings.seed},
                     command=command,
                 )

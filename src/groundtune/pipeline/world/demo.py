@@ -16,7 +16,7 @@ from groundtune.pipeline.feedback.corrections import LabelSettings
 from groundtune.pipeline.jobs import Job, run_jobs
 from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.models import fingerprint, fingerprints
 from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, read_result
 from groundtune.pipeline.world.steps import (
@@ -49,7 +49,8 @@ def demo(
         UserError: `out` holds a run with other settings, or what a step raises.
     """
     jobs, seeds = demo_jobs(settings), {"demo": settings.seed}
-    with open_run(out, settings, models={"model": settings.model}, seeds=seeds, command=command):
+    inputs = fingerprints({"model": settings.model})
+    with open_run(out, settings, inputs=inputs, seeds=seeds, command=command):
         steps = run_jobs(out, jobs, progress, workers=workers, title="demo")
         earlier = read_result(out, steps)
         if earlier is not None:

@@ -19,7 +19,7 @@ from typing import TypeVar
 from groundtune.bench.opening import note_opening, refuse_without_notebook
 from groundtune.pipeline.feedback.corrections import LabelSettings
 from groundtune.pipeline.jobs import run_jobs
-from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.models import fingerprint, fingerprints
 from groundtune.pipeline.runs import open_run, read_finished
 from groundtune.pipeline.world.steps import (
     CorrectStep,
@@ -130,7 +130,12 @@ def study(
     plan, seeds = study_plan(settings), {f"seed {seed}": seed for seed in settings.seeds}
     may_change = StudySettings.model_fields.keys() - {"command"}  # runs have names of their own
     with open_run(
-        out, settings, models=settings.bases, seeds=seeds, command=command, may_change=may_change
+        out,
+        settings,
+        inputs=fingerprints(settings.bases),
+        seeds=seeds,
+        command=command,
+        may_change=may_change,
     ):
         steps = run_jobs(out, plan.jobs, progress, workers=workers, title="study")
         from groundtune.pipeline.world.study.report import report_study
