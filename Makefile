@@ -101,7 +101,7 @@ $(RAY)/.installed: pyproject.toml constraints.txt
 	@touch $@
 
 test-ray: $(RAY)/.installed
-	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/workers/test_ray.py
+	$(RAY)/bin/python -m pytest -m ray $(PYTEST_ARGS) tests/pipeline/models/workers/test_ray.py
 
 # DeepSpeed in a separate environment: it is built from source, without its kernels.
 ZERO := .venv-zero

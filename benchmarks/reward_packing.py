@@ -19,8 +19,8 @@ import torch
 
 from groundtune.engine.hidden import HiddenStates, TokenValues
 from groundtune.engine.rows import PromptRow
-from groundtune.pipeline.models import resolve
-from groundtune.pipeline.prompt_sources import load as load_source
+from groundtune.pipeline.models.names import resolve
+from groundtune.pipeline.models.prompt_sources import load as load_source
 from groundtune.protocols import SilentProgress
 from groundtune.store.images import ImageStore
 from groundtune.train.reward_head import RewardHead, read_reward

@@ -6,7 +6,7 @@ from typing import Any
 
 from PIL import Image
 
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.annotations.records import Event, Item, PutSpan, Submit, Undo
 from groundtune.store.keys import key_of

@@ -1,4 +1,4 @@
-"""Works of jobs for the tests of pipeline/jobs.py; worker processes import them from here."""
+"""Works of jobs for the tests of pipeline/runs/jobs.py; worker processes import them from here."""
 
 import os
 import time

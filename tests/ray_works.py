@@ -1,4 +1,4 @@
-"""Works for the tests of pipeline/workers/ray.py; Ray's workers import them from here."""
+"""Works for the tests of pipeline/models/workers/ray.py; Ray's workers import them from here."""
 
 import os
 import signal
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.errors import UserError
-from groundtune.pipeline.models import Labeler
+from groundtune.pipeline.models.names import Labeler
 from groundtune.protocols import Reply
 from groundtune.records import Producer, Prompt, Sampling
 

@@ -4,8 +4,8 @@ import re
 from itertools import combinations
 from pathlib import Path
 
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.settings import RewardSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Span
 from training_folder import COLOURS, ask, image_bytes
 

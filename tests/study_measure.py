@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Literal
 
 from groundtune.bench.metric import Metric
-from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.measure import Evaluation, ToMeasure
-from groundtune.pipeline.models import fingerprint, model_or_folder
+from groundtune.pipeline.models.measure import Evaluation, ToMeasure
+from groundtune.pipeline.models.names import fingerprint, model_or_folder
+from groundtune.pipeline.runs.jobs import Job
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Estimate, Score

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import ImagePart, Message, Pair, Prompt, Span, TextPart
 from groundtune.train.data import TokenPair
 from groundtune.vlm.load import Vlm

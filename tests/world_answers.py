@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.keys import key_of
 from groundtune.world.captions import MACHINE, caption

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from groundtune.bench.world.images import find_scene
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import load
+from groundtune.pipeline.models.prompt_sources import load
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Producer
 from groundtune.world.captions import MACHINE, caption

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from PIL import Image, ImageDraw
 
 from groundtune.pipeline.annotate.project import Project, open_project
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.annotations import sessions
 from groundtune.store.keys import key_of

@@ -30,7 +30,7 @@ from groundtune.pipeline.annotate.quality.live import LiveQuality
 from groundtune.pipeline.annotate.quality.summary import AGREEMENT, GOLD, SECONDS, TaskQuality
 from groundtune.pipeline.annotate.quality.table import SumRows
 from groundtune.pipeline.annotate.quality.wrong import wrong_answers
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.annotations.records import Event, Item, Known, PutSpan, Submit
 from groundtune.store.keys import key_of

@@ -8,7 +8,7 @@ from io import BytesIO
 from PIL import Image
 
 from groundtune.feedback.corrections import correction_from_texts
-from groundtune.pipeline.prompt_sources import PromptSource
+from groundtune.pipeline.models.prompt_sources import PromptSource
 from groundtune.protocols import Statement, Truth
 from groundtune.records import ImagePart, Message, Producer, Prompt, Source, TextPart
 from groundtune.store.keys import key_of

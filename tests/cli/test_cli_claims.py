@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.claims import ClaimStudy
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
 from groundtune.world.catalogue import CATEGORIES

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Source, TextPart
 from groundtune.world import DATASET
 from groundtune.world.catalogue import CATEGORIES

@@ -158,7 +158,7 @@ def test_the_same_import_twice_at_once_doubles_no_row(tmp_path: Path) -> None:
     codes = [each.returncode for each in started]
     assert 0 in codes
     assert set(codes) <= {0, 2}, errors
-    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.runs.folder import RunFolder
 
     folder = RunFolder(tmp_path / "out")
     for rows_of in (folder.pairs.read(), folder.prompts.read()):

@@ -9,7 +9,7 @@ from PIL import Image
 
 from groundtune.cli.app import build_app, run
 from groundtune.cli.next_steps import after_answers, after_pairs, after_training
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
 
 

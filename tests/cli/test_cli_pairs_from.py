@@ -8,7 +8,7 @@ import pytest
 from annotation_items import TEXT, event, marked, run_of, submit
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.pipeline.annotate.project import open_project
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 
 
 def test_a_project_becomes_pairs_on_the_command_line(

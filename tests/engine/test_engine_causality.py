@@ -20,7 +20,7 @@ from groundtune.errors import UserError
 from groundtune.generate.decode import decode
 from groundtune.generate.hf import HfGenerator
 from groundtune.generate.own_reward import OwnReward
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.records import Sampling

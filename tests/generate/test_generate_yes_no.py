@@ -7,7 +7,7 @@ from groundtune.errors import UserError
 from groundtune.generate.hf import HfGenerator
 from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.generate.yes_no import check_labeler, mass_of, yes_no_ids
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.protocols import YesNoReply
 from groundtune.records import Prompt
 from groundtune.vlm.load import Vlm, load

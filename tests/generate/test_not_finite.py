@@ -13,7 +13,7 @@ from groundtune.generate import decode
 from groundtune.generate.hf import HfGenerator
 from groundtune.generate.own_reward import OwnReward
 from groundtune.generate.yes_no import check_labeler
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.serve.local import LocalBackend
 from groundtune.serve.speaker import VlmSpeaker

@@ -7,7 +7,7 @@ from PIL import Image
 
 from groundtune.cli.app import run
 from groundtune.generate.client import EndpointRefusal
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from scripted_endpoint import ScriptedEndpoint, fail, running
 
 

@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.interchange.examples import load_example_layout, read_examples
 from groundtune.interchange.registry import ExampleLayoutName
 from groundtune.pipeline.exchange.examples import import_examples
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import ImagePart, TextPart
 from groundtune.store.images import ImageStore

@@ -20,11 +20,11 @@ from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.best_of.scores import Ratio, Scorer, score
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.models.workers.lazy import Lazy
+from groundtune.pipeline.models.workers.local import LocalWorkers
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.pipeline.train.run import TrainSettings, train
-from groundtune.pipeline.workers.lazy import Lazy
-from groundtune.pipeline.workers.local import LocalWorkers
 from groundtune.protocols import Statement, YesNoReply
 from groundtune.records import Answer, Message, Pair, Producer, Prompt, Record, Sampling, TextPart
 from groundtune.store.contents import ChangedError

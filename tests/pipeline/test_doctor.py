@@ -9,7 +9,7 @@ import pytest
 from groundtune.cli.app import run
 from groundtune.pipeline.doctor.examine import examine
 from groundtune.pipeline.doctor.extras import ENABLES, UNLISTED, extras
-from groundtune.pipeline.plan.models import MODELS
+from groundtune.pipeline.models.sizes import MODELS
 
 ROOT = Path(__file__).parents[2]
 

@@ -11,10 +11,10 @@ import pytest
 
 from groundtune.cli.progress import SilentProgress
 from groundtune.generate.reward_http import HttpRewarder
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.model import load_reward_model
 from groundtune.pipeline.reward.rewarders import OpenedRewarder
 from groundtune.pipeline.reward.run import train_reward
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SpanReward
 from groundtune.records import Prompt
 from groundtune.serve.wire import ServeSettings, open_service

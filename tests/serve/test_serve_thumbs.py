@@ -8,7 +8,7 @@ import pytest
 
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.pipeline.feedback.thumbs import LOG, ThumbLog, read_log
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from headless import chromium
 from running_server import HTTP, ScriptedSpeaker, body, data_url, png, service_of, serving
 

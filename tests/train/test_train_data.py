@@ -6,7 +6,7 @@ import pytest
 
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Pair
 from groundtune.train.data import DataRules, EncodedPairs, encode_pairs
 from groundtune.vlm.load import Vlm, load

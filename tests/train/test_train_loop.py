@@ -15,7 +15,7 @@ from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Score
 from groundtune.train import loop
 from groundtune.train.batches import MicroBatch, PassLimits, plan_micro_batches, rows_of

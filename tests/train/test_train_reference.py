@@ -15,7 +15,7 @@ from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.methods.pairwise import View
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.store.dataset import RecordSet
 from groundtune.train.batches import PassLimits
 from groundtune.train.data import (

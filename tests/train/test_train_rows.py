@@ -16,7 +16,7 @@ from groundtune.methods.hsa_dpo import HSADPO
 from groundtune.methods.mdpo import MDPO
 from groundtune.methods.mm_dpo import MMDPO
 from groundtune.methods.pairwise import Pairwise
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Span
 from groundtune.train.batches import PassLimits
 from groundtune.train.data import (

@@ -13,7 +13,7 @@ import pytest
 from annotation_page import CONTROL, SHIFT, click, open_screen, press, saved
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.pipeline.feedback.corrections import label_answers
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Correction, Span
 from groundtune.store.annotations.records import Task

@@ -12,7 +12,7 @@ from groundtune.cli.app import run
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.pipeline.annotate.rates import one_each
 from groundtune.pipeline.annotate.results import finished_work
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from headless import Page, chromium
 from running_app import HTTP, app_of
 

@@ -10,7 +10,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.annotate.project import open_project
 from groundtune.pipeline.annotate.results import finished_work
 from groundtune.pipeline.feedback.corrections import label_answers
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Span
 from groundtune.world.simulated_people import annotator
 from running_app import HTTP, app_of

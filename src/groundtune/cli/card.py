@@ -36,8 +36,8 @@ def card(
     """
     from groundtune.cli.finish import finish
     from groundtune.errors import UserError
-    from groundtune.pipeline.card import make_card, write_card
-    from groundtune.pipeline.card import upload as upload_card
+    from groundtune.pipeline.exchange.card import make_card, write_card
+    from groundtune.pipeline.exchange.card import upload as upload_card
     from groundtune.store.lock import hold
 
     if public and not upload:

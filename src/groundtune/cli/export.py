@@ -47,7 +47,7 @@ def export(
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.folder import is_project
+    from groundtune.pipeline.runs.folder import is_project
 
     is_of_project = run.startswith("postgres") or is_project(Path(run))
     least = {"min_agreement": min_agreement, "min_gold": min_gold}

@@ -154,7 +154,7 @@ def _by_claims(
     )
     from groundtune.pipeline.feedback.claims import label_claims
     from groundtune.pipeline.feedback.verdicts import checked_text, require_verdicts
-    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.runs.folder import RunFolder
     from groundtune.recipe_loading import load
 
     folder = RunFolder(answers)

@@ -11,8 +11,8 @@ def after_answers(folder: Path) -> list[str]:
 
     One answer per prompt makes no pairs by claims, so it is only shown.
     """
-    from groundtune.pipeline.folder import RunFolder
-    from groundtune.pipeline.prompt_sources import source_of
+    from groundtune.pipeline.models.prompt_sources import source_of
+    from groundtune.pipeline.runs.folder import RunFolder
 
     run = RunFolder(folder)
     prompts = run.prompts.read()
@@ -31,8 +31,8 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
         folder: Folder that holds the pairs.
         answers: Folder that holds the answers that they were made from.
     """
-    from groundtune.pipeline.folder import RunFolder
-    from groundtune.pipeline.prompt_sources import source_of
+    from groundtune.pipeline.models.prompt_sources import source_of
+    from groundtune.pipeline.runs.folder import RunFolder
 
     source = source_of(RunFolder(folder).prompts.read())
     if source is not None and source.recipe:
@@ -49,8 +49,8 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
 def after_training(model: Path, pairs: Path, out: Path) -> list[str]:
     """Measure the model: as a splitter, by benchmarks, or on the prompts of its pairs."""
     from groundtune.pipeline.feedback.splitter import HELD_OUT
-    from groundtune.pipeline.folder import RunFolder
-    from groundtune.pipeline.prompt_sources import source_of
+    from groundtune.pipeline.models.prompt_sources import source_of
+    from groundtune.pipeline.runs.folder import RunFolder
 
     if (pairs / HELD_OUT).is_dir():
         return ["groundtune", "splitter", "score", str(model), "--lessons", str(pairs)]

@@ -67,8 +67,8 @@ def score(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.splitter import HELD_OUT, SplitterSettings, score_splitter
-    from groundtune.pipeline.folder import RunFolder
-    from groundtune.pipeline.generators import open_generator
+    from groundtune.pipeline.models.generators import open_generator
+    from groundtune.pipeline.runs.folder import RunFolder
     from groundtune.recipe_loading import load
     from groundtune.store.lock import hold
 

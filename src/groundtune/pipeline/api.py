@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Annotator, Progress, SilentProgress
 from groundtune.recipe_loading import load as load_recipe
 from groundtune.records import (
@@ -270,7 +270,7 @@ def load(name: str, **options: Any) -> "Vlm":
     Raises:
         UserError: it can't be loaded.
     """
-    from groundtune.pipeline.models import resolve
+    from groundtune.pipeline.models.names import resolve
     from groundtune.vlm.load import load as load_model
 
     return load_model(resolve(name), **options)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.exchange.run import read_summary
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import named_in
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.models.prompt_sources import named_in
 from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, imported
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Answer, Pair, Prompt
 from groundtune.report.model import Note
 from groundtune.report.page import write_report

@@ -9,8 +9,14 @@ from pydantic import Field, model_validator
 
 from groundtune.errors import UserError
 from groundtune.hosts import is_this_machine
-from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
-from groundtune.pipeline.models import Labeler, is_endpoint, load_vlm, open_endpoint, refuse_same
+from groundtune.pipeline.models.names import (
+    Labeler,
+    is_endpoint,
+    load_vlm,
+    open_endpoint,
+    refuse_same,
+)
+from groundtune.pipeline.models.settings import LabelledModel, ModelSettings
 from groundtune.pipeline.reward.settings import Show
 from groundtune.protocols import Divider, Progress
 from groundtune.records import Sampling
@@ -235,7 +241,7 @@ def _labelling(
 ) -> "Labelling":
     from groundtune.feedback.conquer import Asking
     from groundtune.pipeline.feedback.claims import Labelling
-    from groundtune.pipeline.prompt_sources import named_in, with_divider
+    from groundtune.pipeline.models.prompt_sources import named_in, with_divider
 
     by = labeler.producer(Sampling(temperature=0), 0)
     by = by.model_copy(update={"sampling": None, "seed": None})

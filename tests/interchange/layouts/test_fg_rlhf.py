@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.corrections import check_correction, correction_from_texts
 from groundtune.pipeline.exchange.run import export_feedback, import_feedback
 from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Missing, Producer
 
 ROW: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 from layout_rows import images
 
 from groundtune.cli.app import run
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 
 UP = {"image": "a.jpg", "question": "What?", "answer": "A cup.", "good": True}
 DOWN = {"image": "a.jpg", "question": "What?", "answer": "A dog.", "good": False}

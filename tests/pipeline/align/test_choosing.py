@@ -19,8 +19,8 @@ from groundtune.pipeline.align.choosing import (
 from groundtune.pipeline.align.report import truth_notes, with_truth_note
 from groundtune.pipeline.align.run import align_jobs
 from groundtune.pipeline.align.settings import AlignSettings
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes.registry import find
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.recipe_loading import load
 from groundtune.records import Answer
 from groundtune.store.dataset import RecordSet

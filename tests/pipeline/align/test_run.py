@@ -21,9 +21,9 @@ from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
 from groundtune.pipeline.align.side_by_side import beside
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.jobs import done_jobs
 from groundtune.pipeline.recipes.registry import find
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.jobs import done_jobs
 from groundtune.pipeline.world.prompts import CHOOSING_FROM
 from groundtune.recipe_loading import load
 from groundtune.records import Prompt

@@ -17,7 +17,7 @@ from groundtune.pipeline.annotate.results import (
     project_pairs,
 )
 from groundtune.pipeline.annotate.settling import conflict_of, next_conflict, take_side
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Message, Prompt, TextPart
 from groundtune.store.annotations import items

@@ -11,7 +11,7 @@ from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.pipeline.annotate.rates import LiveFigures, one_each, rates_of
 from groundtune.pipeline.annotate.results import finished_work
 from groundtune.pipeline.check.people import read_marks
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Span
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Decide, SetVerdict

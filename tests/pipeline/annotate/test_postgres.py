@@ -17,7 +17,7 @@ from groundtune.pipeline.annotate.results import (
     finished_work,
     project_pairs,
 )
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.store.annotations.copying import copy_database
 from groundtune.store.annotations.database import open_database
 from postgres_server import postgres

@@ -16,7 +16,7 @@ from groundtune.pipeline.annotate.results import (
     project_pairs,
     settled,
 )
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Claim, Correction, Producer, Side, Span
 from groundtune.store.annotations import items
 from groundtune.store.annotations.records import Choose, Event

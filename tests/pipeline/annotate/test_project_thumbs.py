@@ -9,7 +9,7 @@ from annotation_items import TEXT, event, run_of, submit, undo
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.pipeline.annotate.results import finished_work
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.store.annotations.records import SetThumb
 
 

@@ -10,7 +10,7 @@ from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.feedback.corrections import correction_from_texts
 from groundtune.pipeline.annotate.project import Project, open_project
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Claim, Comparison, Producer
 from groundtune.store.annotations.tables import ITEMS
 

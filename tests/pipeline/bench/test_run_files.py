@@ -13,7 +13,7 @@ from groundtune.generate.scripted import ScriptedGenerator
 from groundtune.pipeline.bench.run import BenchSettings, run_bench
 from groundtune.pipeline.bench.sources import Sources, sources
 from groundtune.pipeline.compare.page import images_in
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import ImagePart, Message, Prompt, Score, Source, TextPart
 
 

@@ -15,8 +15,8 @@ from groundtune.pipeline.best_of.curve import Candidate, best, curve_of, ordered
 from groundtune.pipeline.best_of.page import write_page
 from groundtune.pipeline.best_of.scores import Ratio
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.rewarders import REWARDS
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Claim
 from groundtune.store.dataset import RecordSet
 from groundtune.store.run_json import write_run

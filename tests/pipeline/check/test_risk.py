@@ -96,7 +96,7 @@ def test_on_the_world_claims_are_drawn_marked_and_kept(
 
 
 def _claims(out: Path) -> list[dict[str, str]]:
-    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.runs.folder import RunFolder
 
     return [claim.model_dump() for claim in RunFolder(out).claims.read()]
 

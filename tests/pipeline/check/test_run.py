@@ -21,7 +21,7 @@ from groundtune.pipeline.check.people import (
 )
 from groundtune.pipeline.check.scores import scores_of
 from groundtune.pipeline.check.to_mark import write_to_mark
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.given import import_answers
 from groundtune.pipeline.sample.prompts import read_prompts
 from groundtune.records import Answer, Claim, Producer, Prompt, Score

@@ -21,7 +21,7 @@ from groundtune.pipeline.feedback.claim_settings import (
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs, make_reward_pairs
 from groundtune.pipeline.feedback.verdicts import ClaimSummary
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Statement, YesNoReply
 from groundtune.recipe_loading import load

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import load
+from groundtune.pipeline.models.prompt_sources import load
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Producer
 from groundtune.world.captions import CLEAN, MACHINE, caption

@@ -18,7 +18,7 @@ from groundtune.pipeline.feedback.corrections import (
     open_annotator,
 )
 from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import (
     Answer,
     Correction,

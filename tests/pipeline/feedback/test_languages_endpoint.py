@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from groundtune.cli.app import run
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, TextPart
 from scripted_endpoint import ScriptedEndpoint, running
 

@@ -18,7 +18,7 @@ from groundtune.pipeline.feedback.annotation_labeler import (
     read_answers,
 )
 from groundtune.pipeline.feedback.detector import open_detector
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Reply
 from groundtune.records import Producer, Prompt
 from groundtune.world.catalogue import CATEGORIES

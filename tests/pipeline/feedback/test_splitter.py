@@ -22,8 +22,8 @@ from groundtune.pipeline.feedback.splitter import (
     score_splitter,
     summary_of,
 )
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes.registry import find
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.prompts import feedback_prompts
 from groundtune.records import Answer, Producer, Prompt
 from groundtune.world.captions import caption

@@ -15,7 +15,7 @@ from groundtune.feedback.reward_pairs import RewardPairRules
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.feedback.pairs import make_claim_pairs, make_reward_pairs
 from groundtune.pipeline.feedback.verdicts import AskedPart, summary_of
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress, Statement, YesNoReply
 from groundtune.records import Answer, Claim, ImagePart, Message, Producer, Prompt, TextPart
 from scripted_endpoint import Body, ScriptedEndpoint, running

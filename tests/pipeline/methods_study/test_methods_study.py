@@ -9,7 +9,6 @@ import pytest
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
-from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.methods_study import training
 from groundtune.pipeline.methods_study.choosing import choose
 from groundtune.pipeline.methods_study.run import methods_study, run_study, searched
@@ -21,7 +20,8 @@ from groundtune.pipeline.methods_study.settings import (
 )
 from groundtune.pipeline.methods_study.study import Study, needed_data
 from groundtune.pipeline.methods_study.training import data_jobs, train_job
-from groundtune.pipeline.prompt_sources import load as load_source
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.models.prompt_sources import load as load_source
 from groundtune.pipeline.recipes.registry import find
 from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load

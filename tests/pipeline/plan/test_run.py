@@ -8,8 +8,8 @@ import pytest
 
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
+from groundtune.pipeline.models.sizes import MODELS, sizes_of_known
 from groundtune.pipeline.plan.machines import MACHINES, rates_of
-from groundtune.pipeline.plan.models import MODELS, sizes_of_known
 from groundtune.pipeline.plan.run import PlanOptions, RecipePlan, known, plan_recipe
 from groundtune.pipeline.recipes.about import about_of
 from groundtune.pipeline.recipes.registry import find, shipped

@@ -4,7 +4,7 @@ import torch
 
 from groundtune.engine.hidden import HiddenStates, TokenValues
 from groundtune.engine.rows import PromptRow
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.store.images import ImageStore
 from groundtune.train.reward_head import RewardHead, read_reward
 from groundtune.vlm.encode import encode_answer, encode_prompt

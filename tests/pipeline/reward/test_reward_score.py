@@ -12,9 +12,9 @@ import pytest
 from example_packages import EXAMPLES, install, install_example, installed
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.rewarders import REWARDS
 from groundtune.pipeline.reward.score import AnswerScore, ScoreSettings, score_answers
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.store.dataset import RecordSet
 from reward_folder import fill_compared

@@ -17,7 +17,6 @@ from PIL import Image
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.reward.data import DIFFERS
 from groundtune.pipeline.reward.model import load_reward_model
@@ -25,6 +24,7 @@ from groundtune.pipeline.reward.plan import plan_reward
 from groundtune.pipeline.reward.run import RewardResult, train_reward
 from groundtune.pipeline.reward.settings import FactSettings, RewardSettings, Validation
 from groundtune.pipeline.reward.spec import read_spec
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load
 from groundtune.records import Claim

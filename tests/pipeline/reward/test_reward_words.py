@@ -8,10 +8,10 @@ import pytest
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
 from groundtune.pipeline.feedback.wrong_words import WordDivider
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.reward.model import load_reward_model
 from groundtune.pipeline.reward.run import train_reward
 from groundtune.pipeline.reward.words import Words, best_threshold, f1
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from reward_folder import PERSON, fill_corrected, settings_for
 

@@ -9,9 +9,9 @@ import pytest
 from groundtune.bench.world.images import find_scene
 from groundtune.cli.app import run
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.rewrite import edits
 from groundtune.pipeline.rewrite.run import RewriteResult, load_settings, rewrite
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Pair
 from groundtune.world.editor import WorldEditor

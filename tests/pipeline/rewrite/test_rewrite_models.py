@@ -11,8 +11,8 @@ from PIL import Image
 from groundtune.errors import UserError
 from groundtune.feedback.rewrites import DeletingEditor, InstructedEditor
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.rewrite.run import RewriteResult, load_settings, rewrite
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Draft, SilentProgress, Statement
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Sampling, TextPart
 from scripted_endpoint import Body, ScriptedEndpoint, fail, running

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from groundtune.bench.stats.means import mean_interval
 from groundtune.cli.app import run
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import load
+from groundtune.pipeline.models.prompt_sources import load
 from groundtune.pipeline.rewrite.style_features import (
     features,
     histogram,
     length_auc,
     style_auc,
 )
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Pair
 from groundtune.world.captions import CLEAN, MACHINE, VOICES, Voice, caption

@@ -5,11 +5,11 @@ from pathlib import Path
 import pytest
 
 from groundtune.feedback.find_task import QUESTION, WRONG, find_prompts
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.models.prompt_sources import requested
 from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.run import rl
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import (
     Correction,

@@ -8,14 +8,14 @@ import pytest
 from PIL import Image
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.overlap import training_images
 from groundtune.pipeline.rl.prepare import (
     held_out_prompts,
     prepare_prompts,
     refuse_evaluation_images,
 )
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.overlap import training_images
 from groundtune.protocols import SilentProgress
 from groundtune.store.run_json import write_run
 

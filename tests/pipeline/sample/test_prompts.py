@@ -11,7 +11,7 @@ from PIL import Image
 
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.prompts import Found, read_prompts
 from groundtune.records import ImagePart, Message, TextPart
 

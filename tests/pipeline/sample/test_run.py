@@ -10,7 +10,7 @@ from PIL import Image
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UnfitError, UserError
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, run_sample
 from groundtune.records import Answer, Message, Prompt, Sampling, TextPart
 from groundtune.store.run_json import read_run

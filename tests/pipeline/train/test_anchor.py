@@ -13,8 +13,8 @@ from groundtune.engine.engines import engine_of
 from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.methods.ha_dpo import HADPO
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.overlap import training_images
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.overlap import training_images
 from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.engine import engine_for
 from groundtune.pipeline.train.plan import plan_training

@@ -17,7 +17,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
 from groundtune.methods.dpo import DPO
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.run import TrainSettings, train
 from groundtune.protocols import Evaluate

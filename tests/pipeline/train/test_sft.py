@@ -12,8 +12,8 @@ from groundtune.engine.rows import PromptRow
 from groundtune.engine.separate import separate
 from groundtune.errors import UserError
 from groundtune.methods.sft import SFT
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.overlap import training_images
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.overlap import training_images
 from groundtune.pipeline.train.data import read_pairs, weighted
 from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.run import TrainSettings, train

@@ -14,8 +14,8 @@ import pytest
 
 from groundtune.cli.app import run
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.recipes.registry import find
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.demo import demo, rewrite_report
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings
 from groundtune.recipe_loading import load

@@ -13,7 +13,7 @@ from groundtune.bench.world.images import find_scene
 from groundtune.cli.app import run
 from groundtune.feedback.conquer import question_prompt
 from groundtune.pipeline.feedback.detector import open_detector
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.training import detector
 from groundtune.pipeline.world.training.detector import DetectorPlan, build_detector, targets
 from groundtune.pipeline.world.training.tower import pixels

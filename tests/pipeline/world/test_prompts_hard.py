@@ -7,8 +7,8 @@ import pytest
 
 from groundtune.bench.world.images import find_scene
 from groundtune.errors import UserError
-from groundtune.pipeline.models import resolve
-from groundtune.pipeline.prompt_sources import Part, load, source_of
+from groundtune.pipeline.models.names import resolve
+from groundtune.pipeline.models.prompt_sources import Part, load, source_of
 from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Producer
 from groundtune.store.images import ImageStore

@@ -21,10 +21,10 @@ from groundtune.pipeline.align.steps import answer, claim_scores, with_self, wri
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.verdicts import require_verdicts, summary_of
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
-from groundtune.pipeline.models import model_or_folder, revision_of
-from groundtune.pipeline.prompt_sources import source_of, truth_scorer
+from groundtune.pipeline.models.names import model_or_folder, revision_of
+from groundtune.pipeline.models.prompt_sources import source_of, truth_scorer
+from groundtune.pipeline.models.settings import LabelledModel, ModelSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import by_another_name
 from groundtune.protocols import Progress, Truth
 from groundtune.records import Claim, Record, Score

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.align.steps import ModelCheck, check_model
 from groundtune.pipeline.check.scores import METRICS, WHERE
-from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.measure import Evaluation, Measure, ToMeasure
-from groundtune.pipeline.prompt_sources import named_in
+from groundtune.pipeline.models.measure import Evaluation, Measure, ToMeasure
+from groundtune.pipeline.models.prompt_sources import named_in
+from groundtune.pipeline.runs.jobs import Job
 from groundtune.records import Estimate, Score
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.pipeline.align.settings import AlignSettings
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.overlap import images_of, refuse_common, training_images
-from groundtune.pipeline.prompt_sources import Part, PromptSource, requested
+from groundtune.pipeline.models.prompt_sources import Part, PromptSource, requested
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.overlap import images_of, refuse_common, training_images
 from groundtune.pipeline.sample.run import find_prompts
 from groundtune.protocols import Progress
 from groundtune.records import Prompt

@@ -19,9 +19,9 @@ from groundtune.pipeline.align.seen import seen_notes
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.check.scores import BENCHMARK
-from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.measure import BASE, Measure
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.models.measure import BASE, Measure
+from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.curves import Curve, metric_curve

@@ -31,12 +31,12 @@ from groundtune.pipeline.align.steps import (
     train_round,
 )
 from groundtune.pipeline.feedback.claim_settings import SELF, by_rules
-from groundtune.pipeline.jobs import Job, run_jobs
-from groundtune.pipeline.measure import BASE, Measure, ToMeasure
-from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import fingerprint, fingerprints
-from groundtune.pipeline.prompt_sources import named_in, requested, truth_scorer
-from groundtune.pipeline.runs import open_run, read_finished
+from groundtune.pipeline.models.measure import BASE, Measure, ToMeasure
+from groundtune.pipeline.models.names import fingerprint, fingerprints
+from groundtune.pipeline.models.prompt_sources import named_in, requested, truth_scorer
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.runs.jobs import Job, run_jobs
+from groundtune.pipeline.runs.resume import open_run, read_finished
 from groundtune.pipeline.sample.prompts import hash_of_sources
 from groundtune.protocols import Progress
 

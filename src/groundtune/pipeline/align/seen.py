@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from groundtune.pipeline.align.settings import AlignSettings, round_name
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.overlap import (
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.overlap import (
     UsedImages,
     evaluations_of,
     images_of,

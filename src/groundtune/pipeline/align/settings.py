@@ -8,8 +8,8 @@ from pydantic import Field, model_validator
 from groundtune.feedback.claim_pairs import ClaimPairRules
 from groundtune.methods.dpo import DPO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
-from groundtune.pipeline.measure import BASE, Evaluation
-from groundtune.pipeline.models import is_endpoint
+from groundtune.pipeline.models.measure import BASE, Evaluation
+from groundtune.pipeline.models.names import is_endpoint
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.train.settings import Learning, Method
 from groundtune.recipe_loading import Settings

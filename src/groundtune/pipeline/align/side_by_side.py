@@ -17,7 +17,7 @@ from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.report import table_of, truth_notes, with_truth_note
 from groundtune.pipeline.align.seen import seen_notes
 from groundtune.pipeline.align.settings import AlignSettings, round_name
-from groundtune.pipeline.measure import BASE, Measure, with_seed
+from groundtune.pipeline.models.measure import BASE, Measure, with_seed
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.page import write_report

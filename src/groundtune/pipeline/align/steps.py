@@ -14,14 +14,14 @@ from groundtune.pipeline.align.settings import AlignSettings, Round
 from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import model_or_folder, resolve
-from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.models.names import model_or_folder, resolve
+from groundtune.pipeline.models.prompt_sources import requested
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.models.workers.local import open_workers
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
 from groundtune.pipeline.train.settings import TrainSettings
-from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Prompt, Record, Sampling, Score

@@ -23,7 +23,7 @@ from groundtune.pipeline.annotate.results import (
     finished_work,
 )
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress, SilentProgress
 from groundtune.recipe_loading import load as load_recipe
 from groundtune.records import Comparison, Correction, Pair, Thumb

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import GUIDELINES, Project, existing_project
-from groundtune.pipeline.folder import DATABASE
+from groundtune.pipeline.runs.folder import DATABASE
 from groundtune.records import Record
 from groundtune.store.annotations.copying import copy_database
 from groundtune.store.annotations.database import open_database

@@ -22,7 +22,7 @@ from groundtune.feedback.offsets import OffsetMark, in_characters, unit_of
 from groundtune.interchange.layouts.corrections import NAMES
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.exchange.run import import_layout
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.given import (
     GivenAnswer,
     GivenFile,

@@ -6,7 +6,7 @@ from pathlib import Path
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.settings import ProjectSettings
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Comparison
 from groundtune.store.annotations.records import Item, Known, Task
 

@@ -11,7 +11,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.corrections import correction_from_texts
 from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.pipeline.annotate.suggestions import PLANTED, untouched, with_planted
-from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Answer, Claim, ClaimStatus, Correction, Producer, Prompt, Span
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.keys import key_of, seed_of

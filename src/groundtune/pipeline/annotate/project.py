@@ -18,7 +18,7 @@ from groundtune.pipeline.annotate.scaled import ScaledImages
 from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.pipeline.annotate.tiles import Tiles
 from groundtune.pipeline.annotate.turns import turns_of
-from groundtune.pipeline.folder import DATABASE, RunFolder, is_project
+from groundtune.pipeline.runs.folder import DATABASE, RunFolder, is_project
 from groundtune.records import Prompt, Record
 from groundtune.store.annotations import events, items, leases
 from groundtune.store.annotations.database import Database, open_database

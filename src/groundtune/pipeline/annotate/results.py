@@ -22,7 +22,7 @@ from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts, count_suggestions
 from groundtune.pipeline.feedback.pairs import PairSettings
 from groundtune.pipeline.feedback.thumbs import write_thumb_pairs
-from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.pipeline.runs.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record, Thumb
 from groundtune.store.annotations import conflicts, events, items

@@ -7,9 +7,9 @@ from groundtune.bench.benchmark import Scoring
 from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.similarity import WordVectors
-from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import is_endpoint, revision_of
+from groundtune.pipeline.models.generators import open_generator
+from groundtune.pipeline.models.names import is_endpoint, revision_of
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.protocols import Progress
 from groundtune.records import Record, Sampling
 
@@ -135,7 +135,7 @@ def _local(judge_file: "JudgeFile", sampling: Sampling, folder: Path) -> "Asker"
     from functools import partial
 
     from groundtune.bench.judge.local import LocalAsker
-    from groundtune.pipeline.workers.lazy import Lazy, LazyModel
+    from groundtune.pipeline.models.workers.lazy import Lazy, LazyModel
     from groundtune.store.images import ImageStore
 
     fields = judge_file.model_dump(include={"model", "device", "dtype", "batch_size"})

@@ -30,11 +30,11 @@ from groundtune.pipeline.bench.score import (
     with_mode,
 )
 from groundtune.pipeline.bench.sources import Sources, sources_with_official
-from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import Labeler
-from groundtune.pipeline.overlap import images_of, refuse_common, training_images
+from groundtune.pipeline.models.generators import open_generator
+from groundtune.pipeline.models.names import Labeler
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.runs.folder import RunFolder, hash_of
+from groundtune.pipeline.runs.overlap import images_of, refuse_common, training_images
 from groundtune.protocols import Progress, YesNo
 from groundtune.records import Estimate, Sampling, Score
 from groundtune.store.images import ImageStore

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from groundtune.pipeline.best_of.curve import METRICS, BestOfCurve, divided
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference
 from groundtune.report import model
 from groundtune.report.curves import Curve, metric_curve

@@ -23,10 +23,10 @@ from groundtune.errors import UserError
 from groundtune.pipeline.best_of.curve import Candidate, best, curve_of
 from groundtune.pipeline.best_of.scores import Ratio, open_scorer, score
 from groundtune.pipeline.best_of.settings import BestOf, BestOfSettings
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.prompt_sources import names, requested, source_of
+from groundtune.pipeline.models.prompt_sources import names, requested, source_of
+from groundtune.pipeline.models.workers.local import open_workers
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
-from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress, Truth, TruthScorer, Workers
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.dataset import RecordSet

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from groundtune.pipeline.best_of.settings import BestOfSettings
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import refuse_same
+from groundtune.pipeline.models.names import refuse_same
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.models.workers.lazy import Lazy, check_folder, for_workers, load_in_worker
 from groundtune.pipeline.reward.rewarders import RewarderSettings, identity_of, open_rewarder
-from groundtune.pipeline.workers.lazy import Lazy, check_folder, for_workers, load_in_worker
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress, Rewarder, Workers
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet

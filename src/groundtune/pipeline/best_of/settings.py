@@ -5,7 +5,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from groundtune.pipeline.best_of.curve import BestOfCurve
-from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.reward.settings import Show
 from groundtune.records import Record, Sampling
 

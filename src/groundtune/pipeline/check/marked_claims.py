@@ -11,7 +11,7 @@ from pathlib import Path
 from groundtune.errors import UserError
 from groundtune.pipeline.check.risk import MarkedClaim, RiskResult, doubt_of
 from groundtune.pipeline.check.to_mark import write_images
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Claim, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of

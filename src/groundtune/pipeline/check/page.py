@@ -11,8 +11,8 @@ from groundtune.pipeline.check.scores import METRICS, WHERE
 from groundtune.pipeline.check.second import agreement_text
 from groundtune.pipeline.check.verdict import finding
 from groundtune.pipeline.feedback.verdicts import HIGH, checked_text, verdict_count
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
 from groundtune.report.examples import ItemView, choose_examples

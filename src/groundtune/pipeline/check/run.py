@@ -48,8 +48,8 @@ from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.oracles import is_oracle
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
 from groundtune.pipeline.feedback.wrong_words import finds_words
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.given import import_answers, is_file, is_folder
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.protocols import Progress

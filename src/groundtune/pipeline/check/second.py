@@ -9,7 +9,7 @@ from groundtune.feedback.joint_claims import counts_of, joint_claims
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.oracles import DETECTOR
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress
 from groundtune.records import Claim, Record
 

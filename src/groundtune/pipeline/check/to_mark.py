@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from groundtune.interchange.images import ending_of
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of

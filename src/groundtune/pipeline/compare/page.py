@@ -8,7 +8,7 @@ from groundtune.bench import registry
 from groundtune.bench.summary import benchmark_of, family_of
 from groundtune.pipeline.compare.flips import EmbeddedImage, flip_examples
 from groundtune.pipeline.compare.parts import substitutes
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Difference, Estimate, Prompt, Score
 from groundtune.report import model
 from groundtune.report.bench_parts import BenchParts

@@ -25,7 +25,7 @@ from groundtune.pipeline.compare.page import (
 )
 from groundtune.pipeline.compare.parts import LOST, parts_of
 from groundtune.pipeline.compare.strata import strata_of_scores
-from groundtune.pipeline.folder import write_rows
+from groundtune.pipeline.runs.folder import write_rows
 from groundtune.records import Difference, Record, Score
 from groundtune.report.bench_parts import BenchParts
 from groundtune.report.page import write_report

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from groundtune.pipeline.doctor.extras import extras
-from groundtune.pipeline.jobs import cores
-from groundtune.pipeline.plan.models import MODELS, ModelSize, sizes_of_known
-from groundtune.pipeline.plan.run import FREE_GB
+from groundtune.pipeline.models.sizes import FREE_SHARE, MODELS, ModelSize, sizes_of_known
+from groundtune.pipeline.runs.jobs import cores
 from groundtune.records import Record
 from groundtune.train.estimate import memory
 from groundtune.vlm.device import memory_here, ram_gb
@@ -78,7 +77,7 @@ def examine(folder: Path) -> Examination:
         *(_extra(*each) for each in extras()),
     ]
     bytes_each = 2 if device.type != "cpu" else 4
-    fits = [_fit(name, size, there * FREE_GB, bytes_each) for name, size in MODELS.items()]
+    fits = [_fit(name, size, there * FREE_SHARE, bytes_each) for name, size in MODELS.items()]
     return Examination(checks=tuple(checks), fits=tuple(fits), memory_gb=round(there, 1))
 
 

@@ -10,7 +10,7 @@ from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.interchange.registry import ExampleLayoutName
 from groundtune.pipeline.exchange.noted_rows import NotedRows
 from groundtune.pipeline.exchange.run import ImportSettings, nothing_read
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.lock import one_writer

@@ -16,7 +16,7 @@ from groundtune.interchange.licences import forbids_commercial_use
 from groundtune.interchange.loading import load
 from groundtune.interchange.registry import FeedbackLayoutName, LayoutName, MarksLayoutName
 from groundtune.pipeline.exchange.noted_rows import NotedRows
-from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Pair, Prompt, Record, Source
 from groundtune.store.dataset import RecordSet

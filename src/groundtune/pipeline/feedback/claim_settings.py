@@ -18,12 +18,12 @@ from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle, open_oracle
 from groundtune.pipeline.feedback.wrong_words import finds_words, open_words
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.generators import close, open_generator
-from groundtune.pipeline.model_settings import InferenceSettings, ModelSettings
-from groundtune.pipeline.models import Labeler, no_question
-from groundtune.pipeline.prompt_sources import named_in, source_of, with_divider
-from groundtune.pipeline.workers.local import LocalWorkers, open_workers
+from groundtune.pipeline.models.generators import close, open_generator
+from groundtune.pipeline.models.names import Labeler, no_question
+from groundtune.pipeline.models.prompt_sources import named_in, source_of, with_divider
+from groundtune.pipeline.models.settings import InferenceSettings, ModelSettings
+from groundtune.pipeline.models.workers.local import LocalWorkers, open_workers
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.protocols import Divider, YesNo
 from groundtune.records import Answer, Prompt, Sampling
 

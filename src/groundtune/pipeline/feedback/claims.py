@@ -19,8 +19,8 @@ from groundtune.feedback.claims import (
 )
 from groundtune.feedback.conquer import Asking, ConquerResult, conquer
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, summary_of
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.workers.local import LocalWorkers
+from groundtune.pipeline.models.workers.local import LocalWorkers
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Divider, Progress, Workers, YesNo
 from groundtune.records import Answer, Claim, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs

@@ -12,8 +12,8 @@ from pathlib import Path
 from pydantic import Field
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.prompt_sources import load, source_of
+from groundtune.pipeline.models.prompt_sources import load, source_of
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Comparer, Progress
 from groundtune.records import Answer, Comparison, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs

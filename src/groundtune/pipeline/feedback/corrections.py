@@ -13,8 +13,8 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.feedback.asking_order import AskingOrder
 from groundtune.feedback.corrections import check_correction, correction_key
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.prompt_sources import load, source_of
+from groundtune.pipeline.models.prompt_sources import load, source_of
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Annotator, Progress
 from groundtune.records import Answer, Correction, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs

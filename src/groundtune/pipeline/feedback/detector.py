@@ -86,7 +86,7 @@ def open_detector(name: str, images: Images, device: str) -> Detector:
     Raises:
         UserError: it can't be loaded, or is none.
     """
-    from groundtune.pipeline.models import resolve
+    from groundtune.pipeline.models.names import resolve
 
     folder = resolve(name)
     from transformers import AutoImageProcessor, AutoModelForObjectDetection
@@ -107,7 +107,7 @@ def open_detector(name: str, images: Images, device: str) -> Detector:
 
 
 def _revision(name: str, model: Any) -> str:
-    from groundtune.pipeline.models import fingerprint
+    from groundtune.pipeline.models.names import fingerprint
 
     if Path(name).is_dir():
         return fingerprint(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.pipeline.prompt_sources import named_in, truth_scorer
+from groundtune.pipeline.models.prompt_sources import named_in, truth_scorer
 from groundtune.protocols import Generator, NamedYesNo
 from groundtune.records import Producer, Prompt
 

@@ -18,8 +18,8 @@ from groundtune.feedback.claim_pairs import (
 from groundtune.feedback.pairs import PairCounts, pairs_from_corrections
 from groundtune.feedback.reward_pairs import RewardPairRules, pairs_from_rewards
 from groundtune.pipeline.feedback.no_pairs import fix_of, losses, no_pairs
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.reward.score import read_rewards
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Progress, Rewarder
 from groundtune.records import Pair, Prompt, Record
 from groundtune.store.keys import key_of

@@ -21,10 +21,10 @@ from groundtune.feedback.people_marks import (
 )
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_divider
 from groundtune.pipeline.feedback.claims import divide_answers, refuse_other_division
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.generators import close
-from groundtune.pipeline.models import Labeler
-from groundtune.pipeline.workers.local import LocalWorkers
+from groundtune.pipeline.models.generators import close
+from groundtune.pipeline.models.names import Labeler
+from groundtune.pipeline.models.workers.local import LocalWorkers
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Claim, Message, Producer, Prompt, Record, TextPart
 from groundtune.store.json_writing import write_object

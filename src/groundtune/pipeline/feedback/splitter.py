@@ -21,9 +21,9 @@ from groundtune.feedback.divide import SAMPLING, InstructedDivider
 from groundtune.feedback.instructions import instruction_by_name
 from groundtune.feedback.lessons import Agreement, agreement, lesson, pair_of
 from groundtune.pipeline.feedback.claims import divide_answers, refuse_other_division
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.workers.local import open_workers
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.models.workers.local import open_workers
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Generator, Progress
 from groundtune.records import Answer, Claim, Pair, Prompt, Record
 from groundtune.store.lock import one_writer

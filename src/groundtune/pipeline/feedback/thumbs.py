@@ -16,7 +16,7 @@ from groundtune.feedback.pairs import PairCounts
 from groundtune.feedback.thumbs import pairs_from_thumbs, thumb_of
 from groundtune.pipeline.feedback.no_pairs import no_pairs
 from groundtune.pipeline.feedback.pairs import PairSettings
-from groundtune.pipeline.folder import RunFolder, hash_of
+from groundtune.pipeline.runs.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Producer, Prompt, Record, Thumb
 from groundtune.store.images import ImageStore

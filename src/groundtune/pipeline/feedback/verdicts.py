@@ -10,7 +10,7 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.feedback.claims import by_answer, is_unanswered
-from groundtune.pipeline.prompt_sources import named_in
+from groundtune.pipeline.models.prompt_sources import named_in
 from groundtune.records import Claim, Record
 
 PARTS = 10

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from groundtune.bench.summary import summarise
-from groundtune.pipeline.measure import BASE, Measure
 from groundtune.pipeline.methods_study.settings import ArmChoice, Run
+from groundtune.pipeline.models.measure import BASE, Measure
 from groundtune.records import Estimate, Record, Score
 from groundtune.report.model import MetricRef, find_difference, find_estimate
 

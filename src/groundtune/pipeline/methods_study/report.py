@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 
 from groundtune.bench.summary import estimate_all, pool
-from groundtune.pipeline.measure import BASE, with_seed
 from groundtune.pipeline.methods_study.choosing import Choice, ref_of
 from groundtune.pipeline.methods_study.settings import ArmsSettings, Run, StudyOutcome, Values
 from groundtune.pipeline.methods_study.study import Study
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.models.measure import BASE, with_seed
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 from groundtune.report.figures import signed_with_interval, with_interval

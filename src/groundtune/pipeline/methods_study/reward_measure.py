@@ -13,20 +13,20 @@ from groundtune.feedback.claims import by_answer, tally
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.measure import Evaluation, ToMeasure
 from groundtune.pipeline.methods_study.reward_settings import (
     RULES,
     HeldOut,
     RewardStudySettings,
 )
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.models.measure import Evaluation, ToMeasure
+from groundtune.pipeline.models.names import fingerprint
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.models.workers.local import open_workers
 from groundtune.pipeline.reward.rewarders import RewarderSettings, open_rewarder
 from groundtune.pipeline.reward.settings import Show
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.jobs import Job
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
-from groundtune.pipeline.workers.local import open_workers
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Comparison, Estimate, Score

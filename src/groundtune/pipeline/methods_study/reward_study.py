@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import get_args
 
 from groundtune.errors import UserError
-from groundtune.pipeline.measure import Evaluation
 from groundtune.pipeline.methods_study.reward_measure import RewardMeasure, held_out_job
 from groundtune.pipeline.methods_study.reward_settings import RewardStudySettings
 from groundtune.pipeline.methods_study.run import run_study
 from groundtune.pipeline.methods_study.settings import StudyOutcome, Values
 from groundtune.pipeline.methods_study.study import Study
+from groundtune.pipeline.models.measure import Evaluation
 from groundtune.pipeline.reward.settings import Show
 from groundtune.protocols import Progress
 

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from groundtune.bench.opening import note_opening
 from groundtune.errors import UserError
-from groundtune.pipeline.measure import BASE
 from groundtune.pipeline.methods_study.choosing import Choice, choose
 from groundtune.pipeline.methods_study.settings import (
     ArmsSettings,
@@ -25,9 +24,10 @@ from groundtune.pipeline.methods_study.settings import (
 )
 from groundtune.pipeline.methods_study.study import Scores, Study
 from groundtune.pipeline.methods_study.training import data_jobs, train_job
-from groundtune.pipeline.models import fingerprints
-from groundtune.pipeline.prompt_sources import load
-from groundtune.pipeline.runs import open_run
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.models.names import fingerprints
+from groundtune.pipeline.models.prompt_sources import load
+from groundtune.pipeline.runs.resume import open_run
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.sealed import read_sealed, write_sealed

@@ -7,8 +7,8 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
-from groundtune.pipeline.measure import BASE, Evaluation
-from groundtune.pipeline.model_settings import InferenceSettings
+from groundtune.pipeline.models.measure import BASE, Evaluation
+from groundtune.pipeline.models.settings import InferenceSettings
 from groundtune.records import Record, Sampling
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]*")

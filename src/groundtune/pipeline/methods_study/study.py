@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
-from groundtune.pipeline.jobs import Done, Job, run_jobs
-from groundtune.pipeline.measure import Evaluation, Measure, ToMeasure
 from groundtune.pipeline.methods_study.settings import ArmsSettings, Run
 from groundtune.pipeline.methods_study.training import Outcome, data_jobs, train_job
-from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import fingerprint, model_or_folder
+from groundtune.pipeline.models.measure import Evaluation, Measure, ToMeasure
+from groundtune.pipeline.models.names import fingerprint, model_or_folder
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.runs.jobs import Done, Job, run_jobs
 from groundtune.protocols import Progress
 from groundtune.records import Score
 from groundtune.store.sealed import read_sealed

@@ -8,12 +8,12 @@ from typing import Any
 from groundtune.errors import UserError
 from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
 from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.jobs import Job
 from groundtune.pipeline.methods_study.settings import Answers, ArmsSettings, Run, Values
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import fingerprint
+from groundtune.pipeline.models.names import fingerprint
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, command_of, find, imported
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.jobs import Job
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings, load

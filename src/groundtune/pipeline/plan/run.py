@@ -8,13 +8,13 @@ from typing import NamedTuple
 from groundtune.bench.stats.power import SPAN
 from groundtune.errors import UserError
 from groundtune.pipeline.align.settings import AlignSettings
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.models import is_endpoint, resolve
+from groundtune.pipeline.models.names import is_endpoint, resolve
+from groundtune.pipeline.models.sizes import FREE_SHARE, MODELS, ModelSize, sizes_of_known
 from groundtune.pipeline.plan.machines import HERE, rates_of
-from groundtune.pipeline.plan.models import MODELS, ModelSize, sizes_of_known
 from groundtune.pipeline.plan.stages import Known, Stage, rounds, training
 from groundtune.pipeline.recipes.about import About, Expected, about_of
 from groundtune.pipeline.recipes.registry import command_of
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.train.settings import Learning, TrainSettings
 from groundtune.recipe_loading import load
 from groundtune.records import Record
@@ -22,8 +22,6 @@ from groundtune.train.tune import Full
 
 ANSWER_TOKENS = 100
 """Tokens of an answer where a recipe's data says nothing: RLAIF-V's rows have 99.6 on average."""
-FREE_GB = 0.9
-"""Share of an accelerator's memory that a run may take: libraries and fragments need the rest."""
 
 
 class Effect(Record):
@@ -114,7 +112,7 @@ def plan_recipe(
     peak = max(stage.memory_gb for stage in stages)
     hours = sum(stage.hours for stage in stages)
     price = rates.dollars_per_hour if options.price is None else options.price
-    fits = peak <= rates.memory_gb * FREE_GB
+    fits = peak <= rates.memory_gb * FREE_SHARE
     if not fits:
         notes.append(_too_large(peak, rates.memory_gb))
     return RecipePlan(

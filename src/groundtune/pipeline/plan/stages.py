@@ -10,8 +10,8 @@ Assumptions, each from the papers that the recipes follow:
 from typing import NamedTuple
 
 from groundtune.pipeline.align.settings import AlignSettings
+from groundtune.pipeline.models.sizes import ModelSize
 from groundtune.pipeline.plan.machines import Rates
-from groundtune.pipeline.plan.models import ModelSize
 from groundtune.pipeline.train.settings import Learning, TrainSettings
 from groundtune.records import Record
 from groundtune.train.estimate import Sizes, Work, flop, memory

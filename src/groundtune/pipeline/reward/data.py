@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, read_some
 from groundtune.pipeline.reward.settings import RewardSettings
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Comparison, Correction, Pair, Prompt, Span
 from groundtune.store.contents import hashes_of_all
 from groundtune.store.keys import key_of, seed_of

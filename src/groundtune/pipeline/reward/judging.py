@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.pipeline.prompt_sources import source_of, truth_scorer
+from groundtune.pipeline.models.prompt_sources import source_of, truth_scorer
 from groundtune.pipeline.reward.settings import FactSettings, JudgingSettings
 from groundtune.records import Message, Prompt, TextPart
 from groundtune.store.keys import key_of, seed_of

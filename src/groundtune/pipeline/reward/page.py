@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from groundtune.bench.metric import Metric
-from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.reward.accuracy import BUCKETS, Accuracy, Evaluation
 from groundtune.pipeline.reward.settings import RewardSettings
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries, points
 from groundtune.report.figures import interval_text, value_text

@@ -6,7 +6,7 @@ Reads feedback, prompts, images and tokenizer, but no weights; the rows are the 
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.reward.data import read_data
 from groundtune.pipeline.reward.examples import encode_examples
 from groundtune.pipeline.reward.judging import Judging

@@ -14,8 +14,8 @@ from pathlib import Path
 from pydantic import Field
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
 from groundtune.pipeline.reward.rewarders import RewarderSettings, identity_of, open_rewarder
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet

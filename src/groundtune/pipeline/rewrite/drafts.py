@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from groundtune.feedback.joint_claims import NO_CLAIMS, JointClaims
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.rewrite.edits import EditedText, Step, Task, edit_texts
 from groundtune.pipeline.rewrite.settings import RewriteSettings
 from groundtune.pipeline.rewrite.verify import Verifiers, texts_folder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Draft, Editor, Progress, Statement
 from groundtune.records import Answer, Producer, Prompt
 from groundtune.store.dataset import RecordSet

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from groundtune.errors import UserError
 from groundtune.feedback.rewrites import DeletingEditor, InstructedEditor
 from groundtune.pipeline.feedback.claim_settings import SELF, author_of
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import Labeler
-from groundtune.pipeline.prompt_sources import load, names
+from groundtune.pipeline.models.generators import open_generator
+from groundtune.pipeline.models.names import Labeler
+from groundtune.pipeline.models.prompt_sources import load, names
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.rewrite.settings import DELETE, RewriteSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Editor
 from groundtune.records import Answer
 

@@ -25,10 +25,9 @@ from groundtune.errors import UserError
 from groundtune.pipeline.feedback.claim_settings import base_settings, open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
-from groundtune.pipeline.generators import close
-from groundtune.pipeline.models import Labeler, fingerprints, is_endpoint
-from groundtune.pipeline.prompt_sources import source_of
+from groundtune.pipeline.models.generators import close
+from groundtune.pipeline.models.names import Labeler, fingerprints, is_endpoint
+from groundtune.pipeline.models.prompt_sources import source_of
 from groundtune.pipeline.rewrite.drafts import Room
 from groundtune.pipeline.rewrite.editors import open_editor, refuse_deleting_rewriter
 from groundtune.pipeline.rewrite.edits import EditedText
@@ -36,7 +35,8 @@ from groundtune.pipeline.rewrite.settings import NONE, RewriteSettings, RewriteS
 from groundtune.pipeline.rewrite.steps import run_steps
 from groundtune.pipeline.rewrite.style import StyleSettings, measure_style
 from groundtune.pipeline.rewrite.verify import Remembering, Verifiers
-from groundtune.pipeline.runs import open_run
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.runs.resume import open_run
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import load
 from groundtune.records import Answer

@@ -20,9 +20,8 @@ from pydantic import Field
 from groundtune.bench.metric import Floats
 from groundtune.bench.stats.means import mean_interval
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import load_vlm, revision_of
+from groundtune.pipeline.models.names import load_vlm, revision_of
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.rewrite.style_features import (
     histogram,
     length_auc,
@@ -30,6 +29,7 @@ from groundtune.pipeline.rewrite.style_features import (
 )
 from groundtune.pipeline.rewrite.style_page import write_page
 from groundtune.pipeline.rewrite.style_summary import Gap, StyleSummary
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Key, Pair, Record

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from groundtune.bench.metric import Floats
-from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.rewrite.style_features import histogram
 from groundtune.pipeline.rewrite.style_summary import StyleSummary
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
 from groundtune.report.page import write_report

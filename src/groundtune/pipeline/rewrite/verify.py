@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from groundtune.feedback.joint_claims import JointClaims, joint_claims
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
-from groundtune.pipeline.folder import RunFolder
 from groundtune.pipeline.rewrite.settings import RewriteSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Divider, Progress, YesNo, YesNoReply
 from groundtune.records import Answer, Prompt
 

@@ -11,13 +11,13 @@ from typing import Self
 
 from groundtune.generate.hf import HfGenerator
 from groundtune.pipeline.feedback.claims import Labelling
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import source_of
+from groundtune.pipeline.models.prompt_sources import source_of
 from groundtune.pipeline.rl.claims import check_claims, facts_of, repeated_claims, wrong_claims
 from groundtune.pipeline.rl.metrics import BENCHMARK, estimates, scores_of
 from groundtune.pipeline.rl.prepare import held_out_prompts
 from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Reply, TruthScorer
 from groundtune.records import Claim, Prompt, Score
 from groundtune.store.dataset import RecordSet

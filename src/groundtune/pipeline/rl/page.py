@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from groundtune.pipeline.provenance import provenance_of
 from groundtune.pipeline.rl.metrics import BEFORE, BENCHMARK, METRICS, changes, estimates, scores_of
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries

@@ -10,11 +10,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.models import resolve
-from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.models.names import resolve
+from groundtune.pipeline.models.prompt_sources import requested
 from groundtune.pipeline.rl.prepare import held_out_prompts, prepare_prompts
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rate, sizes_of

@@ -13,11 +13,11 @@ from groundtune.feedback.claims import by_answer
 from groundtune.feedback.find_task import find_prompts as find_tasks
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
-from groundtune.pipeline.prompt_sources import named_in, requested
+from groundtune.pipeline.models.prompt_sources import named_in, requested
 from groundtune.pipeline.rl.claims import Reference, reference_of
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.folder import RunFolder, read_some
+from groundtune.pipeline.runs.overlap import evaluations_of, images_of, refuse_common
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, SpanKind

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.pipeline.feedback.claim_settings import open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.models import fingerprints
+from groundtune.pipeline.models.names import fingerprints
 from groundtune.pipeline.rl.claims import Reference
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.policy import (
@@ -39,7 +38,8 @@ from groundtune.pipeline.rl.prepare import (
 )
 from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
-from groundtune.pipeline.runs import open_run
+from groundtune.pipeline.runs.folder import RunFolder, read_some
+from groundtune.pipeline.runs.resume import open_run
 from groundtune.pipeline.train.parallel import is_first_process
 from groundtune.pipeline.train.run import logger_of
 from groundtune.protocols import Progress, Rewarder

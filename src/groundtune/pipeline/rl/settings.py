@@ -10,7 +10,7 @@ from groundtune.methods.policy_loss import Level
 from groundtune.methods.ppo import PPO
 from groundtune.methods.rloo import RLOO
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
-from groundtune.pipeline.models import is_endpoint
+from groundtune.pipeline.models.names import is_endpoint
 from groundtune.pipeline.rl.rules import Symbolic
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.train.settings import Tune

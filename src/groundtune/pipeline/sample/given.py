@@ -16,7 +16,7 @@ from typing import NamedTuple, cast
 from groundtune.bench.files.answers import ANSWER_COLUMNS
 from groundtune.errors import UserError
 from groundtune.generate.thoughts import split_thoughts
-from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.protocols import Progress
 from groundtune.records import (

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple, cast
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
 from groundtune.protocols import Progress
 from groundtune.records import ImagePart, Message, Prompt, Record, Source, TextPart
 from groundtune.store import checksums

@@ -15,12 +15,12 @@ from pydantic import Field, model_validator
 
 from groundtune.errors import UnfitError, UserError
 from groundtune.generate.thoughts import without_thoughts
-from groundtune.pipeline.folder import RunFolder, hash_of
-from groundtune.pipeline.generators import close, open_generator
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.prompt_sources import requested
+from groundtune.pipeline.models.generators import close, open_generator
+from groundtune.pipeline.models.prompt_sources import requested
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.models.workers.local import LocalWorkers, open_workers
+from groundtune.pipeline.runs.folder import RunFolder, hash_of
 from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
-from groundtune.pipeline.workers.local import LocalWorkers, open_workers
 from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Producer, Prompt, Record, Sampling
 from groundtune.store.contents import ChangedError

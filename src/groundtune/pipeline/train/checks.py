@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
 from groundtune.methods.trial import refuse_wrong_hooks
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.train.settings import Optimised, TrainSettings
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from PIL import Image
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder, read_some
-from groundtune.pipeline.overlap import evaluations_of, images_of, refuse_common
+from groundtune.pipeline.runs.folder import RunFolder, read_some
+from groundtune.pipeline.runs.overlap import evaluations_of, images_of, refuse_common
 from groundtune.pipeline.train.inputs import hashes_of_data
 from groundtune.pipeline.train.settings import MixedSource, TrainSettings
 from groundtune.protocols import Images

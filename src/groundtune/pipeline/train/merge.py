@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.train.engine import engine_for, limits_of
 from groundtune.pipeline.train.settings import TrainSettings
 from groundtune.store.run_json import note_run

@@ -6,7 +6,7 @@ Reads pairs, images and tokenizer, but no weights; the rows are the same as in t
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.train.checks import check_reach, check_settings
 from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.engine import engine_for, limits_of

@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.train.checks import (
     adapter_error,
     check_causal,

@@ -21,10 +21,10 @@ from groundtune.feedback.conquer import Asking
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.splitter import Share
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.models.workers.local import open_workers
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
-from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind

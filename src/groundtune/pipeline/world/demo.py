@@ -13,11 +13,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from groundtune.pipeline.feedback.corrections import LabelSettings
-from groundtune.pipeline.jobs import Job, run_jobs
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.models import fingerprint, fingerprints
-from groundtune.pipeline.runs import open_run, read_finished
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.models.names import fingerprint, fingerprints
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.runs.jobs import Job, run_jobs
+from groundtune.pipeline.runs.resume import open_run, read_finished
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, read_result
 from groundtune.pipeline.world.steps import (
     CorrectStep,

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from groundtune.pipeline.jobs import Done, memory_mb, peak_mb
+from groundtune.pipeline.runs.jobs import Done, memory_mb, peak_mb
 from groundtune.pipeline.world.loop_settings import LoopSettings
 from groundtune.records import Record
 from groundtune.store.keys import key_of

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from groundtune.bench.world.images import add_image, ask_about
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.prompts import FIRST_SCENE, SCENES_A_SEED
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Producer, Prompt, Record

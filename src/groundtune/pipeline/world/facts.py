@@ -17,9 +17,9 @@ from groundtune.bench.world.images import add_image, sets_of, split_scenes
 from groundtune.bench.world.questions import existence_question
 from groundtune.bench.world.sampling import SETTINGS, draw
 from groundtune.pipeline.feedback.splitter import Share
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.generators import close, open_generator
-from groundtune.pipeline.model_settings import ModelSettings
+from groundtune.pipeline.models.generators import close, open_generator
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress, YesNo, YesNoReply
 from groundtune.records import ImagePart, Message, Part, Prompt, Record, TextPart
 from groundtune.store.keys import key_of, seed_of

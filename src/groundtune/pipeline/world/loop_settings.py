@@ -4,8 +4,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.model_settings import InferenceSettings, LabelledModel
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.models.settings import InferenceSettings, LabelledModel
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.pipeline.world.steps import WorldEvaluation

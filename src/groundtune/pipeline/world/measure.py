@@ -8,8 +8,8 @@ from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.errors import UserError
 from groundtune.pipeline import measure
-from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.measure import ToMeasure
+from groundtune.pipeline.models.measure import ToMeasure
+from groundtune.pipeline.runs.jobs import Job
 from groundtune.pipeline.world.notes import limits_of
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
 from groundtune.pipeline.world.report import GREEDY, world_subject

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.models.measure import BASE
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
 from groundtune.report.model import Licence, ModelSpec

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.length import equal_length
-from groundtune.pipeline.measure import BASE, with_seed
+from groundtune.pipeline.models.measure import BASE, with_seed
 from groundtune.records import Score
 from groundtune.report import model
 

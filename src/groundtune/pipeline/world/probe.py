@@ -22,9 +22,9 @@ from groundtune.bench.world.questions import existence_question
 from groundtune.bench.world.sampling import draw
 from groundtune.errors import UserError
 from groundtune.pipeline.feedback.splitter import Share
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import is_endpoint, load_vlm
+from groundtune.pipeline.models.names import is_endpoint, load_vlm
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.world.facts import Asked, share
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, Record

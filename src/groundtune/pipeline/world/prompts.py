@@ -8,7 +8,7 @@ from groundtune.bench.item import ItemSelection
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.captions import load as load_captions
 from groundtune.bench.world.images import add_image, ask_about
-from groundtune.pipeline.prompt_sources import Part
+from groundtune.pipeline.models.prompt_sources import Part
 from groundtune.protocols import Progress
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore

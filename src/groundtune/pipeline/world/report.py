@@ -18,10 +18,10 @@ from groundtune.bench.world.images import find_scene
 from groundtune.bench.world.length import ADJUSTED_METRICS, CUT
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.bench.world.self_knowledge import rates_by_prior
-from groundtune.pipeline.folder import RunFolder, write_rows
-from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.runs.folder import RunFolder, write_rows
+from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.world.notes import (
     LICENCES,

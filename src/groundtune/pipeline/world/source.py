@@ -5,13 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from groundtune.pipeline.prompt_sources import Part, PromptSource
+from groundtune.pipeline.models.prompt_sources import Part, PromptSource
 from groundtune.protocols import Annotator, Comparer, Divider, Editor, NamedYesNo, Progress, Truth
 from groundtune.records import Producer, Prompt
 from groundtune.world import DATASET, NAME
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.measure import Measure
+    from groundtune.pipeline.models.measure import Measure
     from groundtune.store.images import ImageStore
 
 

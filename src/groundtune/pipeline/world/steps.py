@@ -14,12 +14,12 @@ from pydantic import Field
 from groundtune.bench.world.captions import RULES as CAPTION_RULES
 from groundtune.bench.world.questions import RULES as QUESTION_RULES
 from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.model_settings import LabelledModel, ModelSettings
-from groundtune.pipeline.models import model_or_folder
-from groundtune.pipeline.overlap import images_of, refuse_common, training_images
+from groundtune.pipeline.models.generators import open_generator
+from groundtune.pipeline.models.names import model_or_folder
+from groundtune.pipeline.models.settings import LabelledModel, ModelSettings
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.jobs import Job
+from groundtune.pipeline.runs.overlap import images_of, refuse_common, training_images
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.pipeline.train.run import TrainSettings
 from groundtune.pipeline.world.learning import WorldLearning

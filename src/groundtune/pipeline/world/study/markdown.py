@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from groundtune.bench.world.captions import STRATA
-from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.models.measure import BASE
 from groundtune.pipeline.world.report import HEADLINE, caption_metric
 from groundtune.pipeline.world.study.settings import TWIN, StudySettings
 from groundtune.pipeline.world.study.tables import StudyPoint, StudyTables

@@ -4,9 +4,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from groundtune.bench.run import read_scores
-from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.measure import BASE
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.pipeline.world.notes import learnt_models, limits_of
 from groundtune.pipeline.world.pooling import greedy_captions
 from groundtune.pipeline.world.report import (

@@ -18,9 +18,9 @@ from typing import TypeVar
 
 from groundtune.bench.opening import note_opening, refuse_without_notebook
 from groundtune.pipeline.feedback.corrections import LabelSettings
-from groundtune.pipeline.jobs import run_jobs
-from groundtune.pipeline.models import fingerprint, fingerprints
-from groundtune.pipeline.runs import open_run, read_finished
+from groundtune.pipeline.models.names import fingerprint, fingerprints
+from groundtune.pipeline.runs.jobs import run_jobs
+from groundtune.pipeline.runs.resume import open_run, read_finished
 from groundtune.pipeline.world.steps import (
     CorrectStep,
     EvaluateStep,

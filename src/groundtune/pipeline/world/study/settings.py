@@ -5,8 +5,8 @@ from typing import Literal, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
-from groundtune.pipeline.jobs import Done, Job
-from groundtune.pipeline.measure import BASE
+from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.runs.jobs import Done, Job
 from groundtune.pipeline.world.loop_settings import LoopSettings
 
 TWIN = "clean twin"

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from groundtune.bench.run import read_scores
 from groundtune.bench.summary import all_estimates, estimate_all, pool
-from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.measure import BASE, with_seed
+from groundtune.pipeline.models.measure import BASE, with_seed
+from groundtune.pipeline.runs.jobs import Done
 from groundtune.pipeline.world.pooling import equal_over_seeds
 from groundtune.pipeline.world.steps import SELF_KNOWLEDGE
 from groundtune.pipeline.world.study.settings import TWIN, Plan, StudySettings, Variant, variants

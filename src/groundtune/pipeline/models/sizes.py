@@ -46,6 +46,8 @@ MODELS: dict[str, ModelSize] = {
 """Weights are rounded. Tokens of an image are typical; they depend on its size in all but LLaVA-1.5
 and InstructBLIP. Gemma 4's embeddings per layer are in its weights, and take no arithmetic."""
 
+FREE_SHARE = 0.9
+"""Share of an accelerator's memory that a run may take: libraries and fragments need the rest."""
 LORA_PER_LAYER = 7
 """Matrices of a decoder layer with an adapter: queries, keys, values, output, gate, up, down."""
 

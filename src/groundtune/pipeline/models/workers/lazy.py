@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from groundtune.errors import UserError
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import Labeler, load_vlm, resolve
+from groundtune.pipeline.models.names import Labeler, load_vlm, resolve
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.protocols import Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
 

@@ -9,10 +9,10 @@ import pytest
 
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.model_settings import Local, ModelSettings, OnRay
-from groundtune.pipeline.workers.lazy import Lazy, LazyModel, for_workers, load_in_worker
-from groundtune.pipeline.workers.local import LocalWorkers, open_workers
+from groundtune.pipeline.models.generators import open_generator
+from groundtune.pipeline.models.settings import Local, ModelSettings, OnRay
+from groundtune.pipeline.models.workers.lazy import Lazy, LazyModel, for_workers, load_in_worker
+from groundtune.pipeline.models.workers.local import LocalWorkers, open_workers
 from groundtune.records import Sampling
 from groundtune.store.images import ImageStore
 from groundtune.vlm.load import revision_of

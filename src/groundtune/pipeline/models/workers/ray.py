@@ -15,8 +15,8 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from groundtune.errors import UserError
-from groundtune.pipeline.jobs import cores
-from groundtune.pipeline.model_settings import OnRay
+from groundtune.pipeline.models.settings import OnRay
+from groundtune.pipeline.runs.jobs import cores
 
 log = logging.getLogger(__name__)
 

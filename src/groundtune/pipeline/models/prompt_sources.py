@@ -25,7 +25,7 @@ from groundtune.protocols import (
 from groundtune.records import Producer, Prompt
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.measure import Measure
+    from groundtune.pipeline.models.measure import Measure
     from groundtune.store.images import ImageStore
 
 ENTRY_POINTS = "groundtune.sources"
@@ -176,7 +176,7 @@ def _fault_of(name: str, found: object) -> PluginFault | None:
         return None
     return PluginFault(
         f"The object of the entry point {name} is not a PromptSource.",
-        "Export a groundtune.pipeline.prompt_sources.PromptSource.",
+        "Export a groundtune.pipeline.models.prompt_sources.PromptSource.",
     )
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.pipeline.models import resolve
+from groundtune.pipeline.models.names import resolve
 
 
 def test_a_folder_and_a_hub_name_stay_as_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from groundtune.errors import UserError
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.models import (
+from groundtune.pipeline.models.names import (
     Labeler,
     is_endpoint,
     load_vlm,
@@ -15,7 +14,8 @@ from groundtune.pipeline.models import (
     open_endpoint,
     revision_of,
 )
-from groundtune.pipeline.workers.lazy import (
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.models.workers.lazy import (
     Lazy,
     LazyModel,
     check_folder,

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from groundtune.errors import UserError
 from groundtune.interchange.licences import forbids_commercial_use
-from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Estimate
 from groundtune.store.files import write_atomic
 from groundtune.store.rows import json_file

@@ -18,10 +18,10 @@ from groundtune.pipeline.align.prompts import hold_out
 from groundtune.pipeline.align.settings import AlignSettings, Round
 from groundtune.pipeline.align.side_by_side import beside
 from groundtune.pipeline.align.steps import sample_round
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.model_settings import LabelledModel
-from groundtune.pipeline.overlap import training_images
-from groundtune.pipeline.prompt_sources import Part, PromptSource
+from groundtune.pipeline.models.prompt_sources import Part, PromptSource
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.overlap import training_images
 from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.run import TrainSettings
 from groundtune.pipeline.world.source import WORLD
@@ -240,7 +240,7 @@ def test_a_prompt_source_that_shows_a_round_what_is_held_back_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = PromptSource(name="leaky", dataset="leaky", prompts=leaky)
-    monkeypatch.setattr("groundtune.pipeline.prompt_sources.named_in", lambda _: source)
+    monkeypatch.setattr("groundtune.pipeline.models.prompt_sources.named_in", lambda _: source)
     given = {"model": "world:base", "prompts": "leaky:4", "choose": {"prompts": 2}, "reported": 3}
     asked = AlignSettings.model_validate(given)
     hold_out(tmp_path, asked, SilentProgress())

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
-from groundtune.pipeline.jobs import Done, Job, done_jobs
+from groundtune.pipeline.runs.jobs import Done, Job, done_jobs
 from groundtune.recipe_loading import Settings
 from groundtune.store.contents import ChangedError
 from groundtune.store.lock import hold

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from pydantic import Field
 
-from groundtune.pipeline.jobs import Job
-from groundtune.pipeline.model_settings import LabelledModel
+from groundtune.pipeline.models.settings import LabelledModel
+from groundtune.pipeline.runs.jobs import Job
 from groundtune.records import Estimate, Record, Score
 
 if TYPE_CHECKING:

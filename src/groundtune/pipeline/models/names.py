@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from groundtune.errors import UserError
-from groundtune.pipeline.model_settings import ModelSettings
-from groundtune.pipeline.prompt_sources import named_in
+from groundtune.pipeline.models.prompt_sources import named_in
+from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.protocols import Generator, Images, YesNo
 from groundtune.vlm.local_path import refuse_missing_folder
 

@@ -8,7 +8,7 @@ import pytest
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.exchange.hub import HubSource, opened, parse_hub, split_only
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from hub_data import COMMIT, cached_file, corrections_set
 

@@ -29,11 +29,11 @@ from groundtune.pipeline.feedback.claim_settings import (
     open_labelling,
 )
 from groundtune.pipeline.feedback.claims import label_claims
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.generators import open_generator
-from groundtune.pipeline.model_settings import Local, OnRay
+from groundtune.pipeline.models.generators import open_generator
+from groundtune.pipeline.models.settings import Local, OnRay
+from groundtune.pipeline.models.workers.local import open_workers
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, run_sample
-from groundtune.pipeline.workers.local import open_workers
 from groundtune.pipeline.world.source import WORLD
 from groundtune.records import Sampling
 from groundtune.store.dataset import RecordSet

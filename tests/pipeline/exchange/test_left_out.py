@@ -8,7 +8,7 @@ from PIL import Image
 
 from groundtune.cli.app import run
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.prompts import Found, read_prompts
 from groundtune.protocols import SilentProgress
 from groundtune.store.images import ImageStore

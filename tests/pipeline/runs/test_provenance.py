@@ -1,7 +1,7 @@
 from pathlib import Path
 
-from groundtune.pipeline.jobs import Done
-from groundtune.pipeline.provenance import provenance_of
+from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report.model import Provenance
 from groundtune.store.run_json import write_run
 

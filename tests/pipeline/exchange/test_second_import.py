@@ -10,7 +10,7 @@ import pytest
 
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.pipeline.exchange.run import import_layout
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from training_folder import image_bytes
 

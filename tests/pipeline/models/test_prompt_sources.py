@@ -9,8 +9,7 @@ import pytest
 
 from example_packages import install_example, result_with
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
-from groundtune.pipeline.prompt_sources import (
+from groundtune.pipeline.models.prompt_sources import (
     load,
     named_in,
     names,
@@ -18,6 +17,7 @@ from groundtune.pipeline.prompt_sources import (
     source_of,
     with_divider,
 )
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Producer, Prompt
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.pipeline.jobs import Job, run_jobs
+from groundtune.pipeline.runs.jobs import Job, run_jobs
 from job_works import Letter, Notes, fail, tell_process, write_down
 from waiting import wait_until
 
@@ -77,7 +77,7 @@ PROGRAM = """
 import signal, sys
 from pathlib import Path
 from job_works import Letter, Notes, wait_long
-from groundtune.pipeline.jobs import Job, run_jobs
+from groundtune.pipeline.runs.jobs import Job, run_jobs
 
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's "&" has it ignored
@@ -90,7 +90,7 @@ if __name__ == "__main__":
 def test_workers_end_with_the_process_that_began_them(tmp_path: Path, sent: int) -> None:
     program = tmp_path / "program.py"
     program.write_text(PROGRAM)
-    paths = [str(Path(__file__).parents[1]), *sys.path]
+    paths = [str(Path(__file__).parents[2]), *sys.path]
     running = subprocess.Popen(
         [sys.executable, str(program), str(tmp_path)],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},

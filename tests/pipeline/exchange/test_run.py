@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.interchange.layouts import rlhf_v
 from groundtune.interchange.registry import LayoutName
 from groundtune.pipeline.exchange.run import export_layout, import_layout
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.records import Pair, Sampling
 from groundtune.store.dataset import RecordSet

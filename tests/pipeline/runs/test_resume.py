@@ -7,8 +7,8 @@ from typing import Literal
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.pipeline.jobs import Job, run_jobs
-from groundtune.pipeline.runs import open_run, read_finished
+from groundtune.pipeline.runs.jobs import Job, run_jobs
+from groundtune.pipeline.runs.resume import open_run, read_finished
 from groundtune.recipe_loading import Settings
 from groundtune.store.run_json import read_run
 from groundtune.store.sealed import write_sealed

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Prompt
 from groundtune.store.images import ImageStore
 from groundtune.store.likeness import SharedImage, common_images, looks_of

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
-from groundtune.pipeline.model_settings import Local, OnRay
+from groundtune.pipeline.models.settings import Local, OnRay
 from groundtune.protocols import Workers
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def open_workers(settings: Local | OnRay) -> Generator[Workers, None, None]:
     if settings.type == "local":
         yield LocalWorkers()
         return
-    from groundtune.pipeline.workers.ray import open_ray
+    from groundtune.pipeline.models.workers.ray import open_ray
 
     with open_ray(settings) as workers:
         yield workers

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from groundtune.pipeline.jobs import Done, cores, memory_mb
+from groundtune.pipeline.runs.jobs import Done, cores, memory_mb
 from groundtune.report.model import Provenance
 from groundtune.store.run_json import read_run
 
