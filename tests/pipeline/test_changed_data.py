@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from groundtune.bench import run as running
 from groundtune.bench.item import Item
+from groundtune.bench.run import run as running
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import groundtune
-from groundtune.bench.run import store_scores
+from groundtune.bench.run.run import store_scores
 from groundtune.errors import UserError
 from groundtune.pipeline.compare.run import compare, difference_rows, write_comparison
 from groundtune.pipeline.report import write_run_report

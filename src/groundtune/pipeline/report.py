@@ -62,7 +62,7 @@ def report_scores(run: Path) -> Path:
         UserError: the models have not answered the same items.
     """
     from groundtune.bench.files.large_paired import read
-    from groundtune.bench.run import read_scores
+    from groundtune.bench.run.run import read_scores
     from groundtune.bench.summary import all_estimates, summarise
     from groundtune.pipeline.bench.kept import judges_in, results_in
     from groundtune.pipeline.compare.large import (

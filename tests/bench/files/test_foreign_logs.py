@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.bench.files.answers import answers_of
-from groundtune.bench.run import store_scores
+from groundtune.bench.run.run import store_scores
 from groundtune.bench.tasks.choice.mmstar import MMSTAR
 from groundtune.cli.app import run
 from groundtune.errors import UserError

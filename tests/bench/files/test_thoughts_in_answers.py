@@ -9,7 +9,7 @@ from groundtune.bench.benchmark import Scoring
 from groundtune.bench.item import MODES, Mode
 from groundtune.bench.judge.judge import Judging, Request, strictly
 from groundtune.bench.judge.recorded import RecordedJudge
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.tasks.pope import pope
 from groundtune.bench.tasks.pope.columns import score_large
 from groundtune.cli.app import run

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from groundtune.bench.run import store_scores
+from groundtune.bench.run.run import store_scores
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.records import Score
 

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from groundtune.bench.item import ItemSelection, Mode
-from groundtune.bench.opening import opening_of
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.opening import opening_of
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.world.captions import load
 from groundtune.bench.world.images import find_scene
 from groundtune.cli.progress import SilentProgress

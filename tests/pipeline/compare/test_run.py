@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from groundtune.bench.item import Mode
-from groundtune.bench.run import read_scores, store_scores
+from groundtune.bench.run.run import read_scores, store_scores
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.kept import judges_in

@@ -139,7 +139,7 @@ def score(
         json: Print the result as one JSON object.
     """
     from groundtune.bench.item import ItemSelection
-    from groundtune.bench.opening import opening_of
+    from groundtune.bench.run.opening import opening_of
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.score import ScoreSettings, score_bench
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import summarise
 from groundtune.pipeline.align.caveats import (
     UnreadPart,

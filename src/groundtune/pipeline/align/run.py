@@ -18,7 +18,7 @@ Run the same command again to resume, or with more rounds to continue after the 
 from collections.abc import Sequence
 from pathlib import Path
 
-from groundtune.bench.opening import note_opening, refuse_without_notebook
+from groundtune.bench.run.opening import note_opening, refuse_without_notebook
 from groundtune.methods.trial import refuse_wrong_hooks
 from groundtune.pipeline.align.choosing import BY_CLAIMS, choose_checkpoint
 from groundtune.pipeline.align.measures import measure_of

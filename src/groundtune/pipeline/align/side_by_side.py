@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import estimate_all, pool
 from groundtune.errors import UserError
 from groundtune.pipeline.align.measures import measure_of

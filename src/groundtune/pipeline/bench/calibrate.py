@@ -5,7 +5,7 @@ from pathlib import Path
 
 from groundtune.bench.judge.calibrate import Calibration
 from groundtune.bench.judge.calibrate import calibrate as held_against
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import benchmark_of, total_groups
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.result import file_name

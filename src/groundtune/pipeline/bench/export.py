@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from groundtune.bench.files import foreign_logs
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.stats.sums import tabulate, value_of
 from groundtune.bench.summary import benchmark_of, split_mode, total_groups
 from groundtune.pipeline.bench.result import file_name, slug_of

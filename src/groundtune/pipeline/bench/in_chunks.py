@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from groundtune.bench.exam import Exam, scores_of
 from groundtune.bench.files.foreign_logs import questions_of
 from groundtune.bench.files.thoughts import notes_on_thoughts
 from groundtune.bench.item import ItemAnswer
-from groundtune.bench.replaced import replaced_scores
 from groundtune.bench.results import Results, RunningResults, item_lines, notes_of
+from groundtune.bench.run.exam import Exam, scores_of
+from groundtune.bench.run.replaced import replaced_scores
 from groundtune.bench.stats.behaviour import RunningBehaviour
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.result import BenchmarkResult, item_columns, kept_as, slug_of

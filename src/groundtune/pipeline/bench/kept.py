@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-from groundtune.bench.replaced import scores_but
+from groundtune.bench.run.replaced import scores_but
 from groundtune.bench.summary import estimate_all, further_estimates
 from groundtune.errors import UserError
 from groundtune.records import Estimate

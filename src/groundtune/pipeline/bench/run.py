@@ -16,11 +16,11 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.exam import Exam, exam_of, items_of, refuse_lacking
 from groundtune.bench.item import Item, ItemSelection, Mode
-from groundtune.bench.opening import opening_of, refuse_closed_split
 from groundtune.bench.registry import DEFAULT, load_all
-from groundtune.bench.run import ask, store_scores
+from groundtune.bench.run.exam import Exam, exam_of, items_of, refuse_lacking
+from groundtune.bench.run.opening import opening_of, refuse_closed_split
+from groundtune.bench.run.run import ask, store_scores
 from groundtune.bench.summary import all_estimates
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
 from groundtune.pipeline.bench.score import (

@@ -17,12 +17,10 @@ from typing import Any
 from pydantic import Field
 
 from groundtune.bench.benchmark import Benchmark, Scoring
-from groundtune.bench.exam import Exam, exam_of, refuse_lacking, scores_of
 from groundtune.bench.files.foreign_logs import questions_of
 from groundtune.bench.files.revisions import describe
 from groundtune.bench.files.thoughts import notes_on_thoughts
 from groundtune.bench.item import ItemAnswer, ItemSelection, Mode
-from groundtune.bench.opening import Opening, note_scores, refuse_closed_split
 from groundtune.bench.registry import load_all
 from groundtune.bench.results import (
     Results,
@@ -33,7 +31,9 @@ from groundtune.bench.results import (
     results_of_large,
     values_of,
 )
-from groundtune.bench.run import remove_scores, store_scores
+from groundtune.bench.run.exam import Exam, exam_of, refuse_lacking, scores_of
+from groundtune.bench.run.opening import Opening, note_scores, refuse_closed_split
+from groundtune.bench.run.run import remove_scores, store_scores
 from groundtune.bench.stats.behaviour import behaviour
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.data import with_official

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from groundtune.bench.files.large_items import LargeItems
 from groundtune.bench.files.large_paired import read as read_large
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.stats.behaviour import BehaviourWarning
 from groundtune.bench.stats.paired import HeadlineTest
 from groundtune.bench.summary import Summary, metric_of, summarise

@@ -13,7 +13,7 @@ command is run again.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.opening import note_opening
+from groundtune.bench.run.opening import note_opening
 from groundtune.errors import UserError
 from groundtune.pipeline.methods_study.choosing import Choice, choose
 from groundtune.pipeline.methods_study.settings import (

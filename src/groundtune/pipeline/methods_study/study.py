@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.pipeline.methods_study.settings import ArmsSettings, Run
 from groundtune.pipeline.methods_study.training import Outcome, data_jobs, train_job
 from groundtune.pipeline.models.measure import Evaluation, Measure, ToMeasure

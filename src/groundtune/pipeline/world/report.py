@@ -5,7 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 from groundtune.bench.item import ItemSelection
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import Summary, all_estimates, further_estimates, summarise
 from groundtune.bench.world.benchmarks import (
     WORLD_CAPTIONS,

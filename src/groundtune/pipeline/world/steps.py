@@ -119,10 +119,10 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
 def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     """Let the model describe scenes and answer questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
-    from groundtune.bench.exam import Exam, exam_of, scores_of
     from groundtune.bench.item import ItemSelection
-    from groundtune.bench.run import ask as answers_of
-    from groundtune.bench.run import store_scores
+    from groundtune.bench.run.exam import Exam, exam_of, scores_of
+    from groundtune.bench.run.run import ask as answers_of
+    from groundtune.bench.run.run import store_scores
     from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
     from groundtune.bench.world.self_knowledge import knowledge
     from groundtune.store.images import ImageStore

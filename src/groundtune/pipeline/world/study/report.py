@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.pipeline.models.measure import BASE
 from groundtune.pipeline.runs.jobs import Done
 from groundtune.pipeline.runs.provenance import provenance_of

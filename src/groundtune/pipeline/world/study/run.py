@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from groundtune.bench.opening import note_opening, refuse_without_notebook
+from groundtune.bench.run.opening import note_opening, refuse_without_notebook
 from groundtune.pipeline.feedback.corrections import LabelSettings
 from groundtune.pipeline.models.names import fingerprint, fingerprints
 from groundtune.pipeline.runs.jobs import run_jobs

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from groundtune.bench.run import read_scores
+from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import all_estimates, estimate_all, pool
 from groundtune.pipeline.models.measure import BASE, with_seed
 from groundtune.pipeline.runs.jobs import Done

@@ -13,7 +13,7 @@ from typing import Any
 
 from groundtune.bench.benchmark import Benchmark
 from groundtune.bench.item import Item, ItemAnswer
-from groundtune.bench.replaced import group_of
+from groundtune.bench.run.replaced import group_of
 from groundtune.errors import UserError
 from groundtune.generate.thoughts import without_thoughts
 from groundtune.protocols import Generator, Progress

@@ -5,12 +5,12 @@ from pathlib import Path
 import pytest
 from bench_writers import machine, truthful
 
-from groundtune.bench import run as running
 from groundtune.bench.benchmark import Scoring
-from groundtune.bench.exam import exam_of, scores_of
 from groundtune.bench.item import ItemSelection
 from groundtune.bench.registry import load, load_all
-from groundtune.bench.run import ask, read_scores, store_scores
+from groundtune.bench.run import run as running
+from groundtune.bench.run.exam import exam_of, scores_of
+from groundtune.bench.run.run import ask, read_scores, store_scores
 from groundtune.bench.summary import Summary, metric_of, pool, summarise
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
