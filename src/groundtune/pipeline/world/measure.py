@@ -7,8 +7,7 @@ from groundtune.bench.summary import metrics_of
 from groundtune.bench.world.captions import NAME as CAPTIONS
 from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.errors import UserError
-from groundtune.pipeline import measure
-from groundtune.pipeline.models.measure import ToMeasure
+from groundtune.pipeline.models.measure import Evaluation, ToMeasure
 from groundtune.pipeline.runs.jobs import Job
 from groundtune.pipeline.world.notes import limits_of
 from groundtune.pipeline.world.pooling import greedy_captions, length_control
@@ -25,7 +24,7 @@ FIELDS = {CAPTIONS: "captions", QUESTIONS: "questions"}
 class WorldMeasure:
     """Captions and questions about scenes that no run learns from."""
 
-    def job(self, target: ToMeasure, evaluation: measure.Evaluation) -> Job:
+    def job(self, target: ToMeasure, evaluation: Evaluation) -> Job:
         """The job that has a model do both benchmarks."""
         unknown = [name for name in evaluation.images if name not in FIELDS]
         if unknown:

@@ -34,7 +34,7 @@ class Turn(NamedTuple):
     priority: float | None = None
     """Higher is asked earlier; None is after all that have one, in the order of adding."""
     size: float = 1.0
-    """What the priority is drawn by, for weights (`feedback/sampling_order.py`)."""
+    """What the priority is drawn by, for weights (`feedback/asking_order.py`)."""
     wanted: int = 1
 
 
