@@ -97,7 +97,7 @@ def _by_corrections(
         open_annotator,
     )
     from groundtune.pipeline.feedback.doubts import priorities_of
-    from groundtune.pipeline.folder import RunFolder
+    from groundtune.pipeline.runs.folder import RunFolder
     from groundtune.recipe_loading import load
 
     settings = load(source.path, source.settings, LabelSettings, options=options)

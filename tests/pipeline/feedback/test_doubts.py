@@ -8,7 +8,7 @@ from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.feedback.asking_order import AskingOrder
 from groundtune.pipeline.feedback.doubts import priorities_of
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Claim, Message, Producer, Prompt, TextPart
 from written_world import written
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from groundtune.feedback.asking_order import DoubtOrder, drawn_priorities
 from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.pipeline.feedback.doubts import Asked, sizes_by_doubt
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.store.annotations.items import Turn
 from groundtune.store.annotations.records import Item, Task
 from groundtune.store.keys import seed_of

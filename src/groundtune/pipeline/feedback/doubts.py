@@ -14,7 +14,7 @@ from groundtune.feedback.asking_order import (
     drawn_priorities,
     sizes_of,
 )
-from groundtune.pipeline.folder import RunFolder, read_some
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Claim
 
 
