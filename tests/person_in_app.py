@@ -6,14 +6,14 @@ from typing import Any
 import httpx
 
 HTTP = httpx.Client(trust_env=False, timeout=300)
-TASKS = ("correct", "compare", "evaluate", "review")
+TASKS = ("correct", "compare", "evaluate", "thumb", "review")
 
 
 def work_on_everything(url: str) -> int:
     """Finish every item that the app has, and return how many.
 
     Of answers to correct the first word is replaced, of answers to evaluate it is marked; of two
-    answers the first is better.
+    answers the first is better; every other answer gets a thumb down.
     """
     done = 0
     for task in TASKS:
@@ -26,7 +26,7 @@ def work_on_everything(url: str) -> int:
                     "body": body,
                     "at": 1,
                 }
-                for place, body in enumerate(_bodies(task, work["answers"][0]))
+                for place, body in enumerate(_bodies(task, work["answers"][0], good=done % 2 == 0))
             ]
             reply = HTTP.post(f"{url}/api/events", json={"events": events})
             assert reply.status_code == 200, (task, reply.text)
@@ -35,7 +35,7 @@ def work_on_everything(url: str) -> int:
     return done
 
 
-def _bodies(task: str, answer: str) -> Iterator[dict[str, Any]]:
+def _bodies(task: str, answer: str, *, good: bool) -> Iterator[dict[str, Any]]:
     if task in ("correct", "evaluate"):
         word = answer.partition(" ")[0]
         mark: dict[str, Any] = {"type": "span", "id": "span-0001", "start": 0, "end": len(word)}
@@ -44,4 +44,6 @@ def _bodies(task: str, answer: str) -> Iterator[dict[str, Any]]:
     if task == "compare":
         yield {"type": "choice", "question": "hallucinates_more", "side": "second"}
         yield {"type": "choice", "question": "better", "side": "first"}
+    if task == "thumb":
+        yield {"type": "thumb", "good": good}
     yield {"type": "submit"}

@@ -1,5 +1,6 @@
 """Files that pages take for granted: answers, data and judges of benchmarks, images."""
 
+import base64
 import csv
 import importlib
 import json
@@ -95,8 +96,23 @@ def more_images(folder: Path) -> None:
         render(scene).save(folder / "images" / f"{at}.png")
 
 
+def thumbs(folder: Path) -> None:
+    """A thumb as an application sends it, and thumbs in a file."""
+    image = base64.b64encode((folder / "photos" / "0.png").read_bytes()).decode()
+    content = [
+        {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{image}"}},
+        {"type": "text", "text": "Describe the image."},
+    ]
+    sent = {"messages": [{"role": "user", "content": content}], "answer": "A cup.", "good": False}
+    (folder / "thumb.json").write_text(json.dumps(sent | {"user": "u17"}), encoding="utf-8")
+    row = {"image": "0.png", "question": "Describe the image.", "answer": "A cup."}
+    rows = [row | {"good": True}, row | {"image": "1.png", "good": False}]
+    lines = "".join(json.dumps(each) + "\n" for each in rows)
+    (folder / "thumbs.jsonl").write_text(lines, encoding="utf-8")
+
+
 DATA: dict[str, Callable[[Path], None]] = {
-    each.__name__: each for each in (pope, mme, mmhal, people, pictures, more_images)
+    each.__name__: each for each in (pope, mme, mmhal, people, pictures, more_images, thumbs)
 }
 
 
