@@ -1,11 +1,12 @@
 """Measure a stranger's first hour, from a fresh clone and a fresh home.
 
-python tools/first_hour.py [--steps report check train serve] [--out FILE] [--place FOLDER]
+python tools/first_hour.py [--steps install report check train serve] [--out FILE] [--place FOLDER]
 
-Each step is what the pages tell a stranger to type. Images of one's own are two scenes, saved as
-PNG, and the model is the embedded world's, so that nothing is downloaded but packages. Minutes are
-of the wall clock and of the processors; the second tell what a machine with nothing else to do
-would take at least.
+Each step is what the pages tell a stranger to type. The stranger's images are two scenes, saved as
+PNG, and the model is the embedded world's, so that nothing is downloaded but packages. Installing,
+which `make demo` does first, is a step of its own without a goal: it depends on the network.
+Minutes are of the wall clock and of the processors: on a busy machine the second are the lower
+bound of what an idle one takes. The exit status is 1 if a step misses its goal.
 """
 
 import argparse
@@ -22,16 +23,17 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[1]
 GOALS = {"report": 5, "check": 3, "train": 3, "serve": 2}
-"""Minutes."""
+"""Minutes, after the installation."""
 KEPT = ("PATH", "SSL_CERT_FILE", "LANG", "XDG_CONFIG_DIRS")
 """What a stranger's shell has, next to pip's own settings; everything else is left out."""
 
 
 class Stranger:
-    """A clone and a home of one's own, and what is typed there."""
+    """A fresh clone and home, and what is typed there."""
 
     def __init__(self, place: Path) -> None:
         self.clone = place / "groundtune"
@@ -62,6 +64,11 @@ class Stranger:
         return done.stdout
 
 
+def install(me: Stranger) -> None:
+    """The first thing that `make demo` does."""
+    me.types("make .venv/.installed-user")
+
+
 def report(me: Stranger) -> None:
     """`make demo`, as the README begins."""
     me.types("make demo")
@@ -69,7 +76,7 @@ def report(me: Stranger) -> None:
 
 
 def check(me: Stranger) -> None:
-    """Two images of one's own are described, and what is said of them is checked."""
+    """Describe two images of the stranger's, and check what is said of them."""
     me.types(
         ".venv/bin/groundtune check world:base --images photos --ask 'Describe the image.' "
         "--labeler world:labeler --out runs/check"
@@ -78,7 +85,7 @@ def check(me: Stranger) -> None:
 
 
 def train(me: Stranger) -> None:
-    """A correction of one's own, in a table, is trained on."""
+    """Train on two corrections in a table."""
     table = me.clone / "corrections.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
@@ -92,7 +99,7 @@ def train(me: Stranger) -> None:
 
 
 def serve(me: Stranger) -> None:
-    """The trained model is served and answers once."""
+    """Serve the trained model, and ask it once."""
     line = ".venv/bin/groundtune serve runs/tuned/model --port 8765"
     me.lines.append(line)
     print(f"$ {line}", flush=True)
@@ -132,6 +139,7 @@ def _answer(model: str, image: Path) -> str:
 
 
 STEPS: dict[str, Callable[[Stranger], None]] = {
+    "install": install,
     "report": report,
     "check": check,
     "train": train,
@@ -139,15 +147,15 @@ STEPS: dict[str, Callable[[Stranger], None]] = {
 }
 
 
-def measure(steps: list[str], place: Path | None) -> list[dict[str, object]]:
+def measure(steps: list[str], place: Path | None) -> list[dict[str, Any]]:
     """Take the steps in a clone and home, fresh ones if no place is given; a row for each."""
-    rows: list[dict[str, object]] = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as fresh:
         me = Stranger(place or Path(fresh))
         if not me.clone.exists():
             subprocess.run(["git", "clone", "--quiet", str(ROOT), str(me.clone)], check=True)
         for name in steps:
-            if name == "check":  # photos of one's own are there beforehand
+            if name == "check":  # the stranger's photos are there beforehand
                 _draw_photos(me)
             before, start = _processor_seconds(), time.perf_counter()
             STEPS[name](me)
@@ -158,7 +166,7 @@ def measure(steps: list[str], place: Path | None) -> list[dict[str, object]]:
                     "step": name,
                     "minutes": round(wall, 2),
                     "processor_minutes": round(cpu, 2),
-                    "goal": GOALS[name],
+                    "goal": GOALS.get(name),
                     "load": round(os.getloadavg()[0], 1),
                     "typed": list(me.lines),
                 }
@@ -190,10 +198,12 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", nargs="+", choices=list(STEPS), default=list(STEPS))
     parser.add_argument("--out", type=Path, default=None)
-    parser.add_argument("--place", type=Path, help="folder with a clone and a home, to go on there")
+    parser.add_argument(
+        "--place", type=Path, help="folder with a clone and a home, to resume there"
+    )
     options = parser.parse_args()
     found = measure(options.steps, options.place and options.place.resolve())
     if options.out:
         options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
-    late = [row for row in found if float(str(row["minutes"])) > GOALS[str(row["step"])]]
+    late = [row for row in found if row["goal"] and row["minutes"] > row["goal"]]
     sys.exit(1 if late else 0)
