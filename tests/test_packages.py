@@ -1,6 +1,7 @@
 """What the packages contain and say: links, licences, versions, files."""
 
 import importlib.util
+import re
 import tomllib
 from pathlib import Path
 from types import ModuleType
@@ -32,8 +33,6 @@ def test_the_readme_of_a_package_index_has_absolute_links() -> None:
 
 
 def test_every_link_of_the_readme_leads_to_a_file_of_the_source() -> None:
-    import re
-
     links = re.findall(r"\]\((?!https?://|#)([^)#]+)", (ROOT / "README.md").read_text())
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
@@ -79,6 +78,17 @@ def test_the_licence_of_every_direct_dependency_is_listed_as_its_package_says() 
         for each in extras[extra]
     }
     assert apart == set(maker.APART)
+
+
+def test_every_python_that_the_package_names_is_in_the_matrix() -> None:
+    start = "Programming Language :: Python :: 3."
+    named = [each.split()[-1] for each in PROJECT["project"]["classifiers"] if start in each]
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "tests.yml").read_text())
+    job = workflow["jobs"]["tests"]
+    assert job["strategy"]["matrix"]["python"] == named
+    assert job["steps"][-1] == {"run": ".ci/run"}
+    (looked_for,) = re.findall(r"^PYTHONS \?= (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert ["3.11", *looked_for.split()] == named
 
 
 def test_the_container_installs_the_package_under_the_constraints() -> None:
