@@ -87,7 +87,7 @@ class Source(Record):
             return path or self.dataset
         if self.row.isdecimal() and self.dataset:
             return f"{self.dataset}, row {self.row}"
-        return self.row if re.search(r"\.\w{2,5}$", self.row) else ""
+        return self.row if re.search(r"\.\w{2,5}(#page=[\d-]+)?$", self.row) else ""
 
 
 class Prompt(Record):

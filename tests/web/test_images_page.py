@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from annotation_page import click, open_screen, press
+from annotation_page import click, open_screen, press, shown
 from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.annotate.given import add_answers
 from groundtune.pipeline.annotate.project import open_project
@@ -14,6 +14,7 @@ from running_app import app_of
 
 pytestmark = pytest.mark.web
 SHOWN = "document.querySelector('.canvas img').naturalWidth"
+CHOSEN = "document.querySelector('#number').selectedOptions[0]"
 
 
 def test_pages_are_turned_by_keys_and_by_mouse_and_zoomed(tmp_path: Path):
@@ -34,12 +35,22 @@ def test_pages_are_turned_by_keys_and_by_mouse_and_zoomed(tmp_path: Path):
             for _ in range(10):
                 press(page, ".")
             page.until(f"{SHOWN} === 1011")
-            pressed = "document.querySelector('#thumbs [aria-pressed=true]')"
-            assert page.run(f"{pressed}.getAttribute('aria-label')") == "Image 12"
-            box = page.run(f"{pressed}.getBoundingClientRect().right")
-            assert 0 < box <= width
-            click(page, "#thumbs button:nth-child(11)")
+            assert page.run(f"{CHOSEN}.textContent") == "Page 12"
+            assert page.run("document.querySelector('.canvas img').alt") == "Page 12"
+            box = page.run("document.getElementById('pager').getBoundingClientRect().toJSON()")
+            assert 0 <= box["left"] < box["right"] <= width
+            click(page, "#pager [data-do=previous-image]")
             page.until(f"{SHOWN} === 1010")
+            page.tab.select_option("#number", "Page 4")
+            page.until(f"{SHOWN} === 1003")
+            if width == 1280:
+                pressed = "document.querySelector('#thumbs [aria-pressed=true]')"
+                assert page.run(f"{pressed}.getAttribute('aria-label')") == "Page 4"
+                click(page, "#thumbs button:nth-child(6)")
+                page.until(f"{SHOWN} === 1005")
+            assert shown(page, "#turns") == "Pages 1 to 12Describe the image."
+            click(page, "#turns button")
+            page.until(f"{SHOWN} === 1000")
             before = page.run("document.getElementById('scale').value")
             press(page, "+")
             assert page.run("document.getElementById('scale').value") != before
@@ -47,6 +58,31 @@ def test_pages_are_turned_by_keys_and_by_mouse_and_zoomed(tmp_path: Path):
             assert page.run("document.getElementById('scale').value") == before
             assert page.run("document.documentElement.scrollWidth") <= width
             assert page.complaints == []
+
+
+def test_pages_and_photographs_have_the_names_that_a_question_means(tmp_path: Path):
+    pages = [Image.new("RGB", (1000 + number, 700), "ivory") for number in range(5)]
+    pages[0].save(tmp_path / "scan.pdf", save_all=True, append_images=pages[1:], resolution=200)
+    Image.new("RGB", (600, 400), "teal").save(tmp_path / "photo.png")
+    rows = "photo.png|scan.pdf#page=3-5|scan.pdf#page=2|photo.png,Which page is the photo on?,Two."
+    (tmp_path / "rows.csv").write_text(f"image,question,answer\n{rows}\n", "utf-8")
+    project = open_project(tmp_path / "project")
+    project.join("ada", "Ada", "owner")
+    assert add_answers(project, tmp_path / "rows.csv", "correct", SilentProgress()) == 1
+    with app_of(project) as url, chromium() as page:
+        open_screen(page, f"{url}/task/correct")
+        assert page.run(
+            "[...document.querySelectorAll('#turns button')].map((e) => e.textContent)"
+        ) == [
+            "Image 1",
+            "Document 1, pages 3 to 5",
+            "Document 2, page 2",
+            "Image 6",
+        ]
+        click(page, "#turns button:nth-of-type(3)")
+        page.until(f"{SHOWN} === 1001")
+        assert page.run(f"{CHOSEN}.textContent") == "Document 2, page 2"
+        assert page.complaints == []
 
 
 LARGE = (7744, 5184)

@@ -4,6 +4,7 @@ from typing import Any
 
 from groundtune.pipeline.annotate.project import Project, Work
 from groundtune.pipeline.annotate.settings import KINDS, Kind
+from groundtune.pipeline.sample.pages import pages_of
 from groundtune.records import ImagePart, Prompt
 from groundtune.store.annotations.items import Counts
 from groundtune.store.annotations.records import Task
@@ -19,6 +20,7 @@ def work_view(project: Project, work: Work) -> dict[str, Any]:
         "task": item.task,
         "turns": _turns(item.prompt),
         "images": list(item.prompt.images),
+        "pages": [page and page._asdict() for page in pages_of(item.prompt)],
         "facts": list(item.prompt.facts),
         "answers": [answer.text for answer in item.answers],
         "suggestions": [

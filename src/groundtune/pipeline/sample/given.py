@@ -17,6 +17,7 @@ from groundtune.bench.files.answers import ANSWER_COLUMNS
 from groundtune.errors import UserError
 from groundtune.generate.thoughts import split_thoughts
 from groundtune.pipeline.runs.folder import RunFolder, read_some
+from groundtune.pipeline.sample.pages import named_images
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
 from groundtune.protocols import Progress
 from groundtune.records import (
@@ -181,7 +182,7 @@ def _prompt(row: Row, file: GivenFile, stored: dict[str, Sequence[str]]) -> Prom
     return Prompt(
         key=key_of([message.model_dump() for message in messages]),
         messages=messages,
-        source=Source(dataset=file.path.name, row=" | ".join(names)),
+        source=Source(dataset=file.path.name, row=named_images(names, stored)),
     )
 
 

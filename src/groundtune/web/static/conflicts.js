@@ -6,11 +6,11 @@ import { byId, h } from "./dom.js";
 import { CONFLICT_KEYS, listen } from "./keys.js";
 import { Stage } from "./stage.js";
 import { hideTrouble, showTrouble } from "./status.js";
-import { turnOf } from "./turns.js";
+import { turnsOf } from "./turns.js";
 import { t } from "./words.js";
 
 const LONGEST = 40;
-const stage = new Stage(byId("stage"), byId("canvas"), byId("thumbs"), byId("scale"));
+const stage = new Stage();
 const passed = [];
 const settled = [];
 let conflict = null;
@@ -93,9 +93,8 @@ function show(found) {
   document.querySelector("[data-do=undo]").disabled = !settled.length;
   if (!conflict) return;
   hideTrouble();
-  const { images, facts, turns } = conflict.item;
-  stage.show(images, facts);
-  byId("turns").replaceChildren(...turns.map((turn) => turnOf(turn, images.length)));
+  stage.show(conflict.item);
+  byId("turns").replaceChildren(...turnsOf(conflict.item, (place) => stage.choose(place)));
   byId("state").textContent = conflict.settled ? t("conflicts.settled") : "";
   byId("sides").replaceChildren(...conflict.sides.map(card));
   document.querySelector(".side").scrollTop = 0;

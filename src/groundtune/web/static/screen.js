@@ -9,7 +9,7 @@ import { Queue } from "./queue.js";
 import { history, replay } from "./replay.js";
 import { Stage } from "./stage.js";
 import { hideTrouble, needsLogin, showSaved, showTrouble } from "./status.js";
-import { turnOf } from "./turns.js";
+import { turnsOf } from "./turns.js";
 import { t } from "./words.js";
 
 export class Screen {
@@ -17,7 +17,7 @@ export class Screen {
   constructor(view, { asksMissing }) {
     this.view = view;
     this.task = byId("work").dataset.task;
-    this.stage = new Stage(byId("stage"), byId("canvas"), byId("thumbs"), byId("scale"));
+    this.stage = new Stage();
     this.notes = new Notes(byId("notes"), (body) => this.change(body), asksMissing);
   }
 
@@ -45,8 +45,8 @@ export class Screen {
     byId("finished").hidden = Boolean(item);
     if (!item) return;
     hideTrouble();
-    this.stage.show(item.images, item.facts);
-    byId("turns").replaceChildren(...item.turns.map((turn) => turnOf(turn, item.images.length)));
+    this.stage.show(item);
+    byId("turns").replaceChildren(...turnsOf(item, (place) => this.stage.choose(place)));
     this.view.open(item);
     document.querySelector(".side").scrollTop = 0;
   }

@@ -1,15 +1,18 @@
 // The image: fits at first; wheel, pinch, buttons and keys zoom, dragging pans.
 
-import { h } from "./dom.js";
+import { byId, h } from "./dom.js";
 import { Tiles } from "./tiles.js";
+import { namesOf } from "./turns.js";
 import { t } from "./words.js";
 
 const SCALED = 1600;
 const LARGEST = 16;
+const CONTROLS = "button, select";
 
 export class Stage {
-  constructor(stage, canvas, thumbs, scale) {
-    Object.assign(this, { stage, canvas, thumbs, scale });
+  constructor() {
+    const [stage, canvas, thumbs, scale, pager, number] = ["stage", "canvas", "thumbs", "scale", "pager", "number"].map(byId);
+    Object.assign(this, { stage, canvas, thumbs, scale, pager, number });
     this.image = null;
     this.tiles = new Tiles();
     this.pointers = new Map();
@@ -21,21 +24,26 @@ export class Stage {
     for (const type of ["pointerup", "pointercancel"]) {
       stage.addEventListener(type, (event) => this.up(event));
     }
-    stage.addEventListener("dblclick", (event) => this.zoom(2, event.clientX, event.clientY));
+    stage.addEventListener("dblclick", (event) => {
+      if (!event.target.closest(CONTROLS)) this.zoom(2, event.clientX, event.clientY);
+    });
+    number.addEventListener("change", () => this.choose(number.selectedIndex));
     new ResizeObserver(() => (this.fitted ? this.fit() : this.draw())).observe(stage);
   }
 
-  /** Shows the first of the images, or the facts where there is none. */
-  show(images, facts) {
-    this.images = images;
-    this.thumbs.hidden = images.length < 2;
-    this.thumbs.replaceChildren(...images.map((sha256, place) => h(
-      "button",
-      { type: "button", "aria-label": t("work.image_number", { n: place + 1 }), on: { click: () => this.choose(place) } },
-      h("img", { src: `/images/${sha256}?width=480`, alt: "", loading: "lazy" }),
-      h("span", { class: "page" }, String(place + 1)),
-    )));
+  /** Shows the first of an item's images, or the facts where there is none. */
+  show(item) {
+    const { images, facts } = item;
+    Object.assign(this, { images, names: namesOf(item) });
+    this.thumbs.hidden = this.pager.hidden = images.length < 2;
     this.stage.classList.toggle("facts", !images.length);
+    this.number.replaceChildren(...this.names.map((name) => h("option", {}, name)));
+    this.thumbs.replaceChildren(...images.map((_, place) => h(
+      "button",
+      { type: "button", "aria-label": this.names[place], on: { click: () => this.choose(place) } },
+      h("img", { alt: "", loading: "lazy" }),
+      h("span", { class: "page" }, String(item.pages[place]?.page ?? place + 1)),
+    )));
     if (images.length) this.choose(0);
     else {
       this.image = null;
@@ -49,6 +57,7 @@ export class Stage {
 
   choose(place) {
     this.place = place;
+    this.number.selectedIndex = place;
     this.load(this.images[place]);
     if (place && this.images[place + 1]) new Image().src = `/images/${this.images[place + 1]}?width=${SCALED}`;
     [...this.thumbs.children].forEach((button, index) => {
@@ -63,12 +72,15 @@ export class Stage {
   }
 
   load(sha256) {
-    const image = h("img", { alt: t("work.image_alt"), draggable: "false" });
+    const alt = this.images.length > 1 ? this.names[this.place] : t("work.image_alt");
+    const image = h("img", { alt, draggable: "false" });
     this.sha256 = sha256;
+    this.stage.classList.add("loading");
     this.image = image;
     this.tiles.clear();
     image.addEventListener("load", () => {
       if (this.image !== image) return;
+      this.loaded();
       this.size = { width: image.naturalWidth, height: image.naturalHeight };
       this.fit();
       if (image.naturalWidth >= SCALED) this.enlarge(image);
@@ -77,6 +89,15 @@ export class Stage {
     this.size = null;
     image.src = `/images/${sha256}?width=${SCALED}`;
     this.canvas.replaceChildren(image, this.tiles.layer);
+  }
+
+  /** What is small is fetched after what is large. */
+  loaded() {
+    this.stage.classList.remove("loading");
+    if (this.thumbs.hidden) return;
+    [...this.thumbs.querySelectorAll("img:not([src])")].forEach((small, place) => {
+      small.src = `/images/${this.images[place]}?width=480`;
+    });
   }
 
   /** Counts in pixels of the image itself, of which this is a smaller copy. */
@@ -92,15 +113,18 @@ export class Stage {
     const response = await fetch(`/images/${sha256}?width=${SCALED}`).catch(() => null);
     const trouble = response ? await response.json().catch(() => ({})) : {};
     if (this.sha256 !== sha256) return;
+    this.loaded();
     const what = trouble.what ?? t("work.broken");
     this.canvas.replaceChildren(h("p", { class: "broken", role: "alert" }, `${what} ${t("work.can_skip")}`));
   }
 
   fit() {
     if (!this.size) return;
-    const { clientWidth: width, clientHeight: height } = this.stage;
+    const left = this.thumbs.offsetWidth; // 0 while hidden
+    const width = this.stage.clientWidth - left;
+    const height = this.stage.clientHeight - (this.pager.hidden ? 0 : this.pager.offsetHeight + 12);
     const s = Math.min((width - 24) / this.size.width, (height - 24) / this.size.height, 4);
-    this.view = { s, x: (width - this.size.width * s) / 2, y: (height - this.size.height * s) / 2 };
+    this.view = { s, x: left + (width - this.size.width * s) / 2, y: (height - this.size.height * s) / 2 };
     this.fitted = true;
     this.draw();
   }
@@ -143,7 +167,7 @@ export class Stage {
   }
 
   down(event) {
-    if (event.target.closest("button") || !this.size) return;
+    if (event.target.closest(CONTROLS) || !this.size) return;
     this.pointers.set(event.pointerId, { x: event.clientX, y: event.clientY });
     this.stage.setPointerCapture(event.pointerId);
     this.stage.classList.add("panning");
