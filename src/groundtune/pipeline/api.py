@@ -195,14 +195,14 @@ class Run:
             UserError: no such benchmark, data or images that are missing, a model that can't be
                 loaded, or another model's scores in that folder.
         """
+        from groundtune.pipeline.bench.data_paths import data_paths
         from groundtune.pipeline.bench.run import BenchSettings, run_bench
-        from groundtune.pipeline.bench.sources import sources
 
         options = {"model": model, "label": label or Path(model).name, **settings}
         loaded = load_recipe(None, [], BenchSettings, options=options)
-        found = sources([str(path) for path in data], [str(path) for path in images])
+        found = data_paths([str(path) for path in data], [str(path) for path in images])
         out = self.folder / "evaluation" / loaded.label
-        return run_bench(loaded, out, self.progress, sources=found).estimates
+        return run_bench(loaded, out, self.progress, paths=found).estimates
 
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.

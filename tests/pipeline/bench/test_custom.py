@@ -11,9 +11,9 @@ from example_packages import EXAMPLES, install, install_example, installed
 from groundtune.bench.registry import PLUGINS
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.pipeline.bench.data_paths import DataPaths
 from groundtune.pipeline.bench.run import BenchSettings, run_bench
 from groundtune.pipeline.bench.score import ScoreSettings, score_bench
-from groundtune.pipeline.bench.sources import Sources
 from groundtune.protocols import SilentProgress
 
 CHANGED = "from dataclasses import replace\nfrom own_benchmark import PEOPLE\n"
@@ -31,12 +31,12 @@ def people_changed(tmp_path: Path, change: str) -> Generator[None]:
         yield
 
 
-def files(tmp_path: Path) -> Sources:
+def files(tmp_path: Path) -> DataPaths:
     for at, name in enumerate(("a.png", "b.png")):
         Image.new("RGB", (20 + at, 16), "red").save(tmp_path / name)
     data = tmp_path / "data.jsonl"
     data.write_text('{"image": "a.png", "people": 2}\n{"image": "b.png", "people": 3}\n')
-    return Sources(data={"": (data,)}, images={"": tmp_path})
+    return DataPaths(data={"": (data,)}, images={"": tmp_path})
 
 
 def run(name: str, tmp_path: Path):
@@ -44,7 +44,7 @@ def run(name: str, tmp_path: Path):
     settings = BenchSettings(model="machine", benchmarks=(name,))
     out = tmp_path / "out"
     return run_bench(
-        settings, out, SilentProgress(), sources=files(tmp_path), generator=model
+        settings, out, SilentProgress(), paths=files(tmp_path), generator=model
     ).estimates
 
 

@@ -22,7 +22,7 @@ from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.pipeline.bench import data as bench_data
 from groundtune.pipeline.bench.data import FetchedData, fetch_data, with_official
-from groundtune.pipeline.bench.sources import sources, sources_with_official
+from groundtune.pipeline.bench.data_paths import data_paths, paths_with_official
 
 ALL = [(name, data) for name, data in OFFICIAL.items() if data.sets]
 WEB = Publisher("web", "https://nowhere.invalid")
@@ -205,11 +205,11 @@ def test_the_word_official_stands_for_the_files(
     with open_progress(silent=True) as progress:
         found = with_official("pope", words, progress)
         assert found == (Path("x.json"), own, more, Path("officially"))
-        told = sources(["pope=official", "mme=there"], [])
-        told = sources_with_official(load_all(["Pope", "world"]), told, progress)
+        told = data_paths(["pope=official", "mme=there"], [])
+        told = paths_with_official(load_all(["Pope", "world"]), told, progress)
         assert told.paths("pope") == (own,)
         assert told.paths("mme") == (Path("there"),)
-        told = sources_with_official(load_all(["pope"]), sources(["official:more"], []), progress)
+        told = paths_with_official(load_all(["pope"]), data_paths(["official:more"], []), progress)
         assert told.paths("pope") == (more,)
         monkeypatch.chdir(tmp_path)
         Path("official").mkdir()

@@ -10,14 +10,14 @@ from PIL import Image
 from groundtune.cli.progress import open_progress
 from groundtune.errors import UserError
 from groundtune.generate.scripted import ScriptedGenerator
+from groundtune.pipeline.bench.data_paths import DataPaths, data_paths
 from groundtune.pipeline.bench.run import BenchSettings, run_bench
-from groundtune.pipeline.bench.sources import Sources, sources
 from groundtune.pipeline.compare.page import images_in
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import ImagePart, Message, Prompt, Score, Source, TextPart
 
 
-def questions(folder: Path) -> Sources:
+def questions(folder: Path) -> DataPaths:
     (folder / "images").mkdir()
     rows: list[dict[str, object]] = []
     for i in range(12):
@@ -28,7 +28,7 @@ def questions(folder: Path) -> Sources:
             {"question_id": i, "image": name, "text": f"Is there {label} {i}?", "label": label}
         )
     (folder / "pope_random.json").write_text("\n".join(map(json.dumps, rows)))
-    return sources([f"pope={folder / 'pope_random.json'}"], [str(folder / "images")])
+    return data_paths([f"pope={folder / 'pope_random.json'}"], [str(folder / "images")])
 
 
 class Counting:
@@ -43,10 +43,10 @@ class Counting:
         return "Yes" if "yes" in prompt.question or " 11?" in prompt.question else "No"
 
 
-def run(found: Sources, model: Counting, out: Path, *names: str):
+def run(found: DataPaths, model: Counting, out: Path, *names: str):
     with open_progress(silent=True) as progress:
         params = BenchSettings(model="m", benchmarks=names or ("pope",), mode="strict")
-        return run_bench(params, out, progress, sources=found, generator=model.generator).results
+        return run_bench(params, out, progress, paths=found, generator=model.generator).results
 
 
 def test_a_model_is_asked_once_and_scored_as_its_answers_in_a_file_would_be(tmp_path: Path):
@@ -82,7 +82,7 @@ def test_images_must_be_given(tmp_path: Path):
 
 
 def test_data_are_given_for_all_or_by_name():
-    found = sources(["a", "pope=b", "pope=c", "x=y"], ["mme=d", "e"])
+    found = data_paths(["a", "pope=b", "pope=c", "x=y"], ["mme=d", "e"])
     assert found.paths("pope") == (Path("b"), Path("c"))
     assert found.paths("mme") == (Path("a"), Path("x=y"))
     assert found.images == {"mme": Path("d"), "": Path("e")}

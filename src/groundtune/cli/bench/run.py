@@ -68,8 +68,8 @@ def run(
     """
     from groundtune.bench.registry import DEFAULT
     from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.bench.data_paths import data_paths
     from groundtune.pipeline.bench.run import BenchSettings, run_bench
-    from groundtune.pipeline.bench.sources import sources
     from groundtune.recipe_loading import load
 
     options: dict[str, object] = {
@@ -90,7 +90,7 @@ def run(
                 params,
                 out,
                 progress,
-                sources=sources(data, images),
+                paths=data_paths(data, images),
                 scoring=judging.scoring(out, progress),
                 final=items.final,
                 notebook=items.notebook,

@@ -22,6 +22,7 @@ from groundtune.bench.run.exam import Exam, exam_of, items_of, refuse_lacking
 from groundtune.bench.run.opening import opening_of, refuse_closed_split
 from groundtune.bench.run.run import ask, store_scores
 from groundtune.bench.summary import all_estimates
+from groundtune.pipeline.bench.data_paths import DataPaths, paths_with_official
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
 from groundtune.pipeline.bench.score import (
     measurement,
@@ -29,7 +30,6 @@ from groundtune.pipeline.bench.score import (
     score_answers,
     with_mode,
 )
-from groundtune.pipeline.bench.sources import Sources, sources_with_official
 from groundtune.pipeline.models.generators import open_generator
 from groundtune.pipeline.models.names import Labeler
 from groundtune.pipeline.models.settings import LabelledModel
@@ -76,7 +76,7 @@ def run_bench(
     out: Path,
     progress: Progress,
     *,
-    sources: Sources | None = None,
+    paths: DataPaths | None = None,
     scoring: Scoring | None = None,
     generator: Labeler | None = None,
     final: bool = False,
@@ -100,7 +100,7 @@ def run_bench(
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(benchmarks, settings.selection, opening)
-    given_data = sources_with_official(benchmarks, sources or Sources(), progress)
+    given_data = paths_with_official(benchmarks, paths or DataPaths(), progress)
     images = ImageStore(out / "images")
     sheets: list[tuple[Exam, list[Item]]] = []
     for benchmark in benchmarks:

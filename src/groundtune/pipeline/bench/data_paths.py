@@ -14,7 +14,7 @@ from groundtune.protocols import Progress
 from groundtune.records import Record
 
 
-class Sources(Record):
+class DataPaths(Record):
     """Where the questions and images of benchmarks are, by the benchmark's name."""
 
     data: dict[str, tuple[Path, ...]] = Field(default_factory=dict[str, tuple[Path, ...]])
@@ -40,13 +40,13 @@ class Sources(Record):
         return folder
 
 
-def sources(data: Sequence[str], images: Sequence[str]) -> Sources:
-    """Sources of options, each "PATH" (for every benchmark) or "NAME=PATH"."""
+def data_paths(data: Sequence[str], images: Sequence[str]) -> DataPaths:
+    """Return the paths that options give, each "PATH" (for every benchmark) or "NAME=PATH"."""
     by_name: dict[str, tuple[Path, ...]] = {}
     for text in data:
         name, path = _named(text)
         by_name[name] = (*by_name.get(name, ()), path)
-    return Sources(data=by_name, images=dict(map(_named, images)))
+    return DataPaths(data=by_name, images=dict(map(_named, images)))
 
 
 def _named(text: str) -> tuple[str, Path]:
@@ -55,17 +55,17 @@ def _named(text: str) -> tuple[str, Path]:
     return (benchmark_name, Path(path)) if benchmark_name else ("", Path(text))
 
 
-def sources_with_official(
-    benchmarks: Sequence[Benchmark[Any]], given_sources: Sources, progress: Progress
-) -> Sources:
+def paths_with_official(
+    benchmarks: Sequence[Benchmark[Any]], options: DataPaths, progress: Progress
+) -> DataPaths:
     """The same, of these benchmarks, with what `with_official` puts for the word official.
 
     Raises:
         UserError: as `with_official`.
     """
     files_of: Mapping[str, tuple[Path, ...]] = {
-        benchmark.name: with_official(benchmark.name, given_sources.paths(benchmark.name), progress)
+        benchmark.name: with_official(benchmark.name, options.paths(benchmark.name), progress)
         for benchmark in benchmarks
         if benchmark.read_data is not None
     }
-    return given_sources.model_copy(update={"data": {**given_sources.data, **files_of}})
+    return options.model_copy(update={"data": {**options.data, **files_of}})
