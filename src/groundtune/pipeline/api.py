@@ -202,7 +202,7 @@ class Run:
         loaded = load_recipe(None, [], BenchSettings, options=options)
         found = data_paths([str(path) for path in data], [str(path) for path in images])
         out = self.folder / "evaluation" / loaded.label
-        return run_bench(loaded, out, self.progress, paths=found).estimates
+        return run_bench(loaded, out, self.progress, data_paths=found).estimates
 
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.

@@ -44,7 +44,7 @@ def run(name: str, tmp_path: Path):
     settings = BenchSettings(model="machine", benchmarks=(name,))
     out = tmp_path / "out"
     return run_bench(
-        settings, out, SilentProgress(), paths=files(tmp_path), generator=model
+        settings, out, SilentProgress(), data_paths=files(tmp_path), generator=model
     ).estimates
 
 

@@ -46,7 +46,7 @@ class Counting:
 def run(found: DataPaths, model: Counting, out: Path, *names: str):
     with open_progress(silent=True) as progress:
         params = BenchSettings(model="m", benchmarks=names or ("pope",), mode="strict")
-        return run_bench(params, out, progress, paths=found, generator=model.generator).results
+        return run_bench(params, out, progress, data_paths=found, generator=model.generator).results
 
 
 def test_a_model_is_asked_once_and_scored_as_its_answers_in_a_file_would_be(tmp_path: Path):

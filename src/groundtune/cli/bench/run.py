@@ -90,7 +90,7 @@ def run(
                 params,
                 out,
                 progress,
-                paths=data_paths(data, images),
+                data_paths=data_paths(data, images),
                 scoring=judging.scoring(out, progress),
                 final=items.final,
                 notebook=items.notebook,

@@ -76,7 +76,7 @@ def run_bench(
     out: Path,
     progress: Progress,
     *,
-    paths: DataPaths | None = None,
+    data_paths: DataPaths | None = None,
     scoring: Scoring | None = None,
     generator: Labeler | None = None,
     final: bool = False,
@@ -100,7 +100,7 @@ def run_bench(
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(benchmarks, settings.selection, opening)
-    given_data = paths_with_official(benchmarks, paths or DataPaths(), progress)
+    given_data = paths_with_official(benchmarks, data_paths or DataPaths(), progress)
     images = ImageStore(out / "images")
     sheets: list[tuple[Exam, list[Item]]] = []
     for benchmark in benchmarks:
