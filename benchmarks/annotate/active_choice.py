@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.bench.stats.means import Mean, mean_interval
-from groundtune.pipeline.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Score
 from groundtune.store.dataset import RecordSet
 
