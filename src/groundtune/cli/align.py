@@ -46,15 +46,10 @@ def align(
     from groundtune.cli.table import print_table
     from groundtune.pipeline.align.run import align as run_align
     from groundtune.pipeline.align.settings import AlignSettings
-    from groundtune.pipeline.recipes.registry import find
-    from groundtune.recipe_loading import load
 
-    source, options = (
-        read_recipe(recipe, settings, RECIPE),
-        {"evaluation.split": "test" if final else None},
-    )
-    path = find(source.recipe, "align")
-    params = load(path, source.settings, AlignSettings, options=options)
+    source = read_recipe(recipe, settings, RECIPE)
+    options = {"evaluation.split": "test" if final else None}
+    params = source.load(AlignSettings, options, command="align")
     with open_progress(silent=json) as progress:
         result = run_align(
             params,

@@ -41,15 +41,12 @@ def demo(
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.world.demo import demo as run_demo
     from groundtune.pipeline.world.demo_settings import DemoSettings
-    from groundtune.recipe_loading import load
 
     start = time.monotonic()
     source = read_recipe(recipe, settings, RECIPE)
-    path = find(source.recipe, "demo")
-    params = load(path, source.settings, DemoSettings, options={"seed": seed})
+    params = source.load(DemoSettings, {"seed": seed}, command="demo")
     with open_progress(silent=json) as progress:
         result = run_demo(params, out, progress, workers=workers, command=sys.argv)
     cost = {"seconds": round(time.monotonic() - start, 1), "memory_mb": result.memory_mb}

@@ -98,9 +98,8 @@ def _by_corrections(
     )
     from groundtune.pipeline.feedback.doubts import priorities_of
     from groundtune.pipeline.runs.folder import RunFolder
-    from groundtune.recipe_loading import load
 
-    settings = load(source.path, source.settings, LabelSettings, options=options)
+    settings = source.load(LabelSettings, options)
     person, by = open_annotator(settings, RunFolder(answers))
     with open_progress(silent=json) as progress:
         summary = label_answers(
@@ -129,9 +128,8 @@ def _by_comparisons(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
-    from groundtune.recipe_loading import load
 
-    settings = load(source.path, source.settings, CompareSettings, options=options)
+    settings = source.load(CompareSettings, options)
     with open_progress(silent=json) as progress:
         summary = compare_answers(answers, out, settings, progress, command=sys.argv)
     finish(
@@ -155,12 +153,9 @@ def _by_claims(
     from groundtune.pipeline.feedback.claims import label_claims
     from groundtune.pipeline.feedback.verdicts import checked_text, require_verdicts
     from groundtune.pipeline.runs.folder import RunFolder
-    from groundtune.recipe_loading import load
 
     folder = RunFolder(answers)
-    settings = load(
-        source.path, source.settings, ClaimSettings, command=base_settings(folder), options=options
-    )
+    settings = source.load(ClaimSettings, options, base=base_settings(folder))
     with open_progress(silent=json) as progress:
         progress.start(f"load {settings.labeler}")
         with open_labelling(settings, folder) as labelling:

@@ -49,12 +49,9 @@ def methods_study(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.methods_study.run import methods_study as run_methods_study
     from groundtune.pipeline.methods_study.settings import MethodsStudySettings
-    from groundtune.pipeline.recipes.registry import find
-    from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings, RECIPE)
-    path = find(source.recipe, "methods-study")
-    params = load(path, source.settings, MethodsStudySettings)
+    params = source.load(MethodsStudySettings, command="methods-study")
     with open_progress(silent=json) as progress:
         result = run_methods_study(
             params,

@@ -110,9 +110,8 @@ def _from_corrections(
     from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.pairs import PairSettings, make_pairs
-    from groundtune.recipe_loading import load
 
-    params = load(source.path, source.settings, PairSettings, options=options)
+    params = source.load(PairSettings, options)
     with open_progress(silent=json) as progress:
         counts = make_pairs(folder, out, params, progress, command=sys.argv)
     following = after_pairs(out, folder)
@@ -127,9 +126,8 @@ def _from_thumbs(
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.feedback.pairs import PairSettings
     from groundtune.pipeline.feedback.thumbs import make_thumb_pairs
-    from groundtune.recipe_loading import load
 
-    params = load(source.path, source.settings, PairSettings, options=options)
+    params = source.load(PairSettings, options)
     with open_progress(silent=json) as progress:
         counts = make_thumb_pairs(folder, out, params, progress, command=sys.argv)
     following = after_pairs(out, folder)
@@ -144,9 +142,8 @@ def _from_claims(
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.claim_pairs import ClaimPairRules
     from groundtune.pipeline.feedback.pairs import make_claim_pairs
-    from groundtune.recipe_loading import load
 
-    rules = load(source.path, source.settings, ClaimPairRules, options=options)
+    rules = source.load(ClaimPairRules, options)
     with open_progress(silent=json) as progress:
         counts = make_claim_pairs(folder, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)
@@ -161,9 +158,8 @@ def _from_scores(
     from groundtune.cli.progress import open_progress
     from groundtune.feedback.reward_pairs import RewardPairRules
     from groundtune.pipeline.feedback.pairs import make_scored_pairs
-    from groundtune.recipe_loading import load
 
-    rules = load(source.path, source.settings, RewardPairRules, options=options)
+    rules = source.load(RewardPairRules, options)
     with open_progress(silent=json) as progress:
         counts = make_scored_pairs(folder, out, rules, progress, command=sys.argv)
     shown = counts.model_dump() if json else _lines(counts)
@@ -177,14 +173,13 @@ def _from_project(
     from groundtune.cli.finish import finish
     from groundtune.cli.next_steps import after_pairs
     from groundtune.cli.progress import open_progress
-    from groundtune.recipe_loading import load
 
     require_annotate_extra("groundtune pairs --from")
     from groundtune.pipeline.annotate.gate import gated_pairs
     from groundtune.pipeline.annotate.project import existing_project
     from groundtune.pipeline.annotate.results import ProjectPairSettings
 
-    params = load(source.path, source.settings, ProjectPairSettings, options=options)
+    params = source.load(ProjectPairSettings, options)
     project = existing_project(where)
     try:
         with open_progress(silent=json) as progress:

@@ -1,10 +1,15 @@
 """RECIPE and the key=value settings after it: the recipe may be left out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+S = TypeVar("S", bound="BaseModel")
 
 Settings = Annotated[str, Parameter(name="KEY=VALUE")]
 """The type of `*settings`: a key of the recipe, dotted, and its value in YAML."""
@@ -18,14 +23,36 @@ class RecipeArgument(NamedTuple):
     settings: list[str]
     """Each is key=value."""
 
-    @property
-    def path(self) -> Path | None:
-        """The recipe of a command that none is shipped for.
+    def load(
+        self,
+        schema: type[S],
+        options: Mapping[str, object] | None = None,
+        *,
+        command: str = "",
+        base: Mapping[str, object] | None = None,
+    ) -> S:
+        """Return the settings that recipe, words and options give.
+
+        Args:
+            schema: The settings of the command.
+            options: Values by dotted key, over everything else; None is an option not given.
+            command: The command that recipes are shipped for; "" takes files only.
+            base: Settings under those of the recipe, over the schema's defaults.
 
         Raises:
-            UserError: it is not a file.
+            UserError: there is no such recipe, or a key or value can't be used.
         """
-        if self.recipe and not Path(self.recipe).is_file():
+        from groundtune.recipe_loading import load
+
+        path = self._path(command) if self.recipe else None
+        return load(path, self.settings, schema, command=base, options=options)
+
+    def _path(self, command: str) -> Path:
+        if command:
+            from groundtune.pipeline.recipes.registry import find
+
+            return find(self.recipe, command)
+        if not Path(self.recipe).is_file():
             from groundtune.errors import UserError
 
             raise UserError(
@@ -33,7 +60,7 @@ class RecipeArgument(NamedTuple):
                 self.recipe,
                 "Give a YAML file. Other values need the name of their option, such as --model.",
             )
-        return Path(self.recipe) if self.recipe else None
+        return Path(self.recipe)
 
 
 def read_recipe(recipe: str | None, settings: Sequence[str], default: str = "") -> RecipeArgument:

@@ -48,11 +48,9 @@ def train(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.reward.accuracy import summary
     from groundtune.pipeline.reward.run import train_reward
     from groundtune.pipeline.reward.settings import RewardSettings
-    from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings)
     options = {
@@ -61,12 +59,7 @@ def train(
         "learn": learn,
         "judging.facts.show": facts,
     }
-    params = load(
-        find(source.recipe, "reward train") if source.recipe else None,
-        source.settings,
-        RewardSettings,
-        options=options,
-    )
+    params = source.load(RewardSettings, options, command="reward train")
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints
     with open_progress(silent=json or follower) as progress:
         if dry_run:

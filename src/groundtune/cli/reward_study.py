@@ -46,11 +46,9 @@ def study(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.methods_study.reward_settings import RewardStudySettings
     from groundtune.pipeline.methods_study.reward_study import reward_study
-    from groundtune.pipeline.recipes.registry import find
-    from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings, RECIPE)
-    params = load(find(source.recipe, "reward study"), source.settings, RewardStudySettings)
+    params = source.load(RewardStudySettings, command="reward study")
     with open_progress(silent=json) as progress:
         result = reward_study(
             params,

@@ -43,19 +43,12 @@ def rl(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.rl.run import read_outcome
     from groundtune.pipeline.rl.run import rl as run_rl
     from groundtune.pipeline.rl.settings import RLSettings
-    from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings)
-    params = load(
-        find(source.recipe, "rl") if source.recipe else None,
-        source.settings,
-        RLSettings,
-        options={"model": model, "prompts": prompts},
-    )
+    params = source.load(RLSettings, {"model": model, "prompts": prompts}, command="rl")
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints
     with open_progress(silent=json or follower) as progress:
         if dry_run:

@@ -92,7 +92,6 @@ def sample(
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.pipeline.sample.run import SampleSettings, run_sample
-    from groundtune.recipe_loading import load
 
     options: dict[str, object] = {
         "model": model,
@@ -104,7 +103,7 @@ def sample(
     }
     options |= sampling.settings() | loading.settings() | running.settings()
     source = read_recipe(recipe, settings)
-    params = load(source.path, source.settings, SampleSettings, options=options)
+    params = source.load(SampleSettings, options)
     with open_progress(silent=json) as progress:
         summary = run_sample(params, out, progress, command=sys.argv)
     finish(summary.model_dump(), wrote=out, next_command=after_answers(out), json=json)

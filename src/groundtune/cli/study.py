@@ -41,17 +41,12 @@ def study(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.world.study.run import study as run_study
     from groundtune.pipeline.world.study.settings import StudySettings
-    from groundtune.recipe_loading import load
 
-    source, options = (
-        read_recipe(recipe, settings, RECIPE),
-        {"evaluation.split": "test" if final else None},
-    )
-    path = find(source.recipe, "study")
-    params = load(path, source.settings, StudySettings, options=options)
+    source = read_recipe(recipe, settings, RECIPE)
+    options = {"evaluation.split": "test" if final else None}
+    params = source.load(StudySettings, options, command="study")
     with open_progress(silent=json) as progress:
         result = run_study(
             params,

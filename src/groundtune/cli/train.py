@@ -44,27 +44,21 @@ def train(
     from groundtune.cli.next_steps import after_training
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.recipes.registry import find
     from groundtune.pipeline.train.plan import plan_training
     from groundtune.pipeline.train.run import TrainSettings, read_outcome, train
-    from groundtune.recipe_loading import load
 
     source = read_recipe(recipe, settings)
-    params = load(
-        find(source.recipe, "train") if source.recipe else None,
-        source.settings,
-        TrainSettings,
-        options={"model": model, "pairs": pairs, "data.skip_bad": skip_bad},
-    )
+    options = {"model": model, "pairs": pairs, "data.skip_bad": skip_bad}
+    params = source.load(TrainSettings, options, command="train")
     follower = os.environ.get("RANK", "0") != "0"  # of several processes one prints
     with open_progress(silent=json or follower) as progress:
         if dry_run:
             if follower:
                 return
             plan = plan_training(params, progress).model_dump()
-            options = {"--model": model, "--pairs": pairs, "--out": out}
+            given = {"--model": model, "--pairs": pairs, "--out": out}
             words = [recipe, *settings, *["--skip-bad"] * bool(skip_bad)]
-            words += [word for k, v in options.items() if v is not None for word in (k, str(v))]
+            words += [word for k, v in given.items() if v is not None for word in (k, str(v))]
             command = ["groundtune", "train", *(word for word in words if word)]
             finish(plan, next_command=command, json=json)
             return

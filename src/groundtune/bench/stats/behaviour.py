@@ -256,17 +256,7 @@ def guard(answers: Behaviour) -> list[BehaviourWarning]:
     warnings: list[BehaviourWarning] = []
 
     def warn(name: str, value: float, limit: float, text: str) -> None:
-        warnings.append(
-            BehaviourWarning(
-                model=answers.model,
-                benchmark=answers.benchmark,
-                guard=name,
-                value=value,
-                limit=limit,
-                n=answers.n,
-                text=text,
-            )
-        )
+        warnings.append(_warning(answers, name, value, limit, text))
 
     if answers.constant >= CONSTANT and answers.constant_text:
         text_ = f"{answers.constant:.1%} of {answers.n:,} answers are the same: {_short(answers)!r}"
@@ -314,13 +304,13 @@ def guard_change(ours: Behaviour, theirs: Behaviour) -> list[BehaviourWarning]:
                 f"instead of {theirs.words:.1f}. Fewer words alone mean fewer hallucinations."
             )
             warnings.append(
-                _change(ours, "words", ours.words, SHORTER if change < 1 else LONGER, text)
+                _warning(ours, "words", ours.words, SHORTER if change < 1 else LONGER, text)
             )
     if ours.yes is not None and theirs.yes is not None:
         shift = ours.yes - theirs.yes
         if abs(shift) > YES_SHIFT:
             yes_text = f"the share of yes went from {theirs.yes:.1%} to {ours.yes:.1%}"
-            warnings.append(_change(ours, "yes", ours.yes, YES_SHIFT, f"{yes_text}."))
+            warnings.append(_warning(ours, "yes", ours.yes, YES_SHIFT, f"{yes_text}."))
     return warnings
 
 
@@ -329,7 +319,7 @@ def guards(groups: Iterable[Sequence[Score]]) -> list[BehaviourWarning]:
     return [warning for scores in groups for warning in guard(behaviour(scores))]
 
 
-def _change(
+def _warning(
     answers: Behaviour, name: str, value: float, limit: float, text: str
 ) -> BehaviourWarning:
     return BehaviourWarning(

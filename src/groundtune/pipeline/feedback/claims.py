@@ -20,7 +20,7 @@ from groundtune.feedback.claims import (
 from groundtune.feedback.conquer import Asking, ConquerResult, conquer
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, summary_of
 from groundtune.pipeline.models.workers.local import LocalWorkers
-from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, prompt_of, read_some
 from groundtune.protocols import Divider, Progress, Workers, YesNo
 from groundtune.records import Answer, Claim, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs
@@ -79,7 +79,7 @@ def label_claims(
     """
     folder, target = RunFolder(source), RunFolder(out)
     prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
-    about = {answer.key: _prompt_of(answer, prompts) for answer in answers}
+    about = {answer.key: prompt_of(answer, prompts) for answer in answers}
     divider = labelling.divider.producer()
     refuse_other_division(target, divider)
     target.take_prompts(folder, {prompt.key: prompt for prompt in about.values()}.values())
@@ -213,13 +213,3 @@ def _take_division(
     own = {division_key(answer.key, divider) for answer in answers}
     groups = by_answer(source.division.read()).values()
     target.division.add([c for group in groups if group[0].key in own for c in group])
-
-
-def _prompt_of(answer: Answer, prompts: Mapping[str, Prompt]) -> Prompt:
-    if answer.prompt not in prompts:
-        raise UserError(
-            f"The prompt {answer.prompt} of an answer is missing.",
-            f"answer {answer.key}",
-            "Use a folder with both the answers and their prompts.",
-        )
-    return prompts[answer.prompt]

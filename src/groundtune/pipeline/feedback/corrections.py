@@ -14,7 +14,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.asking_order import AskingOrder
 from groundtune.feedback.corrections import check_correction, correction_key
 from groundtune.pipeline.models.prompt_sources import load, source_of
-from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
+from groundtune.pipeline.runs.folder import RunFolder, hash_of, prompt_of, read_some
 from groundtune.protocols import Annotator, Progress
 from groundtune.records import Answer, Correction, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs
@@ -80,7 +80,7 @@ def label_answers(
     folder, target = RunFolder(source), RunFolder(out)
     prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
     _refuse_mixing(target, by)
-    used = [_prompt_of(answer, prompts) for answer in answers]
+    used = [prompt_of(answer, prompts) for answer in answers]
     target.take_prompts(folder, {prompt.key: prompt for prompt in used}.values())
     target.take_answers(folder, answers)
     note_inputs(target.corrections.path, {"answers": answers, "prompts": used})
@@ -146,16 +146,6 @@ def _correct(
     correction = made.model_copy(update={"key": correction_key(answer.key, by), "by": by})
     check_correction(correction)
     return correction
-
-
-def _prompt_of(answer: Answer, prompts: dict[str, Prompt]) -> Prompt:
-    if answer.prompt not in prompts:
-        raise UserError(
-            f"The prompt {answer.prompt} of an answer is missing.",
-            f"answer {answer.key}",
-            "Use a folder with both the answers and their prompts.",
-        )
-    return prompts[answer.prompt]
 
 
 def _refuse_mixing(target: RunFolder, by: Producer) -> None:

@@ -9,7 +9,7 @@ into another, it takes along what its rows stand on, so that each folder is whol
 """
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -118,6 +118,17 @@ def read_some(data: RecordSet[R]) -> list[R]:
             f"Give a folder that {_MADE_BY.get(name, 'an earlier stage')} wrote.",
         )
     return rows
+
+
+def prompt_of(answer: Answer, prompts: Mapping[str, Prompt]) -> Prompt:
+    """Return an answer's prompt, of prompts by key. Raises UserError if it is missing."""
+    if answer.prompt not in prompts:
+        raise UserError(
+            f"The prompt {answer.prompt} of an answer is missing.",
+            f"answer {answer.key}",
+            "Use a folder with both the answers and their prompts.",
+        )
+    return prompts[answer.prompt]
 
 
 def hash_of(data: RecordSet[Any]) -> str:
