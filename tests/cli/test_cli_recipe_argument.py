@@ -30,7 +30,7 @@ def test_options_override_settings_settings_the_recipe_and_it_its_base(
 
 
 def test_a_recipe_of_a_command_without_shipped_ones_is_a_file():
-    with pytest.raises(UserError, match="no recipe file 'b.yaml'"):
+    with pytest.raises(UserError, match="There is no recipe file"):
         read_recipe("b.yaml", []).load(ProjectPairSettings)
 
 
