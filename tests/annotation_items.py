@@ -8,7 +8,7 @@ from PIL import Image
 
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, ImagePart, Message, Producer, Prompt, Source, TextPart
-from groundtune.store.annotations.records import Event, Item, PutSpan, Submit, Undo
+from groundtune.store.annotations.records import AnnotationItem, Event, PutSpan, Submit, Undo
 from groundtune.store.keys import key_of
 
 TEXT = "A dog and two cats sit on a red sofa."
@@ -27,9 +27,9 @@ def answer_of(prompt: Prompt, text: str = TEXT, index: int = 0, model: str = "ba
     return Answer(key=key, prompt=prompt.key, text=text, producer=producer, index=index)
 
 
-def item_of(name: str = "i", text: str = TEXT, **fields: Any) -> Item:
+def item_of(name: str = "i", text: str = TEXT, **fields: Any) -> AnnotationItem:
     prompt = prompt_of(name)
-    return Item(key=name, prompt=prompt, answers=(answer_of(prompt, text),), **fields)
+    return AnnotationItem(key=name, prompt=prompt, answers=(answer_of(prompt, text),), **fields)
 
 
 def event(item: str, body: Any, **fields: Any) -> Event:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from groundtune.protocols import Reply
 from groundtune.records import Claim, Prompt, Sampling
-from groundtune.serve.backend import AnswerResult, Backend, Turn
+from groundtune.serve.backend import AnswerResult, Backend, ModelTurn
 from groundtune.serve.http import build_config
 from groundtune.serve.images import LentImages
 from groundtune.serve.limits import Limits
@@ -45,7 +45,7 @@ class ScriptedSpeaker:
         self.batches: list[int] = []
         """Requests of each batch."""
 
-    def answer(self, turns: Sequence[Turn]) -> None:
+    def answer(self, turns: Sequence[ModelTurn]) -> None:
         """Word by word, all requests side by side."""
         self.batches.append(len(turns))
         asked = [turn.request for turn in turns]
@@ -60,7 +60,7 @@ class ScriptedSpeaker:
             time.sleep(self.pause_s)
             going = [(turn, own) for turn, own in going if not self._step(turn, own, said)]
 
-    def _step(self, turn: Turn, words: list[list[str]], said: int) -> bool:
+    def _step(self, turn: ModelTurn, words: list[list[str]], said: int) -> bool:
         """Whether the request is over with so many words."""
         most = turn.request.sampling.max_new_tokens
         over = said >= max(min(most, len(own)) for own in words)

@@ -6,8 +6,8 @@ python tools/make_recipes_page.py docs/recipes.md
 import sys
 from pathlib import Path
 
-from groundtune.pipeline.recipes.about import About, Expected, about_of
-from groundtune.pipeline.recipes.registry import Shipped, shipped
+from groundtune.pipeline.recipes.about import About, ExpectedFigure, about_of
+from groundtune.pipeline.recipes.registry import ShippedRecipe, shipped
 
 TOP = """\
 # Recipes
@@ -86,14 +86,14 @@ object on Object HalBench, of LLaVA-1.5-7B with the same LoRA (issue 30 of RLAIF
 """
 
 
-def _table(recipes: list[tuple[Shipped, About]]) -> str:
+def _table(recipes: list[tuple[ShippedRecipe, About]]) -> str:
     heads = ["recipe", "model, licence", "data, licence", "needs (estimates)"]
     heads += ["published: before, after"] if any(about.published for _, about in recipes) else []
     lines = "".join(_line(*each) for each in recipes)
     return f"| {' | '.join(heads)} |\n|{'---|' * len(heads)}\n{lines}"
 
 
-def _line(recipe: Shipped, about: About) -> str:
+def _line(recipe: ShippedRecipe, about: About) -> str:
     data = sorted({f"{each.hub}, {each.licence}" for each in about.data})
     needs = about.needs
     count = f"{needs.machines} x " if needs.machines > 1 else ""
@@ -105,17 +105,17 @@ def _line(recipe: Shipped, about: About) -> str:
     return "| " + " | ".join(cells) + " |\n"
 
 
-def _figure(figure: Expected) -> str:
+def _figure(figure: ExpectedFigure) -> str:
     before = "-" if figure.base is None else f"{figure.base:g}"
     return f"{figure.benchmark} ({figure.metric}) {before}, {figure.value:g}"
 
 
-def _model_of(recipe: Shipped) -> str:
+def _model_of(recipe: ShippedRecipe) -> str:
     lines = recipe.path.read_text(encoding="utf-8").splitlines()
     return next(line.removeprefix("model: ") for line in lines if line.startswith("model: "))
 
 
-def _details(recipe: Shipped, about: About) -> str:
+def _details(recipe: ShippedRecipe, about: About) -> str:
     published = about.published
     assert published is not None
     hours = f", {published.hours} hours" if published.hours else ""

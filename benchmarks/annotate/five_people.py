@@ -24,7 +24,7 @@ import numpy as np
 from groundtune.feedback.agreement.alpha import Sums, added
 from groundtune.feedback.annotating import AnnotationState, replay
 from groundtune.pipeline.annotate.project import open_project
-from groundtune.pipeline.annotate.quality.estimates import Figure, figures
+from groundtune.pipeline.annotate.quality.estimates import QualityFigure, figures
 from groundtune.pipeline.annotate.quality.item_sums import item_sums
 from groundtune.pipeline.annotate.quality.live import LiveQuality
 from groundtune.pipeline.annotate.quality.summary import AGREEMENT, GOLD, SECONDS, TaskQuality
@@ -32,7 +32,7 @@ from groundtune.pipeline.annotate.quality.table import SumRows
 from groundtune.pipeline.annotate.quality.wrong import wrong_answers
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Correction, Message, Producer, Prompt, Source, TextPart
-from groundtune.store.annotations.records import Event, Item, Known, PutSpan, Submit
+from groundtune.store.annotations.records import AnnotationItem, Event, KnownResult, PutSpan, Submit
 from groundtune.store.keys import key_of
 from groundtune.world import DATASET
 from groundtune.world.captions import MACHINE, caption
@@ -101,10 +101,10 @@ def events_of(item: str, found: Correction, prefix: str) -> list[Event]:
     ]
 
 
-def item_of(each: Asked, known: Correction | None = None) -> Item:
+def item_of(each: Asked, known: Correction | None = None) -> AnnotationItem:
     """An item, with the expert's result where it is known."""
-    spans = None if known is None else Known(spans=known.spans)
-    return Item(
+    spans = None if known is None else KnownResult(spans=known.spans)
+    return AnnotationItem(
         key=f"item-{each.answer.key}", prompt=each.prompt, answers=(each.answer,), known=spans
     )
 
@@ -121,7 +121,7 @@ class Tables:
         self.agreement, self.items = SumRows(), SumRows()
         self.people: dict[str, SumRows] = defaultdict(SumRows)
 
-    def put(self, item: Item, states: Mapping[str, AnnotationState]) -> None:
+    def put(self, item: AnnotationItem, states: Mapping[str, AnnotationState]) -> None:
         """Take the work on an item."""
         sums = item_sums(item, states)
         self.agreement.put(item.key, sums.agreement)
@@ -129,7 +129,7 @@ class Tables:
         for person, own in sums.people.items():
             self.people[person].put(item.key, own)
 
-    def figures(self) -> dict[str, Figure]:
+    def figures(self) -> dict[str, QualityFigure]:
         """The figures of all, and of each person."""
         found = [*figures(AGREEMENT, self.agreement.columns())]
         found += figures((*GOLD, SECONDS), self.items.columns())
@@ -162,7 +162,7 @@ def truths(number: int) -> dict[str, float]:
     }
 
 
-def drawn(seed: int) -> dict[str, Figure]:
+def drawn(seed: int) -> dict[str, QualityFigure]:
     """One project without a database: the same work, and the same figures."""
     rng = random.Random(seed)
     known = [(each, EXPERT.correct(*each)) for each in asked(1_000_000 + seed * 10_000, KNOWN)]
@@ -183,7 +183,7 @@ def drawn(seed: int) -> dict[str, Figure]:
     return tables.figures()
 
 
-def through_the_app(seed: int, folder: Path) -> dict[str, Figure]:
+def through_the_app(seed: int, folder: Path) -> dict[str, QualityFigure]:
     """One project with its database, leases, gold and overlap."""
     number = round(CORRECTIONS * (1 - GOLD_SHARE) / (1 + OVERLAP))
     _write(folder / "run", asked(2_000_000 + seed * 10_000, number))
@@ -211,7 +211,7 @@ def through_the_app(seed: int, folder: Path) -> dict[str, Figure]:
     return dict(_named(task))
 
 
-def _named(task: TaskQuality) -> Iterator[tuple[str, Figure]]:
+def _named(task: TaskQuality) -> Iterator[tuple[str, QualityFigure]]:
     for each in (*task.agreement, *task.known, *task.effort, *([task.wrong] if task.wrong else [])):
         yield each.name, each
     for person in task.people:

@@ -87,7 +87,7 @@ class Value(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Resolved(Generic[Schema]):
+class ResolvedRecipe(Generic[Schema]):
     """A validated recipe, and where each of its values came from."""
 
     recipe: Schema
@@ -124,9 +124,9 @@ def resolve(
     *,
     command: Mapping[str, object] | None = None,
     options: Mapping[str, object] | None = None,
-) -> Resolved[Schema]:
+) -> ResolvedRecipe[Schema]:
     """Return what `load` does, with the origin of each value."""
-    merged = _Merged()
+    merged = _SettingsTree()
     merged.add(_data(command or {}), "command", {}, "the command's settings")
     if path is not None:
         merged.add(*_read(path))
@@ -141,7 +141,7 @@ def resolve(
     except ValidationError as error:
         where = str(path) if path else "the recipe"
         raise _Explanation(error.errors(include_url=False), merged, schema, where).error() from None
-    return Resolved(
+    return ResolvedRecipe(
         recipe=recipe,
         values=[
             Value(".".join(keys), value, merged.origin(keys))
@@ -156,7 +156,7 @@ class _Mark(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Merged:
+class _SettingsTree:
     """The tree so far, and who set each of its values last."""
 
     tree: Tree = field(default_factory=dict[str, Any])
@@ -207,7 +207,7 @@ def _read(path: Path) -> tuple[Tree, Origin, dict[Keys, str]]:
     return tree, "file", {keys: f"{path}:{line}" for keys, line in yaml.lines.items()}
 
 
-def _override(merged: _Merged, override: str) -> None:
+def _override(merged: _SettingsTree, override: str) -> None:
     dotted, equals, text = override.partition("=")
     keys = tuple(dotted.strip().split("."))
     where = f"override {override}"
@@ -221,10 +221,10 @@ def _override(merged: _Merged, override: str) -> None:
     _set(merged, keys, value, where)
 
 
-def _set(merged: _Merged, keys: Keys, value: object, where: str) -> None:
+def _set(merged: _SettingsTree, keys: Keys, value: object, where: str) -> None:
     """Lay one value over the tree, key by key where it is a mapping."""
     tree: Tree = {}
-    _Merged(tree).set(keys, value, _Mark("override", where))
+    _SettingsTree(tree).set(keys, value, _Mark("override", where))
     merged.add(tree, "override", {}, where)
 
 
@@ -289,7 +289,7 @@ class _Explanation:
     """Turns pydantic's list of errors into one UserError that speaks of the user's own lines."""
 
     errors: list[ErrorDetails]
-    merged: _Merged
+    merged: _SettingsTree
     schema: type[BaseModel]
     where: str
 

@@ -10,7 +10,7 @@ import pytest
 
 from groundtune.cli.app import build_app
 from groundtune.cli.commands import COMMANDS
-from groundtune.pipeline.recipes.registry import Shipped, find, shipped
+from groundtune.pipeline.recipes.registry import ShippedRecipe, find, shipped
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"])
@@ -49,7 +49,7 @@ def test_the_commands_of_a_page_parse(page: Path) -> None:
 
 
 @pytest.mark.parametrize("recipe", shipped(), ids=lambda recipe: recipe.name)
-def test_the_command_in_a_recipes_first_line_parses(recipe: Shipped) -> None:
+def test_the_command_in_a_recipes_first_line_parses(recipe: ShippedRecipe) -> None:
     _, found, line = recipe.about.partition(": groundtune ")
     if found:
         parse(line)

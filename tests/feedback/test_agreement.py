@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from groundtune.feedback.agreement.alpha import Unit, added, alpha_of, unit_sums, value_sums
 from groundtune.feedback.agreement.marks import matched, normalised, rewritten, units_of
 from groundtune.feedback.agreement.results import (
-    Choice,
     MarkedText,
+    Preference,
     choice_sums,
     overlap,
     text_sums,
@@ -160,7 +160,7 @@ def test_who_can_t_tell_counts_for_the_verdict_only():
 def test_choices_by_hand():
     # first first, first second, tie tie: n = 6 (3, 1, 2), two unequal ordered pairs.
     votes: list[tuple[Side, Side]] = [("first", "first"), ("first", "second"), ("tie", "tie")]
-    sums = added([choice_sums([Choice(a), Choice(b)]) for a, b in votes])
+    sums = added([choice_sums([Preference(a), Preference(b)]) for a, b in votes])
     assert (sums["same better"], sums["of better"]) == (2.0, 3.0)
     assert alpha_of("better", sums) == pytest.approx(1 - 2 * 5 / (36 - 9 - 1 - 4))
     assert alpha_of("more", sums) is None

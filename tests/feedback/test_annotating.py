@@ -15,11 +15,11 @@ from groundtune.feedback.annotating import (
 from groundtune.feedback.corrections import check_correction
 from groundtune.records import Missing, Producer
 from groundtune.store.annotations.records import (
+    AnnotationItem,
     Choose,
     Decide,
     DropSpan,
     Event,
-    Item,
     PutMissing,
     PutSpan,
     Redo,
@@ -32,7 +32,7 @@ ADA = Producer(kind="person", name="ada")
 ITEM = item_of("item-1")
 
 
-def accepted(item: Item, *bodies: object) -> list[Event]:
+def accepted(item: AnnotationItem, *bodies: object) -> list[Event]:
     """Events that were checked one by one, as the server does."""
     events: list[Event] = []
     for body in bodies:

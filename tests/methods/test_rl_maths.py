@@ -15,7 +15,7 @@ from groundtune.methods.advantages import (
 )
 from groundtune.methods.aggregation import token_weights
 from groundtune.methods.kl import adapted, kl_estimate
-from groundtune.methods.policy_gradient import Sampled
+from groundtune.methods.policy_gradient import SampledAnswers
 from groundtune.methods.policy_loss import clipped_loss, far_off, importance_weights
 from groundtune.methods.ppo import PPO
 from groundtune.methods.value_loss import value_loss
@@ -46,7 +46,7 @@ def test_gae_matches_a_calculation_by_hand() -> None:
 
 
 def test_ppo_puts_the_answers_reward_on_its_last_real_token_and_whitens_real_tokens() -> None:
-    sampled = Sampled(
+    sampled = SampledAnswers(
         terminal_B=torch.tensor([1.0, -1.0]).double(),
         placed_BT=torch.tensor([[0.5, 0.0, 0.0], [0.0, 0.0, 9.0]]).double(),
         claims_BT=torch.zeros(2, 3).long(),

@@ -12,7 +12,7 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.records import Claim, Prompt
-from groundtune.serve.backend import Turn
+from groundtune.serve.backend import ModelTurn
 from groundtune.serve.errors import ApiError
 from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.thread import ModelThread
@@ -67,7 +67,7 @@ def test_a_short_answer_does_not_wait_for_the_longest_of_its_batch():
     short_is_over = threading.Event()
 
     class Patient(Held):
-        def _step(self, turn: Turn, words: list[list[str]], said: int) -> bool:
+        def _step(self, turn: ModelTurn, words: list[list[str]], said: int) -> bool:
             if said == 30:
                 short_is_over.wait(20)
             return super()._step(turn, words, said)

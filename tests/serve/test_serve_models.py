@@ -21,7 +21,7 @@ from groundtune.generate import decode as decode_module
 from groundtune.generate.decode import decode
 from groundtune.generate.hf import HfGenerator
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
-from groundtune.serve.backend import AnswerRequest, AnswerResult, Turn
+from groundtune.serve.backend import AnswerRequest, AnswerResult, ModelTurn
 from groundtune.serve.speaker import VlmSpeaker
 from groundtune.serve.wire import ServeSettings, listen, open_service
 from groundtune.vlm.encode import encode_prompt
@@ -99,7 +99,7 @@ def spoken(
         raise error
 
     turns = [
-        Turn(
+        ModelTurn(
             request=each,
             watch=watch if i + 1 == len(asked) else lambda texts: (),
             end=lambda answered, i=i: found.setdefault(i, answered),

@@ -12,7 +12,7 @@ from annotation_items import TEXT, answer_of, prompt_of, run_of
 from annotation_page import SHIFT, drag, open_screen, press, saved, shown, type_text
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.store.annotations import items
-from groundtune.store.annotations.records import Item, PutSpan
+from groundtune.store.annotations.records import AnnotationItem, PutSpan
 from headless import Page, chromium, firefox
 from running_app import app_of
 
@@ -48,7 +48,9 @@ class Running(NamedTuple):
         """Add an answer, open it, and return its item's key."""
         prompt = prompt_of("p").model_copy(update={"facts": ("No image is needed.",)})
         prompt = prompt.model_copy(update={"messages": prompt.messages[:1]})
-        item = Item(key=f"item-{next(_NUMBERS)}", prompt=prompt, answers=(answer_of(prompt, text),))
+        item = AnnotationItem(
+            key=f"item-{next(_NUMBERS)}", prompt=prompt, answers=(answer_of(prompt, text),)
+        )
         with self.project.database.writing() as connection:
             items.add_items(connection, [item])
         open_screen(self.page, f"{self.url}/task/correct?item={item.key}")

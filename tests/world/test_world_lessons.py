@@ -6,14 +6,14 @@ import numpy as np
 import pytest
 
 from groundtune.world.captions import MACHINE
-from groundtune.world.lessons import Mixture, Turn, stated, turns
+from groundtune.world.lessons import LessonTurn, Mixture, stated, turns
 from groundtune.world.questions import facts
 from groundtune.world.scenes import scene, scenes
 
 YES_OR_NO = re.compile(r"(Yes|No)\b")
 
 
-def lessons(mixture: Mixture) -> list[Turn]:
+def lessons(mixture: Mixture) -> list[LessonTurn]:
     return [
         turn
         for found in scenes("train", 300)

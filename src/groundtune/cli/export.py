@@ -79,12 +79,12 @@ def _of_project(
 
     require_annotate_extra("groundtune export of a project")
     from groundtune.pipeline.annotate.export import export_project
-    from groundtune.pipeline.annotate.gate import Gate
+    from groundtune.pipeline.annotate.gate import QualityLimits
     from groundtune.pipeline.annotate.project import existing_project
 
     project = existing_project(run)
     try:
-        return export_project(layout, project, out, progress, Gate.model_validate(least))
+        return export_project(layout, project, out, progress, QualityLimits.model_validate(least))
     finally:
         project.close()
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.annotate.quality.estimates import Figure
+    from groundtune.pipeline.annotate.quality.estimates import QualityFigure
     from groundtune.pipeline.annotate.quality.live import Quality
     from groundtune.pipeline.annotate.quality.summary import PersonQuality, TaskQuality
 
@@ -92,7 +92,7 @@ def _name(name: str) -> str:
     return _NAMES.get(name) or name.removeprefix("kind = ")
 
 
-def _cells(figure: "Figure", currency: str = "") -> list[str]:
+def _cells(figure: "QualityFigure", currency: str = "") -> list[str]:
     def text(value: float) -> str:
         if figure.unit == "share":
             return f"{100 * value:.1f}%"

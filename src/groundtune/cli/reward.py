@@ -116,11 +116,11 @@ def score(
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
-    from groundtune.pipeline.reward.score import ScoreSettings, score_answers
+    from groundtune.pipeline.reward.score import RewardScoreSettings, score_answers
     from groundtune.recipe_loading import load
 
     options = {"rewarder": rewarder, "facts": facts}
-    params = load(None, list(settings), ScoreSettings, options=options)
+    params = load(None, list(settings), RewardScoreSettings, options=options)
     with open_progress(silent=json) as progress:
         summary = score_answers(answers, out or answers, params, progress, command=sys.argv)
     finish(summary.model_dump(), wrote=(out or answers) / "scores.jsonl", json=json)

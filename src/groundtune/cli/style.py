@@ -8,7 +8,7 @@ from groundtune.cli.model_options import MODEL, ModelOptions
 from groundtune.cli.recipe_argument import Settings
 
 if TYPE_CHECKING:
-    from groundtune.pipeline.rewrite.style_summary import Gap, StyleSummary
+    from groundtune.pipeline.rewrite.style_summary import StyleGap, StyleSummary
 
 
 def style(
@@ -62,7 +62,7 @@ def style(
 
 def _rows(found: "StyleSummary") -> list[list[str]]:
     rows = [["", "chosen", "rejected", "difference", "standard deviations", "overlap"]]
-    named: list[tuple[str, Gap]] = [
+    named: list[tuple[str, StyleGap]] = [
         ("Log-probability of a text", found.sum),
         ("Log-probability per token", found.mean),
         ("Words", found.words),

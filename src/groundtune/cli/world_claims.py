@@ -8,7 +8,7 @@ from groundtune.store.json_writing import write_object
 
 if TYPE_CHECKING:
     from groundtune.pipeline.feedback.splitter import Share
-    from groundtune.pipeline.world.claims import Measured
+    from groundtune.pipeline.world.claims import ClaimStudyResult
 
 
 def claims(
@@ -59,7 +59,7 @@ def claims(
     )
 
 
-def _verdict_rows(results: "Measured") -> list[list[str]]:
+def _verdict_rows(results: "ClaimStudyResult") -> list[list[str]]:
     rows = [["labeler, kind", "true", "false", "supported", "rejected", "balanced (95%)"]]
     for each in results.verdicts:
         rows.append(
@@ -75,7 +75,7 @@ def _verdict_rows(results: "Measured") -> list[list[str]]:
     return rows
 
 
-def _pair_rows(results: "Measured") -> list[list[str]]:
+def _pair_rows(results: "ClaimStudyResult") -> list[list[str]]:
     rows = [["labeler, by", "pairs", "right (95%)", "equal", "right of the rest (95%)"]]
     for each in results.pairs:
         name = f"{each.labeler}, {each.by}"

@@ -23,13 +23,13 @@ from groundtune.records import (
     check_apart,
 )
 from groundtune.store.annotations.records import (
+    AnnotationItem,
     Choose,
     Decide,
     DropMissing,
     DropSpan,
     Edit,
     Event,
-    Item,
     PutMissing,
     PutSpan,
     Redo,
@@ -97,7 +97,7 @@ def undone(events: Iterable[Event]) -> set[str]:
     return off
 
 
-def check_event(item: Item, before: Sequence[Event], event: Event) -> None:
+def check_event(item: AnnotationItem, before: Sequence[Event], event: Event) -> None:
     """Raise RefusedEvent unless the event fits the item and the events before it."""
     body = event.body
     if isinstance(body, PutSpan):
@@ -115,7 +115,7 @@ def check_event(item: Item, before: Sequence[Event], event: Event) -> None:
     _check_state(item, replay([*before, event]))
 
 
-def correction_of(item: Item, state: AnnotationState, by: Producer) -> Correction | None:
+def correction_of(item: AnnotationItem, state: AnnotationState, by: Producer) -> Correction | None:
     """Return the correction of the item's answer; None if the annotation isn't finished.
 
     A span without a replacement is a mark: it leaves the text unchanged.
@@ -144,7 +144,7 @@ def correction_of(item: Item, state: AnnotationState, by: Producer) -> Correctio
     )
 
 
-def comparison_of(item: Item, state: AnnotationState, by: Producer) -> Comparison | None:
+def comparison_of(item: AnnotationItem, state: AnnotationState, by: Producer) -> Comparison | None:
     """Return the comparison of the item's two answers; None if it isn't finished."""
     if state.progress != "done" or len(item.answers) != 2 or state.better is None:
         return None
@@ -164,7 +164,7 @@ def comparison_of(item: Item, state: AnnotationState, by: Producer) -> Compariso
     )
 
 
-def thumb_of(item: Item, state: AnnotationState, by: Producer) -> Thumb | None:
+def thumb_of(item: AnnotationItem, state: AnnotationState, by: Producer) -> Thumb | None:
     """Return the thumb about the item's answer; None if it isn't finished."""
     if state.progress != "done" or item.task != "thumb" or state.good is None:
         return None
@@ -225,7 +225,7 @@ def _change(state: AnnotationState, body: Edit) -> dict[str, object]:
             return {"decided": tuple(decided)}
 
 
-def _check_span(item: Item, span: PutSpan) -> None:
+def _check_span(item: AnnotationItem, span: PutSpan) -> None:
     if span.answer >= len(item.answers):
         raise RefusedEvent(f"The item has no answer {span.answer + 1}.")
     text = item.answers[span.answer].text
@@ -251,7 +251,7 @@ def _check_undo(before: Sequence[Event], body: Undo | Redo) -> None:
         raise RefusedEvent("The change was not undone.")
 
 
-def _check_state(item: Item, state: AnnotationState) -> None:
+def _check_state(item: AnnotationItem, state: AnnotationState) -> None:
     for number, answer in enumerate(item.answers):
         try:
             check_apart(answer.text, spans_of(state, number, "annotator"))

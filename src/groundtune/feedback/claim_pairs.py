@@ -74,7 +74,7 @@ class ClaimPairRules(Record):
         return self
 
 
-class Effect(Record):
+class RuleEffect(Record):
     """Effect of one rule; rules are listed in the order in which they apply."""
 
     rule: str
@@ -98,7 +98,7 @@ class ClaimPairCounts(Record):
     candidates: int
     """Pairs of the remaining answers to one prompt."""
     made: int
-    effects: tuple[Effect, ...]
+    effects: tuple[RuleEffect, ...]
 
 
 class ClaimPairs(NamedTuple):
@@ -164,9 +164,9 @@ Step = tuple[str, Callable[[Sequence[Pair]], Sequence[Pair]]]
 
 def apply_rules(
     pairs: Sequence[Pair], steps: Sequence[Step]
-) -> tuple[Sequence[Pair], list[Effect]]:
+) -> tuple[Sequence[Pair], list[RuleEffect]]:
     """Apply the rules in turn; return the remaining pairs, and the effect of each rule."""
-    effects: list[Effect] = []
+    effects: list[RuleEffect] = []
     for name, rule in steps:
         remaining = rule(pairs)
         effects.append(effect_of(name, len(pairs), remaining))
@@ -242,10 +242,10 @@ def _steps(
     return steps
 
 
-def effect_of(rule: str, before: int, remaining: Sequence[Pair]) -> Effect:
+def effect_of(rule: str, before: int, remaining: Sequence[Pair]) -> RuleEffect:
     """Return the effect of a rule that reduced `before` pairs to `left`."""
     words = mean_words(remaining)
-    return Effect(
+    return RuleEffect(
         rule=rule,
         dropped=before - len(remaining),
         left=len(remaining),

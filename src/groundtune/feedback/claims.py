@@ -23,7 +23,7 @@ expected: rejected claims as expected from the labeler's probabilities, so that 
 the labeler is unsure count little."""
 
 
-class Tally(NamedTuple):
+class ClaimTally(NamedTuple):
     """Counts of the claims of one answer."""
 
     checked: int
@@ -82,10 +82,10 @@ def with_verdict(claims: Sequence[Claim], *, resting: bool = False) -> list[Clai
     return [claim for claim in verdicts if resting or claim.rests_on not in rejected]
 
 
-def tally(claims: Sequence[Claim], *, resting: bool = False) -> Tally:
+def tally(claims: Sequence[Claim], *, resting: bool = False) -> ClaimTally:
     """Count one answer's checked, rejected and unparsed claims; `resting` as in `with_verdict`."""
     verdicts = with_verdict(claims, resting=resting)
-    return Tally(
+    return ClaimTally(
         checked=len(verdicts),
         rejected=sum(claim.status == "rejected" for claim in verdicts),
         unparsed=sum(claim.status == "unparsed" for claim in claims),

@@ -27,7 +27,7 @@ Size = tuple[int, int]
 """Width and height of an image, in pixels."""
 
 
-class Example(NamedTuple):
+class ExampleRow(NamedTuple):
     """What one row says."""
 
     turns: tuple[Turn, ...]
@@ -49,7 +49,7 @@ class ExampleLayout:
     name: str
     dataset: str
     licence: str
-    parse: Callable[[Fields], Example | str]
+    parse: Callable[[Fields], ExampleRow | str]
     """What a row says, or why it gives no example. Raises LayoutError."""
     rows: Callable[[Path], Iterator[Row]] = lambda path: rows_of(path, SKIP_OR_FIX)
     """The rows of a file. Raises UserError."""

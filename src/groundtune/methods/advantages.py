@@ -26,7 +26,7 @@ EQUAL = 1e-8
 """Largest range of returns that count as equal."""
 
 
-class Estimated(NamedTuple):
+class GaeResult(NamedTuple):
     """What GAE makes of rewards and values, fp64, 0 on padding."""
 
     advantage_BT: Tensor
@@ -49,7 +49,7 @@ def reward_to_go(reward_BT: Tensor, mask_BT: Tensor, gamma: float = 1.0) -> Tens
 
 def gae(
     reward_BT: Tensor, value_BT: Tensor, mask_BT: Tensor, *, gamma: float, lam: float
-) -> Estimated:
+) -> GaeResult:
     """Return generalised advantages (Schulman et al. 2015, arXiv 1506.02438, equation 16).
 
     delta_t = r_t + gamma V_{t+1} - V_t and A_t = delta_t + gamma lam A_{t+1}, with V = 0 after an
@@ -66,7 +66,7 @@ def gae(
         later_B = (delta_B + gamma * lam * later_B) * mask[:, t]
         next_B = value_BT[:, t]
         advantage_BT[:, t] = later_B
-    return Estimated(advantage_BT, (advantage_BT + value_BT) * mask)
+    return GaeResult(advantage_BT, (advantage_BT + value_BT) * mask)
 
 
 def group_advantages(

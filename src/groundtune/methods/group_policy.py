@@ -20,7 +20,7 @@ from groundtune.methods.advantages import (
     group_advantages,
     group_means,
 )
-from groundtune.methods.policy_gradient import Advantages, PolicyGradient, Sampled
+from groundtune.methods.policy_gradient import Advantages, PolicyGradient, SampledAnswers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -32,7 +32,7 @@ class GroupPolicy(PolicyGradient):
     baseline: Baseline
     scale: Scale
 
-    def advantages(self, sampled: Sampled) -> Advantages:
+    def advantages(self, sampled: SampledAnswers) -> Advantages:
         """Return the advantage of each token over its group."""
         s = sampled
         return_B = s.terminal_B + (s.placed_BT - s.kl_BT).masked_fill(~s.mask_BT, 0.0).sum(-1)

@@ -59,7 +59,7 @@ class KL(BaseModel):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sampled:
+class SampledAnswers:
     """The answers of a step, of all processes, without gradients. Rewards are fp64."""
 
     terminal_B: Tensor
@@ -111,7 +111,7 @@ class PolicyGradient(BaseModel, ABC):
         return False
 
     @abstractmethod
-    def advantages(self, sampled: Sampled) -> Advantages:
+    def advantages(self, sampled: SampledAnswers) -> Advantages:
         """Return the advantage of each token, fp64, 0 on padding."""
 
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field
 
 from groundtune.methods.advantages import EPSILON, gae, whiten
-from groundtune.methods.policy_gradient import Advantages, PolicyGradient, Sampled, at_end
+from groundtune.methods.policy_gradient import Advantages, PolicyGradient, SampledAnswers, at_end
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -50,7 +50,7 @@ class PPO(PolicyGradient):
         """Whether a value head is trained: yes."""
         return True
 
-    def advantages(self, sampled: Sampled) -> Advantages:
+    def advantages(self, sampled: SampledAnswers) -> Advantages:
         """Return GAE's advantages, whitened, and what the values should be."""
         s = sampled
         assert s.value_BT is not None, "PPO needs values"

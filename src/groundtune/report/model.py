@@ -51,7 +51,7 @@ class BenchmarkSpec(Record):
     """Prompt, decoding, parser, judge, items: label to plain text."""
 
 
-class Named(Protocol):
+class HasMetric(Protocol):
     """An object with a benchmark's metric: a reference, an estimate, a difference, a test."""
 
     @property
@@ -194,7 +194,7 @@ class Subject(Record):
     limits: tuple[str, ...] = ()
     licences: tuple[Licence, ...] = ()
 
-    def metric(self, ref: Named) -> MetricSpec:
+    def metric(self, ref: HasMetric) -> MetricSpec:
         """How a metric is shown; without a spec, as a plain number under its name."""
         label = ref.metric.replace("_", " ").capitalize()
         plain = MetricSpec(name=ref.metric, label=label, unit="", scale=1, decimals=3)
@@ -272,15 +272,15 @@ class ReportInput(Record):
         """The model with this name."""
         return next(model for model in self.models if model.name == name)
 
-    def metric(self, ref: Named) -> MetricSpec:
+    def metric(self, ref: HasMetric) -> MetricSpec:
         """How a metric is shown: see `Subject.metric`."""
         return self.subject.metric(ref)
 
-    def estimate(self, model: str, ref: Named) -> Estimate | None:
+    def estimate(self, model: str, ref: HasMetric) -> Estimate | None:
         """The estimate of a model's metric."""
         return find_estimate(self.estimates, model, ref)
 
-    def difference(self, model: str, ref: Named) -> Difference | None:
+    def difference(self, model: str, ref: HasMetric) -> Difference | None:
         """The difference of a model from the one with which it is compared."""
         return find_difference(self.differences, model, ref)
 
@@ -303,13 +303,15 @@ def family(benchmark: str) -> str:
     return benchmark.partition("/")[0].partition(":")[0]
 
 
-def find_estimate(estimates: Iterable[Estimate], model: str, ref: Named) -> Estimate | None:
+def find_estimate(estimates: Iterable[Estimate], model: str, ref: HasMetric) -> Estimate | None:
     """The estimate of a model's metric."""
     where = (model, ref.benchmark, ref.metric)
     return next((e for e in estimates if (e.model, e.benchmark, e.metric) == where), None)
 
 
-def find_difference(differences: Iterable[Difference], model: str, ref: Named) -> Difference | None:
+def find_difference(
+    differences: Iterable[Difference], model: str, ref: HasMetric
+) -> Difference | None:
     """The difference of a model from the one with which it is compared."""
     where = (model, ref.benchmark, ref.metric)
     return next((d for d in differences if (d.model, d.benchmark, d.metric) == where), None)

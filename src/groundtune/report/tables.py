@@ -12,9 +12,9 @@ from groundtune.report.figures import (
     value_text,
 )
 from groundtune.report.model import (
+    HasMetric,
     MetricRef,
     MetricSpec,
-    Named,
     ReportInput,
     family,
     find_difference,
@@ -125,7 +125,7 @@ def front_refs(report: ReportInput, role: str) -> list[MetricRef]:
     return [ref for ref in refs if _place(ref) in visible]
 
 
-def _place(ref: Named) -> tuple[str, str]:
+def _place(ref: HasMetric) -> tuple[str, str]:
     return ref.benchmark, ref.metric
 
 
@@ -190,7 +190,7 @@ SATURATED = 0.98
 """A share of at least this, or at most 1 minus this, no longer distinguishes models."""
 
 
-def _is_saturated(report: ReportInput, ref: Named) -> bool:
+def _is_saturated(report: ReportInput, ref: HasMetric) -> bool:
     headline = report.headline
     if headline is None or report.metric(ref).unit != "%":
         return False

@@ -54,7 +54,7 @@ Watch = Callable[[Callable[[], Sequence[str]]], Collection[int]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class ModelTurn:
     """A request for a model in this process, with callbacks for its result."""
 
     request: AnswerRequest
@@ -68,7 +68,7 @@ class Turn:
 class Speaker(Protocol):
     """A model in this process; it is called from one thread at a time."""
 
-    def answer(self, turns: Sequence[Turn]) -> None:
+    def answer(self, turns: Sequence[ModelTurn]) -> None:
         """Answer a batch of requests whose sampling differs only in `max_new_tokens`."""
         ...
 

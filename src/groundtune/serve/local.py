@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Hashable, Sequence
 
 from groundtune.protocols import Reply
 from groundtune.records import Sampling
-from groundtune.serve.backend import AnswerRequest, AnswerResult, Say, Speaker, Turn
+from groundtune.serve.backend import AnswerRequest, AnswerResult, ModelTurn, Say, Speaker
 from groundtune.serve.gather import Gatherer, QueueEntry
 from groundtune.serve.telling import TextStream, until_stop
 from groundtune.serve.thread import ModelThread
@@ -64,9 +64,9 @@ class _Listener:
         self._loop = asyncio.get_running_loop()
         self._stream = TextStream(len(request.seeds), request.stops, self._send_piece)
 
-    def turn(self, place: QueueEntry["_Listener", AnswerResult]) -> Turn:
+    def turn(self, place: QueueEntry["_Listener", AnswerResult]) -> ModelTurn:
         """Return the request for the model; its result goes to the queue entry."""
-        return Turn(
+        return ModelTurn(
             request=self._request,
             watch=self._watch,
             end=lambda result: self._end(place, result),

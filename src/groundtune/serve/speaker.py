@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
 from groundtune.protocols import Images, Reply
-from groundtune.serve.backend import AnswerResult, Turn
+from groundtune.serve.backend import AnswerResult, ModelTurn
 from groundtune.vlm.encode import decode_answer, encode_prompt
 from groundtune.vlm.encoded import EncodedPrompt
 
@@ -21,7 +21,7 @@ class VlmSpeaker:
         self._images = images
         self._batch_size = batch_size
 
-    def answer(self, turns: Sequence[Turn]) -> None:
+    def answer(self, turns: Sequence[ModelTurn]) -> None:
         """Generate one reply per seed, which depends on the seed alone, as in `groundtune sample`.
 
         A request whose text contains a special token fails alone.
@@ -33,7 +33,7 @@ class VlmSpeaker:
             if unfinished:
                 self._generate(unfinished)
 
-    def _begin(self, turn: Turn) -> "_Generation | None":
+    def _begin(self, turn: ModelTurn) -> "_Generation | None":
         try:
             return _Generation(
                 self._vlm, turn, encode_prompt(self._vlm, turn.request.prompt, self._images)
@@ -74,7 +74,7 @@ class VlmSpeaker:
 class _Generation:
     """One request's answers during generation."""
 
-    def __init__(self, vlm: "Vlm", turn: Turn, prompt: EncodedPrompt) -> None:
+    def __init__(self, vlm: "Vlm", turn: ModelTurn, prompt: EncodedPrompt) -> None:
         self.turn = turn
         self.prompt = prompt
         self.key = turn.request.prompt.key

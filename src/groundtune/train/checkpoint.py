@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from groundtune.errors import UserError
 from groundtune.store import checksums
 from groundtune.store.files import remove_folder, sweep, whole_folder
-from groundtune.train.parallel import Parallel, Prepared
+from groundtune.train.parallel import Parallel, WrappedModel
 from groundtune.train.zero import FullState
 from groundtune.vlm.base_files import carry_over
 from groundtune.vlm.load import Vlm, quiet
@@ -132,7 +132,7 @@ class Checkpoints:
 
 
 def save_step(
-    checkpoints: Checkpoints, parallel: Parallel, ready: Prepared, vlm: Vlm, step: int
+    checkpoints: Checkpoints, parallel: Parallel, ready: WrappedModel, vlm: Vlm, step: int
 ) -> None:
     """Save a step's checkpoint in the main process; all processes must call it."""
     state = State(parallel.full_state(ready), step, parallel.gather(random_state()))

@@ -11,7 +11,7 @@ Batch = TypeVar("Batch", covariant=True)
 BatchIn = TypeVar("BatchIn", contravariant=True)
 
 
-class Examples(Protocol[Batch]):
+class ExampleSet(Protocol[Batch]):
     """All examples of a run."""
 
     @property
@@ -43,7 +43,7 @@ class Examples(Protocol[Batch]):
         """Return the example's key, for errors."""
         ...
 
-    def at_step(self, first: int, batch: Sequence[int]) -> "Examples[Batch]":
+    def at_step(self, first: int, batch: Sequence[int]) -> "ExampleSet[Batch]":
         """Return the examples as one step uses them.
 
         Args:

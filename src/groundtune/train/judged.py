@@ -138,7 +138,7 @@ class JudgedExamples:
         ]
 
 
-class Comparisons(JudgedExamples):
+class ComparisonExamples(JudgedExamples):
     """`Examples` of comparisons."""
 
     readout: Readout = "last"

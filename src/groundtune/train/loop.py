@@ -22,10 +22,10 @@ from groundtune.protocols import Evaluate, Logger, Progress
 from groundtune.records import Score
 from groundtune.train.batches import MicroBatch, PassLimits, batches, plan_micro_batches, rows_of
 from groundtune.train.checkpoint import Checkpoints, random_state, save_step, set_random_state
-from groundtune.train.examples import Examples, Learner
+from groundtune.train.examples import ExampleSet, Learner
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.optim import Optim
-from groundtune.train.parallel import Parallel, Prepared
+from groundtune.train.parallel import Parallel, WrappedModel
 from groundtune.train.step_metrics import step_metrics
 from groundtune.vlm.load import Vlm
 
@@ -56,7 +56,7 @@ class Trainer:
 
     vlm: Vlm
     """The weights to train require a gradient."""
-    pairs: Examples[Any]
+    pairs: ExampleSet[Any]
     method: Learner[Any]
     score: TokenLogProbs
     plan: TrainingSchedule
@@ -104,7 +104,7 @@ class Trainer:
                     raise KeyboardInterrupt
         return self.parallel.full_state(ready).weights
 
-    def _step(self, ready: Prepared, done: int, batch: Sequence[int]) -> dict[str, float]:
+    def _step(self, ready: WrappedModel, done: int, batch: Sequence[int]) -> dict[str, float]:
         """Take one optimiser step on a batch; return metrics, as means over the batch's pairs.
 
         `tokens` counts the tokens of all processes.
@@ -142,7 +142,7 @@ class Trainer:
         )
 
     def accumulate(
-        self, ready: Prepared, micro_batch: MicroBatch, batch_size: int, sums: dict[str, Tensor]
+        self, ready: WrappedModel, micro_batch: MicroBatch, batch_size: int, sums: dict[str, Tensor]
     ) -> list[int]:
         """Add a micro-batch's gradient, and its metrics to `sums`.
 
@@ -163,7 +163,7 @@ class Trainer:
         members = [member.pair for row in rows for member in row.members]
         return [index for index, fine in zip(members, finite_B, strict=True) if not bool(fine)]
 
-    def _between(self, ready: Prepared, done: int, *, stop: bool) -> None:
+    def _between(self, ready: WrappedModel, done: int, *, stop: bool) -> None:
         """After a step, evaluate and save a checkpoint if due; always save the last step."""
         plan = self.plan
         last = stop or done == plan.steps

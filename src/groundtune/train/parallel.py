@@ -61,7 +61,7 @@ class Forward(nn.Module):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class WrappedModel:
     """Model and optimiser, wrapped for the processes."""
 
     forward: nn.Module
@@ -127,7 +127,7 @@ class Parallel:
 
     def prepare(
         self, vlm: Vlm, score: TokenLogProbs, optimizer: Optimizer, *, clip: float
-    ) -> Prepared:
+    ) -> WrappedModel:
         """Wrap model, engine and optimiser for the processes; steps clip the gradient to `clip`.
 
         Every process must have the same weights and optimiser state.
@@ -142,7 +142,9 @@ class Parallel:
             self._shard_weights(forward, optimizer)
         elif self.processes > 1:
             forward = nn.parallel.DistributedDataParallel(forward)
-        return Prepared(forward=forward, model=vlm.model, optimizer=optimizer, clip=clip, zero=zero)
+        return WrappedModel(
+            forward=forward, model=vlm.model, optimizer=optimizer, clip=clip, zero=zero
+        )
 
     def _shard_weights(self, forward: Any, optimizer: Optimizer) -> None:
         """Shard the weights, block by block and in place, and the optimiser state with them."""
@@ -166,7 +168,7 @@ class Parallel:
             weight = weights[name]
             optimizer.state[weight] = {k: _shard_like(weight, v) for k, v in values.items()}
 
-    def full_state(self, prepared: Prepared) -> FullState:
+    def full_state(self, prepared: WrappedModel) -> FullState:
         """Return weights and optimiser state as a single process would have them.
 
         All processes must call it, since it gathers shards; only the main process gets the result.
@@ -190,7 +192,7 @@ class Parallel:
         return values
 
     @contextmanager
-    def evaluating(self, prepared: Prepared) -> Generator[None]:
+    def evaluating(self, prepared: WrappedModel) -> Generator[None]:
         """Put the model into evaluation mode, unsharded, so that processes can run it alone."""
         parts: list[Any] = [module for module in prepared.forward.modules() if _is_sharded(module)]
         for module in parts:
@@ -222,14 +224,14 @@ class Parallel:
         """Return whether `value` is true in any process; all processes must call it."""
         return any(self.gather(value))
 
-    def score(self, prepared: Prepared, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
+    def score(self, prepared: WrappedModel, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """Return the token log-probabilities of each row's answers, as TokenLogProbs does."""
         logp: Tensor = prepared.forward(rows)
         lengths = [len(answer.ids) for row in rows for answer in row.answers]
         each = iter(torch.split(logp, lengths))
         return [[next(each) for _ in row.answers] for row in rows]
 
-    def backward(self, prepared: Prepared, loss: Tensor) -> None:
+    def backward(self, prepared: WrappedModel, loss: Tensor) -> None:
         """Add the gradient of this process's part of the loss; the parts add up."""
         scaled = loss * self.processes  # gradients of the processes are averaged, not summed
         if prepared.zero:
@@ -237,7 +239,7 @@ class Parallel:
         else:
             scaled.backward()  # pyright: ignore[reportUnknownMemberType]
 
-    def accumulate(self, prepared: Prepared, last: bool) -> AbstractContextManager[Any]:
+    def accumulate(self, prepared: WrappedModel, last: bool) -> AbstractContextManager[Any]:
         """Return a context in which gradients are exchanged only if `last` in the step."""
         forward: Any = prepared.forward
         if prepared.zero:
@@ -248,7 +250,7 @@ class Parallel:
             return nullcontext()
         return nullcontext() if last or self.processes == 1 else forward.no_sync()
 
-    def step(self, prepared: Prepared) -> float:
+    def step(self, prepared: WrappedModel) -> float:
         """Clip the gradient and step; return the full gradient's norm before clipping.
 
         No weight changes if the norm is not finite.

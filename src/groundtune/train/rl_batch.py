@@ -15,7 +15,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from groundtune.methods.advantages import varies
 from groundtune.methods.kl import kl_estimate
-from groundtune.methods.policy_gradient import Advantages, PolicyGradient, Sampled
+from groundtune.methods.policy_gradient import Advantages, PolicyGradient, SampledAnswers
 from groundtune.train.rollout import Rollout
 
 
@@ -51,9 +51,9 @@ class RolloutBatch:
     def __len__(self) -> int:
         return len(self.rollouts)
 
-    def sampled(self, kl_BT: Tensor, value_BT: Tensor | None) -> Sampled:
+    def sampled(self, kl_BT: Tensor, value_BT: Tensor | None) -> SampledAnswers:
         """Return what a method makes advantages of."""
-        return Sampled(
+        return SampledAnswers(
             terminal_B=self.terminal_B,
             placed_BT=self.placed_BT,
             claims_BT=self.claims_BT,

@@ -29,9 +29,9 @@ from groundtune.train.checkpoint import Checkpoints, save_step
 from groundtune.train.interrupt import Interrupt
 from groundtune.train.mismatch import Bound, check_gap, gap_of
 from groundtune.train.optim import Optim
-from groundtune.train.parallel import Parallel, Prepared
+from groundtune.train.parallel import Parallel, WrappedModel
 from groundtune.train.rl_batch import Rewards, RolloutBatch, batch_of, padded_like
-from groundtune.train.rl_passes import Learned, PolicyStep, RolloutRows
+from groundtune.train.rl_passes import LearningSignal, PolicyStep, RolloutRows
 from groundtune.train.rollout import Rollout
 from groundtune.vlm.encoded import EncodedPrompt
 from groundtune.vlm.load import Vlm
@@ -124,7 +124,7 @@ class RLTrainer:
                     return ended
         return ""
 
-    def _step(self, ready: Prepared, done: int, coefficient: float) -> dict[str, float]:
+    def _step(self, ready: WrappedModel, done: int, coefficient: float) -> dict[str, float]:
         """Draw, reward and learn; return the metrics of the step, and the KL's next coefficient."""
         clock = _Clock()
         self.vlm.model.eval()
@@ -156,7 +156,7 @@ class RLTrainer:
                     coefficient, metrics["kl"], target, horizon, len(rollouts)
                 )
         found = batch.advantages(self.method, old_BT, ref_BT, coefficient, value_BT)
-        learned = Learned(
+        learned = LearningSignal(
             advantage_BT=found.advantage_BT,
             old_BT=old_BT,
             ref_BT=ref_BT,
@@ -170,7 +170,7 @@ class RLTrainer:
         return metrics | clock.metrics()
 
     def _learn(
-        self, ready: Prepared, done: int, rows: RolloutRows, learned: Learned
+        self, ready: WrappedModel, done: int, rows: RolloutRows, learned: LearningSignal
     ) -> dict[str, float]:
         """Take the optimiser steps of one step; return their mean metrics."""
         plan = self.plan
@@ -267,7 +267,7 @@ class RLTrainer:
                 self.logger.log(done, metrics)
         return self.stop(done) if self.stop and done else ""
 
-    def _save(self, ready: Prepared, done: int, *, last: bool) -> None:
+    def _save(self, ready: WrappedModel, done: int, *, last: bool) -> None:
         if done % self.plan.save_every == 0 or done == self.plan.steps or last:
             save_step(self.checkpoints, self.parallel, ready, self.vlm, done)
         self.parallel.wait()

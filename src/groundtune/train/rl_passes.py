@@ -24,7 +24,7 @@ from groundtune.train.batches import (
     plan_micro_batches,
     rows_of,
 )
-from groundtune.train.parallel import Parallel, Prepared
+from groundtune.train.parallel import Parallel, WrappedModel
 from groundtune.train.rl_batch import RolloutBatch, padded_like
 from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
@@ -91,7 +91,7 @@ class RolloutRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Learned:
+class LearningSignal:
     """What a step's answers are learnt by, without gradients, (B, T) each."""
 
     advantage_BT: Tensor
@@ -116,9 +116,9 @@ class PolicyStep:
     part: Sequence[int]
     """Indices of its answers."""
     longest: int
-    learned: Learned
+    learned: LearningSignal
 
-    def run(self, parallel: Parallel, ready: Prepared) -> tuple[dict[str, float], Tensor]:
+    def run(self, parallel: Parallel, ready: WrappedModel) -> tuple[dict[str, float], Tensor]:
         """Add the loss's gradient; return metrics and the policy's log-probabilities, (B, T).
 
         Every process gets the metrics of all; its log-probabilities are all processes', too.

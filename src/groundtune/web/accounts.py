@@ -55,7 +55,7 @@ class NewPassword(Record):
     new: Password
 
 
-class Ended(Record):
+class SessionEnd(Record):
     """A session to end; "" for all but this one."""
 
     session: str = Field(default="", max_length=64)
@@ -167,7 +167,7 @@ def _add_own(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> None
             )
         return {}
 
-    def end(who: Someone, given: Ended) -> dict[str, int]:
+    def end(who: Someone, given: SessionEnd) -> dict[str, int]:
         if not given.session:
             ended = people.end_sessions(project.database, who.id, who.id, besides=who.session)
             return {"ended": ended}

@@ -28,7 +28,7 @@ from groundtune.web import accounts, pages, views
 from groundtune.web.access import Access, Door, Reviewer, Someone, access_of
 from groundtune.web.conflicts import add_conflicts
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
-from groundtune.web.guard import Guard
+from groundtune.web.guard import AppGuard
 from groundtune.web.quality import add_quality
 from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles
 from groundtune.web.words import language_of, words_of
@@ -48,7 +48,7 @@ _HANDLED = (
 )
 
 
-class Batch(Record):
+class EventBatch(Record):
     """Events that a client sends together."""
 
     person: str = Field(default="", max_length=64)
@@ -56,7 +56,7 @@ class Batch(Record):
     events: tuple[Event, ...] = Field(max_length=500)
 
 
-def build_app(project: Project, door: Door) -> Guard:
+def build_app(project: Project, door: Door) -> AppGuard:
     """The application over a project."""
 
     @asynccontextmanager
@@ -85,7 +85,7 @@ def build_app(project: Project, door: Door) -> Guard:
     app.get("/strings.js", include_in_schema=False)(strings)
     app.mount("/static", StaticFiles(directory=_STATIC), name="static")
     _add_errors(app)
-    return Guard(app, door)
+    return AppGuard(app, door)
 
 
 def strings(request: Request) -> Response:
@@ -116,7 +116,7 @@ def _add_work(app: FastAPI, project: Project) -> None:
                 raise WebError(403, "taken", f"item {key}")
         return {"work": views.work_view(project, found)}
 
-    def record(who: Someone, batch: Batch) -> dict[str, Any]:
+    def record(who: Someone, batch: EventBatch) -> dict[str, Any]:
         if batch.person not in ("", who.id):
             raise WebError(409, "other_person", f"person {batch.person}", logged_in=who.name)
         return project.record(who.id, batch.events).model_dump()

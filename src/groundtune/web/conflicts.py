@@ -6,7 +6,7 @@ from fastapi import FastAPI, Query, Request
 from pydantic import Field
 from starlette.responses import HTMLResponse
 
-from groundtune.pipeline.annotate.project import Project, Work
+from groundtune.pipeline.annotate.project import PersonItem, Project
 from groundtune.pipeline.annotate.settling import (
     Conflict,
     conflict_of,
@@ -24,7 +24,7 @@ from groundtune.web.words import language_of, words_of
 _SCREEN = Screen("conflicts", ("conflicts",), following="conflicts.following")
 
 
-class Taken(Record):
+class ConflictChoice(Record):
     """Which side a reviewer takes."""
 
     side: str = Field(max_length=64)
@@ -50,7 +50,7 @@ def add_conflicts(app: FastAPI, project: Project) -> None:
         shown = _view(project, _found(project, who.id, key), request)
         return {"conflict": shown, "open": _open(project)}
 
-    def take(who: Reviewer, key: str, taken: Taken) -> dict[str, Any]:
+    def take(who: Reviewer, key: str, taken: ConflictChoice) -> dict[str, Any]:
         found = _found(project, who.id, key)
         try:
             take_side(project, who.id, found, taken.side)
@@ -81,7 +81,7 @@ def _view(project: Project, conflict: Conflict, request: Request) -> dict[str, A
     words = words_of(language_of(request.headers.raw))
     own = None if conflict.own is None else conflict.own.model_dump(mode="json")
     return {
-        "item": views.work_view(project, Work(item=conflict.item, events=())),
+        "item": views.work_view(project, PersonItem(item=conflict.item, events=())),
         "kinds": [views.kind_view(kind, words) for kind in project.settings.kinds],
         "settled": conflict.settled,
         "own": own,

@@ -8,7 +8,7 @@ from starlette.responses import JSONResponse
 
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.people import PeopleError
-from groundtune.web.words import Words
+from groundtune.web.words import Catalogue
 
 
 class WebError(Exception):
@@ -34,7 +34,7 @@ class WebError(Exception):
         self.headers = dict(headers)
         self.values = values
 
-    def parts(self, words: Words) -> dict[str, str]:
+    def parts(self, words: Catalogue) -> dict[str, str]:
         """What, where and fix."""
         return {
             "what": words(f"errors.{self.name}.what", **self.values),
@@ -42,7 +42,7 @@ class WebError(Exception):
             "fix": words(f"errors.{self.name}.fix", **self.values),
         }
 
-    def response(self, words: Words) -> JSONResponse:
+    def response(self, words: Catalogue) -> JSONResponse:
         """The error as JSON."""
         return JSONResponse(self.parts(words), self.status, self.headers)
 
@@ -54,7 +54,7 @@ class Unavailable(WebError):
         super().__init__(503, "unavailable")
         self.error = error
 
-    def parts(self, words: Words) -> dict[str, str]:
+    def parts(self, words: Catalogue) -> dict[str, str]:
         """What, where and fix."""
         return self.error.parts()
 

@@ -43,7 +43,7 @@ _HEADERS = [
 ]
 
 
-class Guard:
+class AppGuard:
     """Wraps the application; `door` says how people reach it."""
 
     def __init__(self, app: ASGIApp, door: Door) -> None:

@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from groundtune.pipeline.annotate.project import Project, Work
+from groundtune.pipeline.annotate.project import PersonItem, Project
 from groundtune.pipeline.annotate.settings import KINDS, Kind
 from groundtune.pipeline.sample.pages import pages_of
 from groundtune.records import ImagePart, Prompt
-from groundtune.store.annotations.items import Counts
+from groundtune.store.annotations.items import ItemCounts
 from groundtune.store.annotations.records import Task
-from groundtune.web.words import Words
+from groundtune.web.words import Catalogue
 
 
-def work_view(project: Project, work: Work) -> dict[str, Any]:
+def work_view(project: Project, work: PersonItem) -> dict[str, Any]:
     """An item with the person's events. Who answered is never sent; suggestions not if blind."""
     item = work.item
     shown = () if project.settings.blind else item.suggestions
@@ -32,7 +32,7 @@ def work_view(project: Project, work: Work) -> dict[str, Any]:
 
 
 def project_view(
-    project: Project, person: str, counts: dict[Task, Counts], words: Words
+    project: Project, person: str, counts: dict[Task, ItemCounts], words: Catalogue
 ) -> dict[str, Any]:
     """What the page needs to know of the project."""
     settings = project.settings
@@ -46,7 +46,7 @@ def project_view(
     }
 
 
-def kind_view(kind: Kind, words: Words) -> dict[str, Any]:
+def kind_view(kind: Kind, words: Catalogue) -> dict[str, Any]:
     """A kind of error; those that come with Groundtune are shown in the person's language."""
     shown = {"shown": kind.name, "hint": kind.hint}
     if kind in KINDS:

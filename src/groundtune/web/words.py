@@ -24,7 +24,7 @@ _LONGEST_HEADER = 1000
 _PLURALS = {"zero", "one", "two", "few", "many", "other"}
 
 
-class Words:
+class Catalogue:
     """The catalogue of a language."""
 
     def __init__(self, language: str, strings: Mapping[str, str | Mapping[str, str]]) -> None:
@@ -54,10 +54,10 @@ class Words:
 
 
 @cache
-def words_of(language: str) -> Words:
+def words_of(language: str) -> Catalogue:
     """The catalogue of one of LANGUAGES."""
     text = files("groundtune.web").joinpath("strings", f"{language}.toml").read_text("utf-8")
-    return Words(language, dict(_flat(tomllib.loads(text))))
+    return Catalogue(language, dict(_flat(tomllib.loads(text))))
 
 
 def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:

@@ -16,7 +16,7 @@ from groundtune.protocols import Statement
 from groundtune.records import Answer, Producer, Prompt, Record, SpanKind
 from groundtune.world.catalogue import CELLS, CONTEXTS
 from groundtune.world.grammar import NounPhrase, bare, capital, phrase, plural, sentences
-from groundtune.world.read import Mark, Mention, Reading, read
+from groundtune.world.read import Mark, Mention, StatedFacts, read
 
 REVISION = "1"
 """Version of the rules: texts divided by other rules are divided again."""
@@ -175,7 +175,7 @@ def _sentence_without_fact(text: str, start: int, end: int) -> Statement:
     return Statement(start=start, end=end, text=sentence, status="unparsed")
 
 
-def _setting(text: str, reading: Reading) -> list[Fact]:
+def _setting(text: str, reading: StatedFacts) -> list[Fact]:
     facts: list[Fact] = []
     if reading.context:
         facts.append(_of_mark(text, "context", reading.context))

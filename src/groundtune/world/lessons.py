@@ -29,7 +29,7 @@ from groundtune.world.questions import (
 from groundtune.world.scenes import Scene
 
 
-class Turn(NamedTuple):
+class LessonTurn(NamedTuple):
     """An instruction about a scene and its reply."""
 
     instruction: str
@@ -64,15 +64,15 @@ class Mixture(Record):
     """Whether a question whose answer is no is replaced by one whose answer is yes."""
 
 
-def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[Turn]:
+def turns(scene: Scene, mixture: Mixture, rng: np.random.Generator) -> list[LessonTurn]:
     """The training turns of one scene; each turn follows the image without the others."""
     lesson = [_look_up(scene, rng) for _ in range(mixture.look_ups)]
     lesson += [
-        Turn(*as_turn(_affirmed(scene, rng, ask, yes=mixture.only_yes), rng))
+        LessonTurn(*as_turn(_affirmed(scene, rng, ask, yes=mixture.only_yes), rng))
         for _ in range(mixture.questions)
     ]
-    lesson += [Turn(*as_turn(ask_number(scene, rng), rng)) for _ in range(mixture.numbers)]
-    lesson += [Turn(*as_turn(_ask_where(scene, rng, i), rng)) for i in range(mixture.places)]
+    lesson += [LessonTurn(*as_turn(ask_number(scene, rng), rng)) for _ in range(mixture.numbers)]
+    lesson += [LessonTurn(*as_turn(_ask_where(scene, rng, i), rng)) for i in range(mixture.places)]
     lesson += [_describe(scene, mixture.habits, rng) for _ in range(mixture.captions)]
     return lesson + _by_facts(scene, rng, mixture.facts, only_yes=mixture.only_yes)
 
@@ -96,7 +96,9 @@ def _affirmed(
     return question
 
 
-def _by_facts(scene: Scene, rng: np.random.Generator, number: int, *, only_yes: bool) -> list[Turn]:
+def _by_facts(
+    scene: Scene, rng: np.random.Generator, number: int, *, only_yes: bool
+) -> list[LessonTurn]:
     """Return turns that begin with all facts of the scene, in one random order."""
     if not number:
         return []
@@ -109,20 +111,20 @@ def _by_facts(scene: Scene, rng: np.random.Generator, number: int, *, only_yes: 
 
 def _of_facts(
     scene: Scene, lines: Sequence[str], rng: np.random.Generator, *, only_yes: bool
-) -> Turn:
+) -> LessonTurn:
     """Return a yes/no question, a caption or a copy of the facts."""
     draw = rng.random()
     if draw < 0.05:
-        return Turn("Repeat the facts.", " ".join(lines))
+        return LessonTurn("Repeat the facts.", " ".join(lines))
     if draw < 0.15:
         return _describe(scene, CLEAN, rng)
     asker = ask_existence if draw < 0.75 else ask_attribute
-    return Turn(*as_turn(_affirmed(scene, rng, asker, yes=only_yes), rng))
+    return LessonTurn(*as_turn(_affirmed(scene, rng, asker, yes=only_yes), rng))
 
 
-def _describe(scene: Scene, habits: Habits, rng: np.random.Generator) -> Turn:
+def _describe(scene: Scene, habits: Habits, rng: np.random.Generator) -> LessonTurn:
     instruction = INSTRUCTIONS[int(rng.integers(len(INSTRUCTIONS)))]
-    return Turn(instruction, caption(scene, rng, habits))
+    return LessonTurn(instruction, caption(scene, rng, habits))
 
 
 def _ask_where(scene: Scene, rng: np.random.Generator, turn: int) -> Question:
@@ -131,16 +133,16 @@ def _ask_where(scene: Scene, rng: np.random.Generator, turn: int) -> Question:
     return question or ask_content(scene, rng)
 
 
-def _look_up(scene: Scene, rng: np.random.Generator) -> Turn:
+def _look_up(scene: Scene, rng: np.random.Generator) -> LessonTurn:
     """List the nine cells, or find a category with its number and places."""
     if rng.random() < 0.5:
         things = [scene.at(cell) for cell in range(9)]
         names = ("nothing" if thing is None else thing.category for thing in things)
-        return Turn("Read the cells.", ", ".join(names) + ".")
+        return LessonTurn("Read the cells.", ", ".join(names) + ".")
     if rng.random() < 0.75:
         thing = scene.things[int(rng.integers(len(scene.things)))]
         places = join([CELLS[cell] for cell in thing.cells])
         found = f"{NUMBERS[thing.number].capitalize()}, {places}."
-        return Turn(f"Find {plural(thing.category)}.", found)
+        return LessonTurn(f"Find {plural(thing.category)}.", found)
     absent = [name for name in CATEGORIES if scene.thing(name) is None]
-    return Turn(f"Find {plural(str(rng.choice(absent)))}.", "No.")
+    return LessonTurn(f"Find {plural(str(rng.choice(absent)))}.", "No.")

@@ -46,7 +46,7 @@ class Mention(Record):
         return None if self.place_mark is None else int(self.place_mark.value)
 
 
-class Reading(Record):
+class StatedFacts(Record):
     """Everything that a text states."""
 
     mentions: tuple[Mention, ...]
@@ -138,7 +138,7 @@ _NEGATION = re.compile(
 """A denial of what follows in its sentence; "do not miss" and "not only" deny nothing."""
 
 
-def read(text: str) -> Reading:
+def read(text: str) -> StatedFacts:
     """Return everything that a text states about an image."""
     contexts = [match for match in _context_pattern().finditer(text)]
     setting_ranges = [match.span() for match in contexts]
@@ -146,7 +146,7 @@ def read(text: str) -> Reading:
     mentions: list[Mention] = []
     for start, end in sentences(text):
         mentions += _sentence(text, start, end, setting_ranges)
-    return Reading(
+    return StatedFacts(
         mentions=tuple(mentions),
         context=_context(contexts[0]) if contexts else None,
         background=_backdrop(backdrop) if backdrop else None,

@@ -39,7 +39,7 @@ class ContentItem(Record):
         return phrase(self.noun_phrase) if self.number else bare(self.noun_phrase)
 
 
-class Content(Record):
+class Statements(Record):
     """The statements of a text."""
 
     context: str
@@ -47,14 +47,14 @@ class Content(Record):
     items: tuple[ContentItem, ...]
 
 
-def content_of(text: str) -> Content:
+def content_of(text: str) -> Statements:
     """The statements of a text: of several about one category, the first of each kind."""
     reading = read(text)
     items: dict[tuple[str, bool], ContentItem] = {}
     for mention in reading.mentions:
         where = mention.category, mention.negated
         items[where] = _merge(items[where], mention) if where in items else _item_of(mention)
-    return Content(
+    return Statements(
         context=reading.context.value if reading.context else "",
         background=reading.background.value if reading.background else "",
         items=tuple(items.values()),
@@ -114,7 +114,7 @@ def _pick(templates: tuple[str, ...], index: int) -> str:
     return templates[index % len(templates)]
 
 
-def _opening(content: Content, template: str) -> str:
+def _opening(content: Statements, template: str) -> str:
     surface = CONTEXTS[content.context].surface if content.context else "wall"
     colour = content.background
     if not content.context:

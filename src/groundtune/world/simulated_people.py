@@ -23,9 +23,9 @@ from groundtune.world.edits import (
     place_at,
     without_repeats,
 )
-from groundtune.world.read import Mention, Reading, read
+from groundtune.world.read import Mention, StatedFacts, read
 from groundtune.world.scenes import WORLD_VERSION, Scene, Thing, find
-from groundtune.world.truth import Finding, check
+from groundtune.world.truth import FalseStatement, check
 
 RULES = 3
 """Version of the rules for correcting answers: it distinguishes stored corrections of other
@@ -183,7 +183,7 @@ class _AnswerCorrection:
     ) -> None:
         self._scene = scene
         self._text = text
-        self._reading: Reading = read(text)
+        self._reading: StatedFacts = read(text)
         self._mistakes = mistakes
         self._replace = replace
         self._rng = rng
@@ -204,10 +204,10 @@ class _AnswerCorrection:
         rest = [e for e in self._edits if not any(s < e.end and e.start < t for s, t in ranges)]
         return without_repeats(self._text, [*ordered, *rest])
 
-    def _noticed_errors(self) -> list[Finding]:
+    def _noticed_errors(self) -> list[FalseStatement]:
         """The errors that aren't missed; an object is missed in all its mentions or in none."""
         is_missed: dict[str, bool] = {}
-        result: list[Finding] = []
+        result: list[FalseStatement] = []
         for finding in check(self._scene, self._reading):
             name = finding.category if finding.kind == "object" else f"{finding.start}"
             if name not in is_missed:
@@ -216,7 +216,7 @@ class _AnswerCorrection:
                 result.append(finding)
         return result
 
-    def _fix(self, finding: Finding, *, wrongly: bool) -> None:
+    def _fix(self, finding: FalseStatement, *, wrongly: bool) -> None:
         mention = None if finding.mention is None else self._reading.mentions[finding.mention]
         if mention is None:
             self._fix_setting(finding, wrongly=wrongly)
@@ -227,7 +227,7 @@ class _AnswerCorrection:
         else:
             self._fix_word(finding, mention, wrongly=wrongly)
 
-    def _fix_setting(self, finding: Finding, *, wrongly: bool) -> None:
+    def _fix_setting(self, finding: FalseStatement, *, wrongly: bool) -> None:
         """Fix the context or its background's colour."""
         new = finding.truth
         if finding.kind == "other":
@@ -237,7 +237,7 @@ class _AnswerCorrection:
             new = str(self._rng.choice(list(BACKGROUNDS)))
         self._edit(finding, cased_at(self._text, finding.start, new))
 
-    def _fix_object(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
+    def _fix_object(self, finding: FalseStatement, mention: Mention, *, wrongly: bool) -> None:
         assert finding.mention is not None
         name = finding.category
         if name not in self._instead:
@@ -259,7 +259,7 @@ class _AnswerCorrection:
                     Edit(start=mark.start, end=mark.end, text=place, kind="position")
                 )
 
-    def _fix_number(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
+    def _fix_number(self, finding: FalseStatement, mention: Mention, *, wrongly: bool) -> None:
         assert finding.mention is not None
         assert mention.number is not None
         thing = self._scene.thing(mention.category)
@@ -271,7 +271,7 @@ class _AnswerCorrection:
         text = phrase_at(mention, mention.category, number, colour)
         self._changes[finding.mention] = Change(phrase=text, number=number, kind="number")
 
-    def _fix_word(self, finding: Finding, mention: Mention, *, wrongly: bool) -> None:
+    def _fix_word(self, finding: FalseStatement, mention: Mention, *, wrongly: bool) -> None:
         """Fix a colour or a place."""
         if finding.mention in self._changes:
             return
@@ -297,7 +297,7 @@ class _AnswerCorrection:
         absent = [name for name in CATEGORIES if self._scene.thing(name) is None]
         return str(self._rng.choice(absent))
 
-    def _edit(self, finding: Finding, new: str) -> None:
+    def _edit(self, finding: FalseStatement, new: str) -> None:
         if new != self._text[finding.start : finding.end]:
             edit = Edit(start=finding.start, end=finding.end, text=new, kind=finding.kind)
             self._edits.append(edit)

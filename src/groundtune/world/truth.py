@@ -2,13 +2,13 @@
 
 from groundtune.records import Record, Span, SpanKind
 from groundtune.world.grammar import NounPhrase, phrase
-from groundtune.world.read import Mention, Reading, read
+from groundtune.world.read import Mention, StatedFacts, read
 from groundtune.world.scenes import Scene
 
 BY = "world-truth"
 
 
-class Finding(Record):
+class FalseStatement(Record):
     """One false statement of a text."""
 
     kind: SpanKind
@@ -27,21 +27,23 @@ class Finding(Record):
         return Span(start=self.start, end=self.end, kind=self.kind, by=BY)
 
 
-def findings(scene: Scene, text: str) -> list[Finding]:
+def findings(scene: Scene, text: str) -> list[FalseStatement]:
     """All errors of a text, in its order."""
     return check(scene, read(text))
 
 
-def check(scene: Scene, reading: Reading) -> list[Finding]:
+def check(scene: Scene, reading: StatedFacts) -> list[FalseStatement]:
     """All errors of a reading, in the order of the text."""
-    result: list[Finding] = []
+    result: list[FalseStatement] = []
     if reading.context and reading.context.value != scene.context:
         mark = reading.context
-        result.append(Finding(kind="other", start=mark.start, end=mark.end, truth=scene.context))
+        result.append(
+            FalseStatement(kind="other", start=mark.start, end=mark.end, truth=scene.context)
+        )
     if reading.background and reading.background.value != scene.background:
         mark = reading.background
         result.append(
-            Finding(kind="attribute", start=mark.start, end=mark.end, truth=scene.background)
+            FalseStatement(kind="attribute", start=mark.start, end=mark.end, truth=scene.background)
         )
     for index, mention in enumerate(reading.mentions):
         if not mention.negated:
@@ -49,12 +51,12 @@ def check(scene: Scene, reading: Reading) -> list[Finding]:
     return sorted(result, key=lambda finding: (finding.start, finding.end))
 
 
-def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
+def _mention(scene: Scene, index: int, mention: Mention) -> list[FalseStatement]:
     thing = scene.thing(mention.category)
     name = mention.category
     if thing is None:
         return [
-            Finding(
+            FalseStatement(
                 kind="object",
                 start=mention.start,
                 end=mention.end,
@@ -63,11 +65,11 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
                 mention=index,
             )
         ]
-    result: list[Finding] = []
+    result: list[FalseStatement] = []
     if mention.number_mark and mention.number != thing.number:
         mark, truth = mention.number_mark, phrase(NounPhrase(category=name, number=thing.number))
         result.append(
-            Finding(
+            FalseStatement(
                 kind="number",
                 start=mark.start,
                 end=mark.end,
@@ -79,7 +81,7 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
     if mention.colour_mark and thing.colour and mention.colour_mark.value != thing.colour:
         mark = mention.colour_mark
         result.append(
-            Finding(
+            FalseStatement(
                 kind="attribute",
                 start=mark.start,
                 end=mark.end,
@@ -91,7 +93,7 @@ def _mention(scene: Scene, index: int, mention: Mention) -> list[Finding]:
     if mention.place_mark and mention.cell not in thing.cells:
         mark = mention.place_mark
         result.append(
-            Finding(
+            FalseStatement(
                 kind="position",
                 start=mark.start,
                 end=mark.end,

@@ -8,7 +8,7 @@ import pytest
 
 from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.pipeline.align.caveats import UNCHANGED, UnreadPart, caveat_of
-from groundtune.pipeline.align.choosing import START, CandidateModel, Choice
+from groundtune.pipeline.align.choosing import START, CandidateModel, RoundChoice
 from groundtune.pipeline.align.run import align, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings
 from groundtune.pipeline.recipes.registry import find
@@ -32,9 +32,9 @@ SMALL = (
 )
 
 
-def choice(chosen: str) -> Choice:
+def choice(chosen: str) -> RoundChoice:
     candidate = CandidateModel(name=START, step=0, wrong=0.5, kept=3.0, unchecked=1, allowed=True)
-    return Choice(by="claims", prompts=10, candidates=(candidate,), chosen=chosen)
+    return RoundChoice(by="claims", prompts=10, candidates=(candidate,), chosen=chosen)
 
 
 @pytest.fixture(scope="module")

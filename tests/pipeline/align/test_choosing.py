@@ -10,8 +10,8 @@ from groundtune.errors import UserError
 from groundtune.feedback.conquer import question_prompt
 from groundtune.pipeline.align.choosing import (
     START,
-    Choice,
-    Content,
+    AnswerContent,
+    RoundChoice,
     judge_candidates,
     kept_before,
     read_choice,
@@ -51,7 +51,7 @@ def saved_base(folder: Path) -> Path:
     return folder / "base"
 
 
-def choose(out: Path, settings: AlignSettings, number: int = 1, steps: int = 2) -> Choice:
+def choose(out: Path, settings: AlignSettings, number: int = 1, steps: int = 2) -> RoundChoice:
     """A round's choice where each of its checkpoints has the weights of the first model."""
     jobs = {job.name: job for job in align_jobs(settings)}
     jobs["hold-out"].work(out, jobs["hold-out"].settings, Notes())
@@ -70,9 +70,9 @@ def test_no_shipped_recipe_of_rounds_chooses_by_the_truth(recipe: str):
 
 def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
     rows = {
-        START: Content(0.5, 10.0),
-        "step-000002": Content(0.4, 9.5),
-        "step-000004": Content(0.1, 9.4),
+        START: AnswerContent(0.5, 10.0),
+        "step-000002": AnswerContent(0.4, 9.5),
+        "step-000004": AnswerContent(0.1, 9.4),
     }
     assert [c.allowed for c in judge_candidates(rows, 0.05)] == [True, True, False]
     assert [c.step for c in judge_candidates(rows, 0.05)] == [0, 2, 4]
@@ -80,11 +80,11 @@ def test_what_says_little_is_not_allowed_however_little_of_it_is_wrong():
 
 def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
     rows = {
-        START: Content(0.5, 10.0),
-        "step-000002": Content(0.4, 9.9),
-        "step-000004": Content(0.1, 9.5),
+        START: AnswerContent(0.5, 10.0),
+        "step-000002": AnswerContent(0.4, 9.9),
+        "step-000004": AnswerContent(0.1, 9.5),
     }
-    choice = Choice(
+    choice = RoundChoice(
         by="claims", prompts=1, candidates=tuple(judge_candidates(rows, 0.05)), chosen=START
     )
     for number, chosen in enumerate(("step-000004", "step-000002"), start=1):

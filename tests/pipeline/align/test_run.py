@@ -14,7 +14,7 @@ import pytest
 from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
-from groundtune.pipeline.align.choosing import Choice, read_choice
+from groundtune.pipeline.align.choosing import RoundChoice, read_choice
 from groundtune.pipeline.align.prompts import hold_out, of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
@@ -62,7 +62,7 @@ def made(out: Path) -> AlignResult:
     return align(settings_of(), out, Notes(), command=["groundtune", "align"])
 
 
-def choice_of(out: Path, number: int) -> Choice:
+def choice_of(out: Path, number: int) -> RoundChoice:
     return read_choice(out / f"round-{number}")
 
 

@@ -21,7 +21,14 @@ from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Message, Prompt, TextPart
 from groundtune.store.annotations import items
-from groundtune.store.annotations.records import Choose, Item, Known, SetNote, SetVerdict, Task
+from groundtune.store.annotations.records import (
+    AnnotationItem,
+    Choose,
+    KnownResult,
+    SetNote,
+    SetVerdict,
+    Task,
+)
 
 ANNOTATORS = ("ada", "ben", "cleo")
 
@@ -32,9 +39,9 @@ def text_only(name: str) -> Prompt:
     return prompt_of(name).model_copy(update={"messages": messages})
 
 
-def item_of(name: str, **fields: Any) -> Item:
+def item_of(name: str, **fields: Any) -> AnnotationItem:
     prompt = text_only(name)
-    return Item(key=name, prompt=prompt, answers=(answer_of(prompt),), **fields)
+    return AnnotationItem(key=name, prompt=prompt, answers=(answer_of(prompt),), **fields)
 
 
 def project_of(path: Path, *names: str, task: Task = "correct", **settings: Any) -> Project:
@@ -107,7 +114,7 @@ def test_the_setting_says_how_much_they_may_differ(tmp_path: Path):
 def test_known_results_are_no_conflict(tmp_path: Path):
     project = open_project(tmp_path / "farm")
     with project.database.writing() as connection:
-        items.add_items(connection, [item_of("one", known=Known())])
+        items.add_items(connection, [item_of("one", known=KnownResult())])
     for person in ANNOTATORS:
         project.join(person, person.title(), "annotator")
     does(project, "ada", marked("dog", "fox"))
@@ -209,7 +216,7 @@ def test_comparisons_are_settled_like_corrections(tmp_path: Path):
     two = (answer_of(prompt, "A dog."), answer_of(prompt, "A cat."))
     project = open_project(tmp_path / "farm")
     with project.database.writing() as connection:
-        made = Item(key="one", task="compare", prompt=prompt, answers=two)
+        made = AnnotationItem(key="one", task="compare", prompt=prompt, answers=two)
         items.add_items(connection, [made], people_per_item=2)
     for person in ("ada", "ben"):
         project.join(person, person.title(), "annotator")

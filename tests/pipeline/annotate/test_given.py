@@ -13,7 +13,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.annotate.export import export_project
 from groundtune.pipeline.annotate.given import add_answers
 from groundtune.pipeline.annotate.project import Project, open_project
-from groundtune.store.annotations.records import Item, Task
+from groundtune.store.annotations.records import AnnotationItem, Task
 
 
 @pytest.fixture
@@ -25,13 +25,13 @@ def project(tmp_path: Path) -> Project:
     return made
 
 
-def only_item(project: Project, task: Task = "correct") -> Item:
+def only_item(project: Project, task: Task = "correct") -> AnnotationItem:
     work = project.next_work("ada", task)
     assert work is not None
     return work.item
 
 
-def add(project: Project, file: Path, task: Task = "correct") -> Item:
+def add(project: Project, file: Path, task: Task = "correct") -> AnnotationItem:
     assert add_answers(project, file, task, SilentProgress()) == 1
     return only_item(project, task)
 

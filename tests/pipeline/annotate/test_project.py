@@ -8,7 +8,7 @@ import pytest
 from annotation_items import TEXT, event, marked, run_of, submit, undo
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
-from groundtune.pipeline.annotate.project import Project, Work, open_project
+from groundtune.pipeline.annotate.project import PersonItem, Project, open_project
 from groundtune.pipeline.annotate.results import (
     ProjectPairSettings,
     Settle,
@@ -219,7 +219,7 @@ def test_the_better_of_two_answers_is_chosen_and_a_tie_makes_no_pair(tmp_path: P
     project.join("ada", "Ada", "owner")
     project.add_run(tmp_path / "run", "compare")
     better: list[Side] = ["second", "tie"]
-    works: list[Work] = []
+    works: list[PersonItem] = []
     for side in better:
         work = project.next_work("ada", "compare")
         assert work is not None

@@ -12,14 +12,21 @@ from groundtune.pipeline.annotate.quality.live import LiveQuality, Quality
 from groundtune.pipeline.annotate.quality.summary import PersonQuality, TaskQuality
 from groundtune.records import Span
 from groundtune.store.annotations import items
-from groundtune.store.annotations.records import Choose, Decide, Item, Known, SetThumb, SetVerdict
+from groundtune.store.annotations.records import (
+    AnnotationItem,
+    Choose,
+    Decide,
+    KnownResult,
+    SetThumb,
+    SetVerdict,
+)
 from groundtune.store.json_writing import json_of
 
 PEOPLE = ("ada", "ben", "cleo")
 DOG = Span(start=2, end=5, replacement="fox")
 
 
-def project_of(path: Path, found: list[Item], **settings: Any) -> Project:
+def project_of(path: Path, found: list[AnnotationItem], **settings: Any) -> Project:
     project = open_project(path, settings)
     with project.database.writing() as connection:
         items.add_items(connection, found, people_per_item=2)
@@ -28,9 +35,9 @@ def project_of(path: Path, found: list[Item], **settings: Any) -> Project:
     return project
 
 
-def item(name: str, **fields: Any) -> Item:
+def item(name: str, **fields: Any) -> AnnotationItem:
     prompt = prompt_of(name)
-    return Item(key=name, prompt=prompt, answers=(answer_of(prompt),), **fields)
+    return AnnotationItem(key=name, prompt=prompt, answers=(answer_of(prompt),), **fields)
 
 
 def does(project: Project, person: str, key: str, *bodies: Any, seconds: float = 2.5) -> None:
@@ -80,8 +87,8 @@ def test_replacements_that_read_the_same_are_equal(tmp_path: Path):
 
 
 def test_known_results_measure_each_person_and_are_no_agreement(tmp_path: Path):
-    known = Known(spans=(DOG,))
-    gold = [item("one", known=known), item("two", known=Known()), item("three", known=known)]
+    known = KnownResult(spans=(DOG,))
+    gold = [item("one", known=known), item("two", known=KnownResult()), item("three", known=known)]
     project = project_of(tmp_path / "farm", [*gold, item("four")])
     does(project, "ada", "one", marked("dog", "fox"))
     does(project, "ada", "two")
@@ -129,10 +136,12 @@ def test_planted_suggestions_that_a_person_accepts_are_counted(tmp_path: Path):
 
 def test_who_prefers_the_first_answer_is_found_out(tmp_path: Path):
     prompt = prompt_of("p")
-    found: list[Item] = []
+    found: list[AnnotationItem] = []
     for number in range(60):
         two = (answer_of(prompt, f"A dog {number}."), answer_of(prompt, f"A cat, {number}, sits."))
-        found.append(Item(key=f"item-{number}", task="compare", prompt=prompt, answers=two))
+        found.append(
+            AnnotationItem(key=f"item-{number}", task="compare", prompt=prompt, answers=two)
+        )
     project = project_of(tmp_path / "farm", found)
     for number in range(60):
         key = f"item-{number}"

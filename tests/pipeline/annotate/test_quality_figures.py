@@ -7,7 +7,7 @@ from groundtune.bench.stats.significance import wilson
 from groundtune.feedback.agreement.alpha import Sums, value_sums
 from groundtune.feedback.asking_order import drawn_priorities
 from groundtune.pipeline.annotate.quality.estimates import (
-    Estimated,
+    FigureValue,
     alpha_formula,
     estimate,
     is_apart,
@@ -90,12 +90,12 @@ def test_a_row_can_be_replaced_and_removed():
 
 
 def test_a_person_is_unlike_others_only_beyond_what_chance_gives():
-    others = Estimated(value=0.5, n=1000, error=0.016)
-    assert is_apart(Estimated(value=0.9, n=50, error=0.04), others, "share", tests=60)
-    assert not is_apart(Estimated(value=0.6, n=50, error=0.07), others, "share", tests=60)
+    others = FigureValue(value=0.5, n=1000, error=0.016)
+    assert is_apart(FigureValue(value=0.9, n=50, error=0.04), others, "share", tests=60)
+    assert not is_apart(FigureValue(value=0.6, n=50, error=0.07), others, "share", tests=60)
     # All of three answers: an error of 0, and yet no proof.
-    assert not is_apart(Estimated(value=1.0, n=3, error=0.0), others, "share", tests=60)
-    assert not is_apart(Estimated(value=1.0, n=50, error=0.0), Estimated(), "share", tests=60)
+    assert not is_apart(FigureValue(value=1.0, n=3, error=0.0), others, "share", tests=60)
+    assert not is_apart(FigureValue(value=1.0, n=50, error=0.0), FigureValue(), "share", tests=60)
 
 
 def test_answers_that_are_asked_first_stand_for_those_that_are_not_asked():

@@ -9,7 +9,7 @@ from PIL import Image
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.runs.folder import RunFolder
-from groundtune.pipeline.sample.prompts import Found, read_prompts
+from groundtune.pipeline.sample.prompts import PromptRows, read_prompts
 from groundtune.protocols import SilentProgress
 from groundtune.store.images import ImageStore
 
@@ -39,7 +39,7 @@ def image(path: Path, colour: str = "red", kind: str = "PNG") -> Path:
     return path
 
 
-def prompts(tmp_path: Path, file: Path, images: Path | None = None) -> Found:
+def prompts(tmp_path: Path, file: Path, images: Path | None = None) -> PromptRows:
     target = RunFolder(tmp_path / "target")
     return read_prompts(target, SilentProgress(), prompts=file, images=images)
 

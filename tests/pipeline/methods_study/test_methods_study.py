@@ -14,8 +14,8 @@ from groundtune.pipeline.methods_study.choosing import choose
 from groundtune.pipeline.methods_study.run import methods_study, run_study, searched
 from groundtune.pipeline.methods_study.settings import (
     ArmChoice,
+    ArmRun,
     MethodsStudySettings,
-    Run,
     StudyOutcome,
 )
 from groundtune.pipeline.methods_study.study import Study, needed_data
@@ -118,7 +118,7 @@ def test_data_are_made_for_data_that_are_made_for_a_model_that_an_arm_needs() ->
     arm = {"recipe": "world-rl", "set": {"rewards": {"more": {"{rewards}": 1}}}}
     settings = MethodsStudySettings.model_validate({"data": data, "arms": {"ppo": arm}})
     jobs = data_jobs(settings, 0)
-    training = train_job(settings, Run("ppo", 0, 0), jobs)
+    training = train_job(settings, ArmRun("ppo", 0, 0), jobs)
     found = [job.name for job in needed_data([training], jobs.values())]
     assert found == ["data-drawn-s0", "data-compared-s0", "data-rewards-s0"]
 
@@ -142,7 +142,7 @@ def _scores(name: str, invented: int, named: int) -> list[Score]:
 def test_the_least_wrong_setting_that_keeps_enough_is_chosen() -> None:
     measure = load_source("world").measure
     assert measure is not None
-    runs = [Run("dpo", n, 0) for n in range(4)]
+    runs = [ArmRun("dpo", n, 0) for n in range(4)]
     numbers = {BASE: (8, 9), "dpo-1-s0": (1, 5), "dpo-2-s0": (4, 9), "dpo-3-s0": (3, 9)}
     scores = {name: _scores(name, *each) for name, each in numbers.items()}
     failed = {"dpo-4-s0": "the loss is not a number"}

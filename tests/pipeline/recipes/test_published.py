@@ -21,7 +21,7 @@ from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.exchange.examples import import_examples
 from groundtune.pipeline.exchange.run import import_layout
 from groundtune.pipeline.recipes.about import About, about_of
-from groundtune.pipeline.recipes.registry import Shipped, schema_of, shipped
+from groundtune.pipeline.recipes.registry import ShippedRecipe, schema_of, shipped
 from groundtune.pipeline.train.checks import check_reach
 from groundtune.pipeline.train.plan import plan_training
 from groundtune.pipeline.train.settings import TrainSettings
@@ -153,7 +153,7 @@ def test_a_recipe_whose_processor_needs_torchvision_trains_what_it_says_on_a_tin
     assert sizes.ranks > 0
 
 
-def settings_of(recipe: Shipped, model: str, pairs: Path) -> TrainSettings:
+def settings_of(recipe: ShippedRecipe, model: str, pairs: Path) -> TrainSettings:
     """The training of a recipe, on another model and other pairs."""
     if recipe.command == "train":
         return load(recipe.path, [f"model={model}", f"pairs={pairs}"], TrainSettings)

@@ -13,7 +13,7 @@ import yaml
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.pipeline.recipes.registry import (
     EDITOR_NOTE,
-    Shipped,
+    ShippedRecipe,
     command_of,
     folder,
     schema_file,
@@ -35,7 +35,7 @@ def test_no_schema_is_shipped_that_the_code_lacks() -> None:
 
 
 @pytest.mark.parametrize("recipe", shipped(), ids=lambda recipe: recipe.name)
-def test_a_recipe_names_its_schema_in_its_first_line_and_passes_it(recipe: Shipped) -> None:
+def test_a_recipe_names_its_schema_in_its_first_line_and_passes_it(recipe: ShippedRecipe) -> None:
     first, *_ = recipe.path.read_text().splitlines()
     name = schema_file(command_of(recipe.path)).name
     assert first == f"# {EDITOR_NOTE}schemas/{name}"

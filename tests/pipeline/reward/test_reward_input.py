@@ -8,7 +8,7 @@ import pytest
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.data import FEWEST, read_data, refuse_other_facts
-from groundtune.pipeline.reward.judging import Judging, check_facts
+from groundtune.pipeline.reward.judging import RewardRequests, check_facts
 from groundtune.pipeline.reward.settings import FactSettings, JudgingSettings
 from groundtune.records import Source
 from groundtune.world import DATASET
@@ -69,9 +69,9 @@ def test_facts_of_other_images_are_counted_and_refused(tmp_path: Path):
     assert refuse_other_facts(turned, few, "") is None
 
 
-def judging(pool: Path, **facts: object) -> Judging:
+def judging(pool: Path, **facts: object) -> RewardRequests:
     prompts = tuple(fill_compared(pool).prompts_by_key().values())
-    return Judging(JudgingSettings(facts=FactSettings.model_validate(facts)), 0, prompts)
+    return RewardRequests(JudgingSettings(facts=FactSettings.model_validate(facts)), 0, prompts)
 
 
 def test_facts_come_before_the_question_in_an_order_of_the_seed(tmp_path: Path):
@@ -83,7 +83,7 @@ def test_facts_come_before_the_question_in_an_order_of_the_seed(tmp_path: Path):
     assert found.question.endswith("\n" + prompt.question)
     assert all(fact in found.question for fact in prompt.facts)
     assert found == reader.prompt(prompt)
-    orders = {Judging(reader.settings, seed).facts(prompt) for seed in range(20)}
+    orders = {RewardRequests(reader.settings, seed).facts(prompt) for seed in range(20)}
     assert len(orders) == 2
 
 
@@ -110,7 +110,7 @@ def test_after_the_answer_the_order_may_differ_per_answer(tmp_path: Path):
     facts = FactSettings(show="shown", place="after", order="answer")
     settings = JudgingSettings(facts=facts, request="{facts}\nThe score is")
     prompts = tuple(fill_compared(tmp_path).prompts_by_key().values())
-    reader = Judging(settings, 0, prompts)
+    reader = RewardRequests(settings, 0, prompts)
     assert reader.prompt(prompts[0]) is prompts[0]
     requests = {reader.request(prompts[0], f"answer {n}") for n in range(20)}
     assert len(requests) == 2

@@ -13,7 +13,7 @@ from example_packages import EXAMPLES, install, install_example, installed
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.rewarders import REWARDS
-from groundtune.pipeline.reward.score import AnswerScore, ScoreSettings, score_answers
+from groundtune.pipeline.reward.score import AnswerScore, RewardScoreSettings, score_answers
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.store.dataset import RecordSet
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> RunFolder:
 
 
 def scored(folder: RunFolder, rewarder: str, out: Path | None = None, **settings: object) -> Any:
-    params = ScoreSettings.model_validate({"rewarder": rewarder, **settings})
+    params = RewardScoreSettings.model_validate({"rewarder": rewarder, **settings})
     return score_answers(folder.path, out or folder.path, params, SilentProgress())
 
 

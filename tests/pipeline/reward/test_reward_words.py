@@ -10,14 +10,14 @@ from groundtune.errors import UserError
 from groundtune.pipeline.feedback.wrong_words import WordDivider
 from groundtune.pipeline.reward.model import load_reward_model
 from groundtune.pipeline.reward.run import train_reward
-from groundtune.pipeline.reward.words import Words, best_threshold, f1
+from groundtune.pipeline.reward.words import WordRewards, best_threshold, f1
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from reward_folder import PERSON, fill_corrected, settings_for
 
 
-def words(values: list[float], wrong: list[bool], image: str = "a") -> Words:
-    return Words(image, tuple(values), tuple(wrong))
+def words(values: list[float], wrong: list[bool], image: str = "a") -> WordRewards:
+    return WordRewards(image, tuple(values), tuple(wrong))
 
 
 def test_f1_is_that_of_the_words_below_the_threshold():

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.pipeline.rl.claims import Reference, repeated_claims, words_outside
-from groundtune.pipeline.rl.rewards import COMPONENTS, Value, judge, outside, rewards_of
-from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
+from groundtune.pipeline.rl.claims import FirstAnswer, repeated_claims, words_outside
+from groundtune.pipeline.rl.rewards import COMPONENTS, ComponentValue, judge, outside, rewards_of
+from groundtune.pipeline.rl.settings import AnswerRewardSettings, LengthGate
 from groundtune.records import Claim, ClaimStatus, Message, Prompt, SpanKind, TextPart
 from groundtune.train.rl_batch import Rewards
 from groundtune.train.rollout import Rollout
 
 TEXT = "There is a dog, two cats and a cup."
 ONLY = dict.fromkeys(("rejected", "coverage", "length", "missing_end", "repetition"), 0.0)
-REFERENCE = Reference(10, frozenset({"is there a tree?"}))
+REFERENCE = FirstAnswer(10, frozenset({"is there a tree?"}))
 
 
 def rollout(key: str, text: str = TEXT, finish: str = "stop") -> Rollout:
@@ -77,10 +77,10 @@ def rewards(
     answers: Sequence[tuple[Rollout, Sequence[Claim]]],
     *,
     credit: bool = False,
-    custom: dict[str, list[Value]] | None = None,
+    custom: dict[str, list[ComponentValue]] | None = None,
     **weights: Any,
 ) -> Rewards:
-    settings = RewardSettings.model_validate(ONLY | weights)
+    settings = AnswerRewardSettings.model_validate(ONLY | weights)
     judged = judge(
         [each for each, _ in answers],
         {"p": PROMPT},
@@ -113,7 +113,7 @@ def test_each_component_has_the_value_that_its_name_says() -> None:
         found = rewards([one], normalise="none", **weight)
         assert found.terminal[0] == pytest.approx(value), name
         assert found.metrics[f"reward/{name}"] == pytest.approx(value)
-    assert COMPONENTS.keys() >= RewardSettings().weights.keys()
+    assert COMPONENTS.keys() >= AnswerRewardSettings().weights.keys()
 
 
 def test_a_truncated_answer_lacks_its_end_and_an_empty_one_covers_nothing() -> None:
@@ -155,8 +155,8 @@ def test_the_gate_has_two_sides_and_words_of_rejected_claims_do_not_count() -> N
 
 def test_components_are_divided_by_their_spread_before_they_are_summed() -> None:
     answers = [(rollout(str(i)), CLAIMS) for i in range(4)]
-    large = {"large": [Value(each) for each in (0.0, 1000.0, 0.0, 1000.0)]}
-    small = {"small": [Value(each) for each in (0.1, 0.1, 0.0, 0.0)]}
+    large = {"large": [ComponentValue(each) for each in (0.0, 1000.0, 0.0, 1000.0)]}
+    small = {"small": [ComponentValue(each) for each in (0.1, 0.1, 0.0, 0.0)]}
     found = rewards(answers, custom=large | small, more={"large": 1, "small": 1})
     a, b, c, d = found.terminal
     assert b - a == pytest.approx(d - c)
@@ -197,7 +197,7 @@ def test_answers_that_can_not_be_read_have_no_reward_and_too_many_of_them_stop_t
     with pytest.raises(UserError, match="1 of 2 answers have no reward") as caught:
         rewards([readable[0], (rollout("u"), [unread])], rejected=1)
     assert "rejected" in caught.value.where
-    nan = {"model": [Value(math.nan)] * 4}
+    nan = {"model": [ComponentValue(math.nan)] * 4}
     with pytest.raises(UserError, match="4 of 4"):
         rewards(readable, custom=nan, more={"model": 1})
 

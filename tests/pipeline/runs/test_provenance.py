@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.jobs import JobResult
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report.model import Provenance
 from groundtune.store.run_json import write_run
@@ -9,7 +9,7 @@ from groundtune.store.run_json import write_run
 def test_a_run_folder_says_how_to_make_the_report_again(tmp_path: Path) -> None:
     recipe = {"method": {"type": "dpo", "beta": 0.1}}
     write_run(tmp_path, recipe, {"pairs": "abc"}, {"train": 7}, ["groundtune", "train", "a b.yaml"])
-    found = provenance_of(tmp_path, {"train-ddpo": Done(key="k", seconds=61.0, peak_mb=10.0)})
+    found = provenance_of(tmp_path, {"train-ddpo": JobResult(key="k", seconds=61.0, peak_mb=10.0)})
     assert found.command == "groundtune train 'a b.yaml'"
     assert found.settings == recipe
     assert (found.seeds, found.inputs) == ({"train": 7}, {"pairs": "abc"})

@@ -12,7 +12,7 @@ from PIL import Image
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.pipeline.runs.folder import RunFolder
-from groundtune.pipeline.sample.prompts import Found, read_prompts
+from groundtune.pipeline.sample.prompts import PromptRows, read_prompts
 from groundtune.records import ImagePart, Message, TextPart
 
 COLOURS = ("red", "green", "blue")
@@ -39,7 +39,7 @@ def write(folder: Path, *rows: object) -> Path:
     return file
 
 
-def read(folder: Path, prompts: Path | None = None, **options: Any) -> Found:
+def read(folder: Path, prompts: Path | None = None, **options: Any) -> PromptRows:
     return read_prompts(RunFolder(folder / "run"), SilentProgress(), prompts=prompts, **options)
 
 

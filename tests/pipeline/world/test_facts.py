@@ -13,7 +13,7 @@ from groundtune.cli import app
 from groundtune.pipeline.world import facts as facts_module
 from groundtune.pipeline.world.facts import (
     SHOWN,
-    Answered,
+    FactAnswers,
     FactStudy,
     another,
     facts_beside,
@@ -47,7 +47,9 @@ class Reader:
         return YesNoReply(float(yes), float(not yes))
 
 
-def answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader) -> dict[str, Answered]:
+def answers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reader: Reader
+) -> dict[str, FactAnswers]:
     def opened(*_: object) -> Reader:
         return reader
 

@@ -16,8 +16,8 @@ from sqlalchemy import func, select
 from annotation_items import item_of
 from groundtune.store.annotations import items, leases
 from groundtune.store.annotations.database import Database, open_database
-from groundtune.store.annotations.items import Turn
-from groundtune.store.annotations.records import Known
+from groundtune.store.annotations.items import ItemTurn
+from groundtune.store.annotations.records import KnownResult
 from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS
 from postgres_server import postgres
 
@@ -50,8 +50,8 @@ def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]
 def filled(opened: Database, number: int, gold: int = 0, **turn: int) -> None:
     with opened.writing() as connection:
         work = [item_of(f"work-{each:03d}") for each in range(number)]
-        known = [item_of(f"gold-{each:03d}", known=Known()) for each in range(gold)]
-        items.add_items(connection, work, turns={item.key: Turn(**turn) for item in work})
+        known = [item_of(f"gold-{each:03d}", known=KnownResult()) for each in range(gold)]
+        items.add_items(connection, work, turns={item.key: ItemTurn(**turn) for item in work})
         assert items.set_known(connection, known) == gold
         for name in PEOPLE:
             items.add_person(connection, name, name, "annotator")
@@ -196,7 +196,7 @@ def test_an_item_becomes_gold_unless_somebody_has_had_it(opened: Database):
     filled(opened, 2)
     take(opened, "person0")
     with opened.writing() as connection:
-        known = [item_of(f"work-{each:03d}", known=Known()) for each in range(2)]
+        known = [item_of(f"work-{each:03d}", known=KnownResult()) for each in range(2)]
         assert items.set_known(connection, known) == 1
         rows = connection.execute(select(ITEMS.c.key, ITEMS.c.gold).order_by(ITEMS.c.place)).all()
         assert [tuple(row) for row in rows] == [("work-000", 0), ("work-001", 1)]

@@ -38,9 +38,9 @@ from groundtune.store.images import ImageStore
 from groundtune.store.keys import seed_of
 from groundtune.world.captions import EVALUATION_INSTRUCTIONS
 from groundtune.world.grammar import sentences
-from groundtune.world.read import Reading, read
+from groundtune.world.read import StatedFacts, read
 from groundtune.world.scenes import Difficulty, Scene, Stratum
-from groundtune.world.truth import Finding, check
+from groundtune.world.truth import FalseStatement, check
 
 NAME = "world-captions"
 RULES = "world-captions 2"
@@ -140,7 +140,7 @@ def score_caption(scene: Scene, item: Item, answer: ItemAnswer) -> Score:
 
 
 def caption_values(
-    scene: Scene, text: str, reading: Reading, errors: list[Finding]
+    scene: Scene, text: str, reading: StatedFacts, errors: list[FalseStatement]
 ) -> dict[str, float]:
     """The values from which the metrics are computed.
 
@@ -191,7 +191,7 @@ def invented_categories(score: Score) -> list[str]:
     return [name for name in dict.fromkeys(score.extracted) if name not in present]
 
 
-def _in_words(text: str, finding: Finding) -> str:
+def _in_words(text: str, finding: FalseStatement) -> str:
     phrase = text[finding.start : finding.end]
     if finding.kind == "object":
         return f'"{phrase}": not there'

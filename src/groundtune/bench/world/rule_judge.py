@@ -10,9 +10,9 @@ import numpy as np
 
 from groundtune.bench.world import parsers
 from groundtune.records import Record
-from groundtune.world.read import Reading, place_of, read
+from groundtune.world.read import StatedFacts, place_of, read
 from groundtune.world.scenes import Scene
-from groundtune.world.truth import Finding, check
+from groundtune.world.truth import FalseStatement, check
 
 
 class Grade(Record):
@@ -73,7 +73,9 @@ def shr_reply(
     return "\n".join(lines)
 
 
-def _label(reading: Reading, errors: Sequence[Finding], start: int, end: int) -> tuple[str, str]:
+def _label(
+    reading: StatedFacts, errors: Sequence[FalseStatement], start: int, end: int
+) -> tuple[str, str]:
     wrong = [finding for finding in errors if start <= finding.start < end]
     if wrong:
         return "hallucination", f"the {', the '.join(finding.kind for finding in wrong)}"
@@ -84,14 +86,14 @@ def _label(reading: Reading, errors: Sequence[Finding], start: int, end: int) ->
     return "correct", "all of it is so"
 
 
-def _coverage(scene: Scene, reading: Reading) -> int:
+def _coverage(scene: Scene, reading: StatedFacts) -> int:
     """3 if all present objects are named, 2 from half on, 1 for any."""
     categories = {mention.category for mention in reading.asserted_mentions} & scene.categories
     share = len(categories) / len(scene.things)
     return 3 if share == 1 else 2 if share >= 0.5 else int(share > 0)
 
 
-def _denies(answer: str, reading: Reading) -> bool:
+def _denies(answer: str, reading: StatedFacts) -> bool:
     return any(mention.negated for mention in reading.mentions) or (
         parsers.yes_or_no(answer) is False
     )

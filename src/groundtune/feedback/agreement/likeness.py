@@ -8,16 +8,16 @@ from groundtune.feedback.agreement.results import overlap, say_the_same
 from groundtune.feedback.annotating import AnnotationState, spans_of
 from groundtune.feedback.spans import apply
 from groundtune.records import Span
-from groundtune.store.annotations.records import Item
+from groundtune.store.annotations.records import AnnotationItem
 
 
-def likeness_of(item: Item, states: Sequence[AnnotationState]) -> float:
+def likeness_of(item: AnnotationItem, states: Sequence[AnnotationState]) -> float:
     """Return how alike results are, 0 to 1: the mean over pairs of people; 1 for fewer than two."""
     pairs = [likeness(item, *pair) for pair in combinations(states, 2)]
     return sum(pairs) / len(pairs) if pairs else 1.0
 
 
-def likeness(item: Item, first: AnnotationState, second: AnnotationState) -> float:
+def likeness(item: AnnotationItem, first: AnnotationState, second: AnnotationState) -> float:
     """Return how alike two people's results are, 0 to 1.
 
     Comparisons are alike where the better answer is the same, thumbs where both go one way.

@@ -44,7 +44,7 @@ class MarkedText(NamedTuple):
     verdict: Verdict
 
 
-class Choice(NamedTuple):
+class Preference(NamedTuple):
     """What one person says of two answers."""
 
     better: Side
@@ -108,7 +108,7 @@ def text_sums(text: str, people: Sequence[MarkedText], same: SameText = say_the_
     )
 
 
-def choice_sums(people: Sequence[Choice]) -> Sums:
+def choice_sums(people: Sequence[Preference]) -> Sums:
     """Return the sums of a comparison."""
     better = [each.better for each in people]
     more = [each.hallucinates_more for each in people if each.hallucinates_more is not None]

@@ -11,12 +11,12 @@ from typing import cast
 
 from groundtune.feedback.suffixes import LETTER, with_suffix
 from groundtune.interchange.dialogue import image_question, list_of, text_of
-from groundtune.interchange.examples import Example, ExampleLayout
+from groundtune.interchange.examples import ExampleLayout, ExampleRow
 from groundtune.interchange.layout import LayoutError
 from groundtune.store.rows import Fields
 
 
-def _parse(row: Fields) -> Example:
+def _parse(row: Fields) -> ExampleRow:
     image = row.get("image_id")
     if isinstance(image, bool) or not isinstance(image, int):
         raise LayoutError("The 'image_id' is not a number", "image_id")
@@ -29,7 +29,7 @@ def _parse(row: Fields) -> Example:
     lines = [f"{letter}. {text}" for letter, text in zip(ascii_uppercase, choices, strict=False)]
     question = "\n".join([text_of(row, "question").strip(), *lines])
     name = f"{image:012}.jpg"
-    return Example(
+    return ExampleRow(
         turns=image_question(with_suffix(question, LETTER)),
         answer=ascii_uppercase[right],
         images=((name, *(f"COCO_{split}2014_{name}" for split in ("train", "val"))),),

@@ -13,20 +13,20 @@ from pathlib import Path
 
 from groundtune.errors import UserError
 from groundtune.interchange.dialogue import image_question, text_of
-from groundtune.interchange.examples import Example, ExampleLayout
+from groundtune.interchange.examples import ExampleLayout, ExampleRow
 from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import LayoutError
 from groundtune.interchange.layouts.ha_dpo import DESCRIBE
 from groundtune.store.rows import SKIP_OR_FIX, Fields, Row, json_members
 
 
-def _parse(row: Fields) -> Example:
+def _parse(row: Fields) -> ExampleRow:
     images = row_images(row.get("image"), "image")
     if len(images) != 1:
         raise LayoutError("The row has no image", "image")
     asked = row.get("question")
     question = text_of(row, "question") if asked not in (None, "") else DESCRIBE
-    return Example(
+    return ExampleRow(
         turns=image_question(question), answer=text_of(row, "caption").strip(), images=images
     )
 
@@ -42,11 +42,11 @@ def _annotations(path: Path) -> Iterator[Row]:
         )
 
 
-def _parse_aligned(row: Fields) -> Example:
+def _parse_aligned(row: Fields) -> ExampleRow:
     name = row.get("image_id")
     if not isinstance(name, str | int) or isinstance(name, bool) or not str(name).isalnum():
         raise LayoutError("There is no 'image_id'", "image_id")
-    return Example(
+    return ExampleRow(
         turns=image_question(DESCRIBE),
         answer=text_of(row, "caption").strip(),
         images=((f"image/{name}.jpg", f"{name}.jpg"),),

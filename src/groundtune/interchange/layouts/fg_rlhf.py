@@ -74,7 +74,7 @@ class _RowFeedback(_Strict):
     corrected_prediction: str = Field(alias="corrected-prediction")
 
 
-class _Row(_Strict):
+class _FileRow(_Strict):
     question: str
     passages: list[list[str]]
     gold: str
@@ -145,16 +145,16 @@ def write(
     return len(rows)
 
 
-def _parse_row(row: Row) -> _Row:
+def _parse_row(row: Row) -> _FileRow:
     try:
-        return _Row.model_validate(row.fields)
+        return _FileRow.model_validate(row.fields)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise UserError(f"The field {place}: {first['msg']}.", row.where, _FIX) from error
 
 
-def _records(parsed: _Row, row: Row, licence: str) -> Feedback:
+def _records(parsed: _FileRow, row: Row, licence: str) -> Feedback:
     lengths = [len(passage) for passage in parsed.passages]
     order = _order(parsed.feedback.errors)
     extra = {

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from groundtune.interchange.dialogue import image_question, list_of, text_of
-from groundtune.interchange.examples import Example, ExampleLayout, Size
+from groundtune.interchange.examples import ExampleLayout, ExampleRow, Size
 from groundtune.interchange.layout import LayoutError
 from groundtune.store.rows import Fields
 
@@ -29,7 +29,7 @@ _PHRASE = re.compile(f"{_START}(.*?){_END}", re.DOTALL)
 Box = tuple[float, float, float, float]
 
 
-def _parse(row: Fields) -> Example:
+def _parse(row: Fields) -> ExampleRow:
     sentence = text_of(row, "sentence").strip()
     phrases = _PHRASE.findall(sentence)
     boxes = [_box(each) for each in list_of(row.get("boxes"), "boxes")]
@@ -48,7 +48,7 @@ def _parse(row: Fields) -> Example:
         each = iter(places)
         return _PHRASE.sub(lambda match: match[1] + _text(next(each), size), sentence)
 
-    return Example(
+    return ExampleRow(
         turns=image_question(REQUEST), answer=answer, images=((f"{name}.jpg",),), row=name
     )
 

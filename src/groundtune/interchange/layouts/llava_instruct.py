@@ -6,7 +6,7 @@ Liu et al. 2023, arXiv 2304.08485; liuhaotian/LLaVA-Instruct-150K, cc-by-nc-4.0.
 """
 
 from groundtune.interchange.dialogue import check_turns_alternate, read_turns
-from groundtune.interchange.examples import Example, ExampleLayout
+from groundtune.interchange.examples import ExampleLayout, ExampleRow
 from groundtune.interchange.images import row_images
 from groundtune.interchange.layout import LayoutError, Role
 from groundtune.store.rows import Fields
@@ -14,7 +14,7 @@ from groundtune.store.rows import Fields
 _ROLES: dict[str, Role] = {"human": "user", "gpt": "assistant", "system": "system"}
 
 
-def _parse(row: Fields) -> Example:
+def _parse(row: Fields) -> ExampleRow:
     column = "conversations"
     turns = read_turns(row.get(column), column, role="from", content="value", roles=_ROLES)
     if len(turns) < 2 or turns[-1].role != "assistant":
@@ -24,7 +24,7 @@ def _parse(row: Fields) -> Example:
     if None in last.pieces:
         raise LayoutError("The answer has an image", column)
     name = row.get("id")
-    return Example(
+    return ExampleRow(
         turns=tuple(asked),
         answer="".join(piece for piece in last.pieces if piece is not None).strip(),
         images=row_images(row.get("image"), "image"),

@@ -21,7 +21,7 @@ from groundtune.errors import UserError
 from groundtune.feedback.suffixes import SHORT as SUFFIX
 from groundtune.feedback.suffixes import with_suffix
 from groundtune.interchange.dialogue import text_of
-from groundtune.interchange.examples import Example, ExampleLayout
+from groundtune.interchange.examples import ExampleLayout, ExampleRow
 from groundtune.interchange.layout import LayoutError, Turn
 from groundtune.store.rows import SKIP_OR_FIX, Fields, Row, json_members
 
@@ -29,7 +29,7 @@ _SUBSET = re.compile(r"(train|val|test)\d{4}")
 _GIVE = "Give the annotations and the questions as VQA published them."
 
 
-def _parse(row: Fields) -> Example:
+def _parse(row: Fields) -> ExampleRow:
     rounds = cast("list[Fields]", row["rounds"])
     turns: list[Turn] = []
     for number, each in enumerate(rounds):
@@ -40,7 +40,7 @@ def _parse(row: Fields) -> Example:
         asked = question if number else with_suffix(question, SUFFIX)
         turns += [Turn("user", (asked,)), Turn("assistant", (answer[0].upper() + answer[1:],))]
     *prompt, last = turns
-    return Example(
+    return ExampleRow(
         turns=tuple(prompt),
         answer=str(last.pieces[0]),
         images=(cast("tuple[str, ...]", row["names"]),),
@@ -112,7 +112,7 @@ def _is_yes_no(row: Fields) -> bool:
     return kind == "yes/no" and answer in ("yes", "no")
 
 
-def _parse_yes_no(row: Fields) -> Example | str:
+def _parse_yes_no(row: Fields) -> ExampleRow | str:
     rounds = [each for each in cast("list[Fields]", row["rounds"]) if _is_yes_no(each)]
     return _parse({**row, "rounds": rounds}) if rounds else "the image has no yes/no question"
 

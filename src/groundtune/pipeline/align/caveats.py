@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from groundtune.feedback.claims import NOT_READ
-from groundtune.pipeline.align.choosing import START, Choice
+from groundtune.pipeline.align.choosing import START, RoundChoice
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.verdicts import HIGH
 from groundtune.records import Score
@@ -37,7 +37,7 @@ def learning_part(number: int, feedback: FeedbackCounts) -> UnreadPart:
     return UnreadPart(f"from which round {number} learnt", unread, pairs.answers - pairs.duplicates)
 
 
-def choosing_part(number: int, choice: Choice) -> UnreadPart:
+def choosing_part(number: int, choice: RoundChoice) -> UnreadPart:
     """The answers by which a round's checkpoint was chosen."""
     unread = sum(candidate.unchecked for candidate in choice.candidates)
     answers = choice.prompts * len(choice.candidates)
@@ -50,7 +50,7 @@ def reported_part(scores: Sequence[Score]) -> UnreadPart:
     return UnreadPart("that this page reports on", unread, len(scores))
 
 
-def caveat_of(choices: Sequence[Choice], parts: Sequence[UnreadPart]) -> Caveat | None:
+def caveat_of(choices: Sequence[RoundChoice], parts: Sequence[UnreadPart]) -> Caveat | None:
     """Return the caveat before all values: many unread answers, then that no round was better."""
     vain = is_unchanged(choices)
     high = [part for part in parts if part.share >= HIGH]
@@ -68,6 +68,6 @@ def caveat_of(choices: Sequence[Choice], parts: Sequence[UnreadPart]) -> Caveat 
     return Caveat(title=UNCHANGED, text=explanation) if vain else None
 
 
-def is_unchanged(choices: Sequence[Choice]) -> bool:
+def is_unchanged(choices: Sequence[RoundChoice]) -> bool:
     """Whether every round kept the model that it began with."""
     return all(choice.chosen == START for choice in choices)

@@ -37,7 +37,7 @@ START = "start"
 """The candidate that is the round's first model."""
 
 
-class Content(NamedTuple):
+class AnswerContent(NamedTuple):
     """Errors and right content in a candidate's answers, and the number of unchecked answers."""
 
     wrong: float
@@ -58,7 +58,7 @@ class CandidateModel(Record):
     """Whether it keeps enough."""
 
 
-class Choice(Record):
+class RoundChoice(Record):
     """The candidates and the choice of a round's model: ROUND/choice.json."""
 
     by: str
@@ -85,7 +85,7 @@ def choose_checkpoint(folder: Path, settings: Round, progress: Progress) -> None
 
 def _choice(
     folder: Path, settings: Round, models: Mapping[str, Path], progress: Progress
-) -> Choice:
+) -> RoundChoice:
     run, out = settings.run, folder / settings.out
     target = RunFolder(out / "choosing")
     _take_last_answers(folder, settings, str(models[START]))
@@ -101,7 +101,7 @@ def _choice(
         contents = _contents_by_truth(target)
     candidates = judge_candidates(contents, run.choose.max_content_loss, kept_before(out))
     chosen = min((c for c in candidates if c.allowed), key=lambda c: (c.wrong, c.step))
-    return Choice(
+    return RoundChoice(
         by=run.choose.by,
         prompts=len(target.prompts.keys()),
         candidates=tuple(candidates),
@@ -135,7 +135,7 @@ def _take_last_answers(folder: Path, settings: Round, model: str) -> None:
 
 def _contents_by_claims(
     target: RunFolder, feedback: ClaimSettings, first: str, progress: Progress
-) -> dict[str, Content]:
+) -> dict[str, AnswerContent]:
     """Return each candidate's content by the labeler's verdicts; "self" is the model `first`.
 
     All candidates' answers are checked together: they say nearly the same of an image, and a
@@ -163,7 +163,7 @@ def _contents_by_claims(
     return {name: _content_of(name, model_scores, target) for name, model_scores in scores.items()}
 
 
-def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> Content:
+def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> AnswerContent:
     read = [score.values for score in scores if score.status == "scored"]
     if not read:
         raise UserError(
@@ -171,14 +171,14 @@ def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> Conten
             str(target.claims.path),
             "Look at the claims there; choose another feedback.divider.",
         )
-    return Content(
+    return AnswerContent(
         wrong=sum(values["rejected"] for values in read) / len(read),
         kept=sum(values["supported_claims"] for values in read) / len(read),
         unchecked=len(scores) - len(read),
     )
 
 
-def _contents_by_truth(target: RunFolder) -> dict[str, Content]:
+def _contents_by_truth(target: RunFolder) -> dict[str, AnswerContent]:
     """Return each candidate's content by the truth: for comparison, if a source knows it."""
     prompts = target.prompts_by_key()
     truth_of = truth_scorer(source_of(prompts.values()), str(target.path), BY_CLAIMS)
@@ -186,7 +186,7 @@ def _contents_by_truth(target: RunFolder) -> dict[str, Content]:
     for row in target.answers.read():
         truths[row.producer.name].append(truth_of(prompts[row.prompt], row.text))
     return {
-        name: Content(
+        name: AnswerContent(
             wrong=sum((row.invented > 0) + row.wrong for row in model_truths)
             / 2
             / len(model_truths),
@@ -206,13 +206,13 @@ def kept_before(out: Path) -> float:
     return share
 
 
-def read_choice(out: Path) -> Choice:
+def read_choice(out: Path) -> RoundChoice:
     """Return the choice of a finished round by its folder."""
-    return read_sealed(out / "choice.json", Choice)
+    return read_sealed(out / "choice.json", RoundChoice)
 
 
 def judge_candidates(
-    contents: Mapping[str, Content], max_content_loss: float, before: float = 1.0
+    contents: Mapping[str, AnswerContent], max_content_loss: float, before: float = 1.0
 ) -> list[CandidateModel]:
     """Candidates by the names of `contents`, the model that the round began with among them.
 

@@ -13,14 +13,14 @@ from groundtune.pipeline.align.caveats import (
     learning_part,
     reported_part,
 )
-from groundtune.pipeline.align.choosing import START, Choice, read_choice
+from groundtune.pipeline.align.choosing import START, RoundChoice, read_choice
 from groundtune.pipeline.align.measures import measure_of
 from groundtune.pipeline.align.seen import seen_notes
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, round_name
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.check.scores import BENCHMARK
 from groundtune.pipeline.models.measure import BASE, Measure
-from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.jobs import JobResult
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
@@ -51,7 +51,7 @@ class RoundRow(Record):
     pairs: int
     words_chosen: float
     words_rejected: float
-    choice: Choice
+    choice: RoundChoice
 
 
 class AlignTables(Record):
@@ -64,7 +64,7 @@ class AlignTables(Record):
     """From the base."""
 
 
-def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, Done]) -> AlignResult:
+def report_align(settings: AlignSettings, out: Path, steps: Mapping[str, JobResult]) -> AlignResult:
     """Write align.json and report.html of finished rounds."""
     names = [BASE, *(round_name(number) for number in range(1, settings.rounds + 1))]
     scores = [score for name in names for score in read_scores(out / "evaluation" / name)]
@@ -151,7 +151,7 @@ def _page(
     out: Path,
     names: Sequence[str],
     tables: AlignTables,
-    steps: Mapping[str, Done],
+    steps: Mapping[str, JobResult],
     caveat: model.Caveat | None,
 ) -> model.ReportInput:
     """Return the page; `names` are the base and each round, or the base if no round was better."""

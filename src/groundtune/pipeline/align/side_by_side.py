@@ -46,7 +46,7 @@ class RecipeGroup(Record):
     """Maximum over its runs; None if no run records it."""
 
 
-class Beside(Record):
+class RunComparison(Record):
     """rounds.json. Models are "base", "round-1", ... of the first group, and groups by name."""
 
     groups: tuple[RecipeGroup, ...]
@@ -59,7 +59,7 @@ class Beside(Record):
 class BesideResult(NamedTuple):
     """The comparison and its table: a row per model."""
 
-    comparison: Beside
+    comparison: RunComparison
     page: model.ReportInput
     verdict: str
     table: list[list[str]]
@@ -101,7 +101,7 @@ def beside(
         pooled = _pooled(name, members, measure)
         estimates += pooled[0]
         differences += pooled[1]
-    pooled = Beside(
+    pooled = RunComparison(
         groups=tuple(groups), estimates=tuple(estimates), differences=tuple(differences)
     )
     last = round_name(groups[0].rounds)
@@ -264,7 +264,7 @@ def _last_and_base(
 
 
 def _page(
-    comparison: Beside,
+    comparison: RunComparison,
     names: Sequence[str],
     measure: Measure,
     length: model.LengthControl | None,

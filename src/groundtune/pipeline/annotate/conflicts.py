@@ -7,13 +7,18 @@ from sqlalchemy import Connection
 from groundtune.feedback.agreement.likeness import likeness_of
 from groundtune.feedback.annotating import AnnotationState, replay
 from groundtune.store.annotations import conflicts, events, items
-from groundtune.store.annotations.records import Event, Item
+from groundtune.store.annotations.records import AnnotationItem, Event
 
 REVIEWERS = ("reviewer", "owner")
 
 
 def note_results(
-    connection: Connection, item: Item, person: str, *, below: float, settling: bool = False
+    connection: Connection,
+    item: AnnotationItem,
+    person: str,
+    *,
+    below: float,
+    settling: bool = False,
 ) -> None:
     """Note whether people differ on an item that a person has just finished or skipped.
 

@@ -11,7 +11,7 @@ from groundtune.interchange.registry import (
     is_feedback,
     is_marks,
 )
-from groundtune.pipeline.annotate.gate import PAIRED, Gate, refuse_poor_work
+from groundtune.pipeline.annotate.gate import PAIRED, QualityLimits, refuse_poor_work
 from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.rates import one_each
 from groundtune.pipeline.annotate.results import (
@@ -28,13 +28,17 @@ from groundtune.pipeline.exchange.run import (
 from groundtune.protocols import Progress
 from groundtune.store.lock import one_writer
 
-ANY = Gate()
+ANY = QualityLimits()
 """Asks for nothing beyond what the project asks for."""
 
 
 @one_writer(is_file=True)
 def export_project(
-    layout: ExportLayoutName, project: Project, out: Path, progress: Progress, gate: Gate = ANY
+    layout: ExportLayoutName,
+    project: Project,
+    out: Path,
+    progress: Progress,
+    gate: QualityLimits = ANY,
 ) -> ExportSummary:
     """Write the pairs, the feedback or the evaluations of a project.
 

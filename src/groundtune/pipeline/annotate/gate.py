@@ -7,7 +7,7 @@ from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.pipeline.annotate.project import Project
-from groundtune.pipeline.annotate.quality.estimates import Figure
+from groundtune.pipeline.annotate.quality.estimates import QualityFigure
 from groundtune.pipeline.annotate.quality.live import LiveQuality
 from groundtune.pipeline.annotate.quality.summary import TaskQuality
 from groundtune.pipeline.annotate.results import (
@@ -25,14 +25,14 @@ PAIRED: tuple[Task, ...] = ("correct", "review", "compare")
 """Tasks that pairs are made of."""
 
 
-class Gate(Record):
+class QualityLimits(Record):
     """What the work must reach; 0 asks for nothing."""
 
     min_agreement: float = Field(default=0, ge=0, le=1)
     min_gold: float = Field(default=0, ge=0, le=1)
 
 
-def refuse_poor_work(project: Project, tasks: Sequence[Task], gate: Gate) -> None:
+def refuse_poor_work(project: Project, tasks: Sequence[Task], gate: QualityLimits) -> None:
     """Raise UserError where work on one of the tasks is below what a gate or the project asks for.
 
     Agreement is Krippendorff's alpha of two people: on the marked characters, on the better answer,
@@ -66,21 +66,21 @@ def gated_pairs(
         UserError: it is, or nothing in the project is finished.
     """
     tasks: tuple[Task, ...] = ("thumb",) if settings.thumbs else PAIRED
-    gate = Gate(min_agreement=settings.min_agreement, min_gold=settings.min_gold)
+    gate = QualityLimits(min_agreement=settings.min_agreement, min_gold=settings.min_gold)
     refuse_poor_work(project, tasks, gate)
     return project_pairs(project, out, settings, progress, command=command)
 
 
-def _agreement(task: TaskQuality) -> Figure | None:
+def _agreement(task: TaskQuality) -> QualityFigure | None:
     return next((each for each in task.agreement if each.name in AGREEMENT), None)
 
 
-def _named(figures: Sequence[Figure], name: str) -> Figure | None:
+def _named(figures: Sequence[QualityFigure], name: str) -> QualityFigure | None:
     return next((each for each in figures if each.name == name), None)
 
 
 def _refuse_below(
-    project: Project, task: TaskQuality, setting: str, figure: Figure | None, least: float
+    project: Project, task: TaskQuality, setting: str, figure: QualityFigure | None, least: float
 ) -> None:
     look = f"Look at groundtune project quality {project.where}"
     where = f"task {task.task} of {project.where}, {setting} {least:g}"

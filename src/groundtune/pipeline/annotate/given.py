@@ -45,7 +45,7 @@ _TEXTS = ("answer", "text", "caption", "response", "description", "output")
 _KINDS: dict[str, SpanKind] = {kind: kind for kind in cast("tuple[SpanKind]", get_args(SpanKind))}
 
 
-class Found(NamedTuple):
+class AnswerOrigin(NamedTuple):
     """What a row says of its answer, besides the text."""
 
     row: Row
@@ -92,7 +92,7 @@ def add_answers(
 
 
 def _corrections(
-    found: Sequence[Found], given: Sequence[GivenAnswer], file: Path
+    found: Sequence[AnswerOrigin], given: Sequence[GivenAnswer], file: Path
 ) -> Iterator[Correction]:
     by = Producer(kind="person", name=file.name)
     placed = [
@@ -151,7 +151,7 @@ def _span(mark: Mapping[str, Any], place: tuple[int, int], by: str) -> Span:
     return Span(start=place[0], end=place[1], kind=kind, label=label[:100], by=by)
 
 
-def _understood(row: Row, images: Path) -> Found:
+def _understood(row: Row, images: Path) -> AnswerOrigin:
     fields = row.fields
     if isinstance(fields.get("data"), dict):
         return _of_label_studio(row, images)
@@ -159,10 +159,10 @@ def _understood(row: Row, images: Path) -> Found:
         return _of_potato(row)
     corrected = next((plain(fields[name]).strip() for name in _CORRECTED if name in fields), "")
     marks = next((fields[name] for name in _MARKS if isinstance(fields.get(name), list)), None)
-    return Found(row, cast("Sequence[Mapping[str, Any]] | None", marks), corrected)
+    return AnswerOrigin(row, cast("Sequence[Mapping[str, Any]] | None", marks), corrected)
 
 
-def _of_label_studio(row: Row, images: Path) -> Found:
+def _of_label_studio(row: Row, images: Path) -> AnswerOrigin:
     """A task: its data, and the results of its newest annotation that wasn't cancelled."""
     data = cast("Fields", row.fields["data"])
     text = next((data[name] for name in _TEXTS if isinstance(data.get(name), str)), None)
@@ -191,7 +191,7 @@ def _of_label_studio(row: Row, images: Path) -> Found:
             _local(plain(data[name]), images) for name in _IMAGES if plain(data.get(name, ""))
         ][:1],
     }
-    return Found(Row(row.where, row.number, fields), marks if made else None, corrected)
+    return AnswerOrigin(Row(row.where, row.number, fields), marks if made else None, corrected)
 
 
 def _local(address: str, images: Path) -> str:
@@ -203,7 +203,7 @@ def _local(address: str, images: Path) -> str:
     return next((each for each in candidates if each and (images / each).is_file()), name)
 
 
-def _of_potato(row: Row) -> Found:
+def _of_potato(row: Row) -> AnswerOrigin:
     fields = row.fields
     text = next((fields[n] for n in ("displayed_text", "text") if n in fields), "")
     spans = cast("list[Fields]", fields.get("span_annotations") or [])
@@ -212,4 +212,4 @@ def _of_potato(row: Row) -> Found:
         for span in spans
     ]
     kept = {name: value for name, value in fields.items() if name not in ANSWER_COLUMNS}
-    return Found(Row(row.where, row.number, {**kept, "answer": text}), marks, "")
+    return AnswerOrigin(Row(row.where, row.number, {**kept, "answer": text}), marks, "")

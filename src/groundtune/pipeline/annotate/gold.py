@@ -8,12 +8,12 @@ from groundtune.pipeline.annotate.items import items_from_run
 from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Comparison
-from groundtune.store.annotations.records import Item, Known, Task
+from groundtune.store.annotations.records import AnnotationItem, KnownResult, Task
 
 _SWAPPED = {"first": "second", "second": "first"}
 
 
-def gold_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[Item]:
+def gold_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[AnnotationItem]:
     """Return an item for each answer that the run has a correction of, with it as what is right.
 
     For the task "compare" it is the run's comparisons. The items look like all others.
@@ -41,16 +41,16 @@ def gold_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[I
     return gold
 
 
-def _corrected(folder: RunFolder, items: list[Item]) -> Iterator[Item]:
+def _corrected(folder: RunFolder, items: list[AnnotationItem]) -> Iterator[AnnotationItem]:
     corrections = {row.answer: row for row in folder.corrections.read()}
     for item in items:
         right = corrections.get(item.answers[0].key)
         if right is not None and right.verdict != "unsure":
             spans = right.marks or right.spans
-            yield item.model_copy(update={"known": Known(spans=spans)})
+            yield item.model_copy(update={"known": KnownResult(spans=spans)})
 
 
-def _compared(folder: RunFolder, items: list[Item]) -> Iterator[Item]:
+def _compared(folder: RunFolder, items: list[AnnotationItem]) -> Iterator[AnnotationItem]:
     rows: dict[frozenset[str], Comparison] = {
         frozenset((row.first, row.second)): row for row in folder.comparisons.read()
     }
@@ -62,5 +62,5 @@ def _compared(folder: RunFolder, items: list[Item]) -> Iterator[Item]:
         sides = (right.better, right.hallucinates_more)
         if right.first != first:  # the item has them the other way round
             sides = tuple(_SWAPPED.get(side or "", side) for side in sides)
-        known = Known.model_validate({"better": sides[0], "hallucinates_more": sides[1]})
+        known = KnownResult.model_validate({"better": sides[0], "hallucinates_more": sides[1]})
         yield item.model_copy(update={"known": known})

@@ -13,12 +13,12 @@ from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.pipeline.annotate.suggestions import PLANTED, untouched, with_planted
 from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Answer, Claim, ClaimStatus, Correction, Producer, Prompt, Span
-from groundtune.store.annotations.records import Item, Task
+from groundtune.store.annotations.records import AnnotationItem, Task
 from groundtune.store.keys import key_of, seed_of
 from groundtune.store.rows import json_rows, text_field
 
 
-def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[Item]:
+def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[AnnotationItem]:
     """Return the items of a run's answers.
 
     One per answer; for comparisons one for every two answers to a prompt, the side of each drawn
@@ -52,7 +52,7 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
     return _corrections(found, prompts, settings)
 
 
-class _Source(NamedTuple):
+class _RunSource(NamedTuple):
     """What items are made of."""
 
     answers: Sequence[Answer]
@@ -66,16 +66,16 @@ def _has_only_pairs(folder: RunFolder) -> bool:
     return bool(folder.pairs.parts()) and not folder.answers.parts()
 
 
-def _of_answers(folder: RunFolder, task: Task) -> _Source:
+def _of_answers(folder: RunFolder, task: Task) -> _RunSource:
     corrections = read_some(folder.corrections) if task == "review" else folder.corrections.read()
     claims: dict[str, list[Claim]] = {}
     for claim in folder.claims.read():
         claims.setdefault(claim.answer, []).append(claim)
     by_answer = {row.answer: row for row in corrections}
-    return _Source(read_some(folder.answers), by_answer, claims)
+    return _RunSource(read_some(folder.answers), by_answer, claims)
 
 
-def _of_pairs(folder: RunFolder, task: Task) -> _Source:
+def _of_pairs(folder: RunFolder, task: Task) -> _RunSource:
     """The rejected answers of pairs with what corrects them; to compare, the chosen ones too."""
     answers: dict[str, Answer] = {}
     corrections: dict[str, Correction] = {}
@@ -87,10 +87,12 @@ def _of_pairs(folder: RunFolder, task: Task) -> _Source:
             answers[key] = Answer(key=key, prompt=pair.prompt, text=text, producer=by)
         rejected = answers[key_of("of pair", pair.prompt, pair.rejected)]
         corrections.setdefault(rejected.key, correction_from_texts(rejected, pair.chosen, by))
-    return _Source(list(answers.values()), corrections, {})
+    return _RunSource(list(answers.values()), corrections, {})
 
 
-def _reviews(found: _Source, prompts: dict[str, Prompt], settings: ProjectSettings) -> list[Item]:
+def _reviews(
+    found: _RunSource, prompts: dict[str, Prompt], settings: ProjectSettings
+) -> list[AnnotationItem]:
     def edits(answer: Answer) -> tuple[Span, ...]:
         spans = found.corrections[answer.key].spans
         return with_planted(answer, spans, untouched(answer.text, spans), settings)
@@ -100,8 +102,8 @@ def _reviews(found: _Source, prompts: dict[str, Prompt], settings: ProjectSettin
 
 
 def _corrections(
-    found: _Source, prompts: dict[str, Prompt], settings: ProjectSettings
-) -> list[Item]:
+    found: _RunSource, prompts: dict[str, Prompt], settings: ProjectSettings
+) -> list[AnnotationItem]:
     def doubts(answer: Answer) -> tuple[Span, ...]:
         if not found.claims:
             marked = found.corrections.get(answer.key)
@@ -119,9 +121,9 @@ def _singles(
     answers: Sequence[Answer],
     prompts: dict[str, Prompt],
     suggest: Callable[[Answer], tuple[Span, ...]],
-) -> list[Item]:
+) -> list[AnnotationItem]:
     return [
-        Item(
+        AnnotationItem(
             key=key_of("item", task, answer.key),
             task=task,
             prompt=prompts[answer.prompt],
@@ -141,11 +143,13 @@ def _drawn(source: Path, answers: Sequence[Answer]) -> Sequence[Answer]:
     return [answer for answer in answers if answer.key in drawn]
 
 
-def _comparisons(answers: Sequence[Answer], prompts: dict[str, Prompt], seed: int) -> list[Item]:
+def _comparisons(
+    answers: Sequence[Answer], prompts: dict[str, Prompt], seed: int
+) -> list[AnnotationItem]:
     by_prompt: dict[str, dict[str, Answer]] = defaultdict(dict)
     for answer in answers:
         by_prompt[answer.prompt].setdefault(answer.text, answer)  # equal texts need no choice
-    items: list[Item] = []
+    items: list[AnnotationItem] = []
     for key, texts in by_prompt.items():
         for pair in combinations(texts.values(), 2):
             names = sorted(answer.key for answer in pair)
@@ -153,7 +157,9 @@ def _comparisons(answers: Sequence[Answer], prompts: dict[str, Prompt], seed: in
             random.Random(seed_of(seed, *names)).shuffle(sides)
             item_key = key_of("item", "compare", *names)
             items.append(
-                Item(key=item_key, task="compare", prompt=prompts[key], answers=tuple(sides))
+                AnnotationItem(
+                    key=item_key, task="compare", prompt=prompts[key], answers=tuple(sides)
+                )
             )
     return items
 

@@ -22,7 +22,7 @@ from groundtune.pipeline.runs.folder import DATABASE, RunFolder, is_project
 from groundtune.records import Prompt, Record
 from groundtune.store.annotations import events, items, leases
 from groundtune.store.annotations.database import Database, open_database
-from groundtune.store.annotations.records import Event, Item, Task
+from groundtune.store.annotations.records import AnnotationItem, Event, Task
 from groundtune.store.annotations.shared_images import SharedImages, read_file
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
@@ -33,10 +33,10 @@ _ID = "id"
 _LONGEST_BATCH = 500
 
 
-class Work(Record):
+class PersonItem(Record):
     """An item as one person has it: with their own events."""
 
-    item: Item
+    item: AnnotationItem
     events: tuple[Event, ...]
 
     @property
@@ -45,20 +45,20 @@ class Work(Record):
         return replay(self.events)
 
 
-class Refusal(Record):
+class EventRefusal(Record):
     """An event that was not stored, and why."""
 
     id: str
     why: str
 
 
-class Recorded(Record):
+class EventReceipt(Record):
     """What became of a batch of events."""
 
     stored: tuple[str, ...]
     known: tuple[str, ...]
     """Stored before: the client had sent them already."""
-    refused: tuple[Refusal, ...]
+    refused: tuple[EventRefusal, ...]
 
 
 class Project:
@@ -138,7 +138,7 @@ class Project:
         for sha256 in dict.fromkeys(image for prompt in prompts for image in prompt.images):
             self.images.path(sha256)
 
-    def _take_images(self, source: Path, found: Sequence[Item]) -> None:
+    def _take_images(self, source: Path, found: Sequence[AnnotationItem]) -> None:
         images = ImageStore(RunFolder(source).path / "images")
         for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
             self._take_image(images, sha256)
@@ -164,7 +164,9 @@ class Project:
         with self.database.writing() as connection:
             items.add_person(connection, person, name, role)
 
-    def next_work(self, person: str, task: Task, *, besides: tuple[str, ...] = ()) -> Work | None:
+    def next_work(
+        self, person: str, task: Task, *, besides: tuple[str, ...] = ()
+    ) -> PersonItem | None:
         """Lease the next item to a person; None if there is none left for them."""
         lease_s = self.settings.lease_minutes * 60
         settings = self.settings
@@ -185,16 +187,18 @@ class Project:
         with self.database.writing() as connection:
             return leases.hand_back(connection, person, keys)
 
-    def work(self, person: str, key: str) -> Work | None:
+    def work(self, person: str, key: str) -> PersonItem | None:
         """Return an item with a person's events; None if there is no such item."""
         with self.database.reading() as connection:
             item = items.item_of(connection, key)
             if item is None:
                 return None
             stored = events.events_of(connection, item=key, person=person)
-        return Work(item=item, events=tuple(each.event for each in stored))
+        return PersonItem(item=item, events=tuple(each.event for each in stored))
 
-    def record(self, person: str, batch: Sequence[Event], *, settling: bool = False) -> Recorded:
+    def record(
+        self, person: str, batch: Sequence[Event], *, settling: bool = False
+    ) -> EventReceipt:
         """Store events in order, each id once; those that don't fit are refused one by one.
 
         With `settling`, a reviewer's finished items settle what people differ on.
@@ -206,7 +210,7 @@ class Project:
         if len(batch) > _LONGEST_BATCH:
             raise ValueError(f"{len(batch)} events at once, at most {_LONGEST_BATCH}")
         stored: list[Event] = []
-        refused: list[Refusal] = []
+        refused: list[EventRefusal] = []
         with self.database.writing() as connection:
             wanted = {each.item for each in batch}
             leases.lock_items(connection, wanted)  # the same batch may come twice at once
@@ -222,7 +226,7 @@ class Project:
                     continue
                 why = _why_refused(found, before, event)
                 if why:
-                    refused.append(Refusal(id=event.id, why=why))
+                    refused.append(EventRefusal(id=event.id, why=why))
                     continue
                 seen.add(event.id)
                 stored.append(event)
@@ -234,7 +238,7 @@ class Project:
                 if state.progress != "open":
                     below = self.settings.conflict_below
                     note_results(connection, found[key], person, below=below, settling=settling)
-        return Recorded(
+        return EventReceipt(
             stored=tuple(each.id for each in stored),
             known=tuple(each.id for each in batch if each.id in known),
             refused=tuple(refused),
@@ -367,7 +371,7 @@ def _id_of(database: Database) -> str:
 
 
 def _why_refused(
-    found: Mapping[str, Item], before: Mapping[str, Sequence[Event]], event: Event
+    found: Mapping[str, AnnotationItem], before: Mapping[str, Sequence[Event]], event: Event
 ) -> str:
     """Why an event can't be stored; "" if it can."""
     if event.item not in found:

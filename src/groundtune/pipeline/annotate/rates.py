@@ -12,7 +12,7 @@ from groundtune.bench.tasks.mhumaneval import MHUMANEVAL, MarkedItems, marks_of
 from groundtune.bench.tasks.mhumaneval import score as score_marks
 from groundtune.interchange.layouts.marks import identity_of, image_of, item_id, marked_spans
 from groundtune.pipeline.annotate.project import Project
-from groundtune.pipeline.annotate.results import Finished, finished_work
+from groundtune.pipeline.annotate.results import FinishedWork, finished_work
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts, count_suggestions
 from groundtune.records import Correction, Estimate, Record, Score
 from groundtune.store.annotations import events
@@ -21,7 +21,7 @@ _AT_ONCE = 500
 """Items whose work is in memory at a time."""
 
 
-class Rate(Record):
+class ProjectRate(Record):
     """A metric as the page shows it."""
 
     metric: str
@@ -42,7 +42,7 @@ class ModelRates(Record):
     """Answers that somebody has judged."""
     unsure: int
     """Of these, answers for which it can't be told."""
-    rates: tuple[Rate, ...]
+    rates: tuple[ProjectRate, ...]
 
 
 class Live(NamedTuple):
@@ -52,7 +52,7 @@ class Live(NamedTuple):
     suggestions: SuggestionCounts
 
 
-class _Judged(NamedTuple):
+class _Verdicts(NamedTuple):
     """What one evaluation says, without the texts of its item."""
 
     model: str
@@ -69,7 +69,7 @@ class LiveFigures:
         self._project = project
         self._lock = Lock()
         self._arrivals = events.Arrivals()
-        self._judged: dict[str, list[_Judged]] = {}
+        self._judged: dict[str, list[_Verdicts]] = {}
         self._suggestions: dict[str, SuggestionCounts] = {}
         self._rates: dict[str, ModelRates] = {}
 
@@ -107,22 +107,22 @@ class LiveFigures:
         return before | {each.model for each in judged.values()}
 
 
-def rates_of(work: Finished) -> list[ModelRates]:
+def rates_of(work: FinishedWork) -> list[ModelRates]:
     """The rates of each model whose answers were evaluated, by name.
 
     Intervals are those of `groundtune bench score mhumaneval`: bootstrap over images.
     """
-    by_model: dict[str, list[_Judged]] = defaultdict(list)
+    by_model: dict[str, list[_Verdicts]] = defaultdict(list)
     for each in _judgements(work).values():
         by_model[each.model].append(each)
     return _by_name({model: _rates_of_model(own) for model, own in by_model.items()})
 
 
-def _judgements(work: Finished) -> dict[str, _Judged]:
+def _judgements(work: FinishedWork) -> dict[str, _Verdicts]:
     """By answer."""
     answers = {each.key: each for item in work.items.values() for each in item.answers}
     prompts = {item.prompt.key: item.prompt for item in work.items.values()}
-    found: dict[str, _Judged] = {}
+    found: dict[str, _Verdicts] = {}
     for each in one_each(work):
         answer = answers[each.answer]
         row = ItemAnswer(
@@ -133,11 +133,11 @@ def _judgements(work: Finished) -> dict[str, _Judged]:
         model = answer.producer.name
         (score,) = score_marks(MarkedItems(), [row], Scoring(model=model))
         unsure = each.verdict == "unsure"
-        found[answer.key] = _Judged(identity_of(answer.producer), model, unsure, score)
+        found[answer.key] = _Verdicts(identity_of(answer.producer), model, unsure, score)
     return found
 
 
-def _rates_of_model(own: Sequence[_Judged]) -> ModelRates:
+def _rates_of_model(own: Sequence[_Verdicts]) -> ModelRates:
     estimates = all_estimates([each.score for each in own])
     return ModelRates(
         model=own[0].name,
@@ -157,7 +157,7 @@ def _by_name(rates: Mapping[str, ModelRates]) -> list[ModelRates]:
     return sorted(shown, key=lambda each: each.model)
 
 
-def one_each(work: Finished) -> Sequence[Correction]:
+def one_each(work: FinishedWork) -> Sequence[Correction]:
     """One evaluation per answer.
 
     That which settled a conflict, else a reviewer's or owner's, else the one that was finished
@@ -171,15 +171,15 @@ def one_each(work: Finished) -> Sequence[Correction]:
     return list(chosen.values())
 
 
-def _weight(work: Finished, evaluation: Correction) -> int:
+def _weight(work: FinishedWork, evaluation: Correction) -> int:
     if work.settled.get((evaluation.answer,)) == evaluation.by.name:
         return 2
     return int(work.roles[evaluation.by.name] in ("reviewer", "owner"))
 
 
-def _shown(estimate: Estimate) -> Rate:
+def _shown(estimate: Estimate) -> ProjectRate:
     metric = next(each for each in MHUMANEVAL.metrics if each.name == estimate.metric)
-    return Rate(
+    return ProjectRate(
         metric=metric.name,
         label=metric.label,
         scale=metric.scale,

@@ -26,7 +26,7 @@ from groundtune.pipeline.runs.folder import RunFolder, hash_of
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Comparison, Correction, Pair, Producer, Prompt, Record, Thumb
 from groundtune.store.annotations import conflicts, events, items
-from groundtune.store.annotations.records import Event, Item
+from groundtune.store.annotations.records import AnnotationItem, Event
 from groundtune.store.json_writing import write_object
 from groundtune.store.keys import key_of
 
@@ -64,10 +64,10 @@ class ProjectPairCounts(PairCounts):
     """What people made of the machine's suggestions; none were shown in a blind project."""
 
 
-class Finished(NamedTuple):
+class FinishedWork(NamedTuple):
     """All finished work of a project."""
 
-    items: Mapping[str, Item]
+    items: Mapping[str, AnnotationItem]
     corrections: tuple[Correction, ...]
     comparisons: tuple[Comparison, ...]
     evaluations: tuple[Correction, ...]
@@ -76,7 +76,7 @@ class Finished(NamedTuple):
     roles: Mapping[str, str]
     settled: Mapping[tuple[str, ...], str]
     """The reviewers who settled conflicts, by the keys of an item's answers."""
-    shown: tuple[tuple[Item, AnnotationState], ...]
+    shown: tuple[tuple[AnnotationItem, AnnotationState], ...]
     """Items whose suggestions people saw, and what they said of them."""
 
     @property
@@ -88,7 +88,7 @@ class Finished(NamedTuple):
 class AllWork(NamedTuple):
     """What people made of items, finished or not."""
 
-    items: Mapping[str, Item]
+    items: Mapping[str, AnnotationItem]
     roles: Mapping[str, str]
     states: Mapping[tuple[str, str], AnnotationState]
     """By item and person, in the order of their first events."""
@@ -109,7 +109,7 @@ def all_work(project: Project, keys: Sequence[str] | None = None) -> AllWork:
     return AllWork({item.key: item for item in found}, roles, states, settled)
 
 
-def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finished:
+def finished_work(project: Project, keys: Sequence[str] | None = None) -> FinishedWork:
     """Return everybody's finished work, in the order of the items' first events.
 
     `keys` are the items of which it is wanted, at most some hundreds; None for all.
@@ -119,7 +119,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
     comparisons: list[Comparison] = []
     evaluations: list[Correction] = []
     thumbs: list[Thumb] = []
-    shown: list[tuple[Item, AnnotationState]] = []
+    shown: list[tuple[AnnotationItem, AnnotationState]] = []
     for (key, person), state in states.items():
         item = by_key[key]
         by = Producer(kind="person", name=person, revision=key_of(state)[:12])
@@ -129,7 +129,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
         single += filter(None, [correction_of(item, state, by)])
         comparisons += filter(None, [comparison_of(item, state, by)])
         thumbs += filter(None, [thumb_of(item, state, by)])
-    return Finished(
+    return FinishedWork(
         items=by_key,
         corrections=tuple(corrections),
         comparisons=tuple(comparisons),
@@ -145,7 +145,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
     )
 
 
-def settled(work: Finished, people: Settle) -> tuple[list[Correction], int]:
+def settled(work: FinishedWork, people: Settle) -> tuple[list[Correction], int]:
     """Return the corrections that count, and the number of answers that are unsettled.
 
     Of an answer whose conflict a reviewer has settled, only that reviewer's counts.
@@ -161,7 +161,7 @@ def settled(work: Finished, people: Settle) -> tuple[list[Correction], int]:
     return [*of_reviewers, *(each for each in chosen if each is not None)], chosen.count(None)
 
 
-def settled_comparisons(work: Finished) -> list[Comparison]:
+def settled_comparisons(work: FinishedWork) -> list[Comparison]:
     """Return the comparisons that count: of a settled conflict the reviewer's, else everybody's."""
     of_reviewers, others = _split(
         work.comparisons, lambda each: (each.first, each.second), work.settled
@@ -241,7 +241,7 @@ def project_pairs(
 
 
 def _thumb_pairs(
-    work: Finished,
+    work: FinishedWork,
     project: Project,
     out: Path,
     settings: ProjectPairSettings,
@@ -285,7 +285,7 @@ def _reviewed(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction
     return own[0] if len(own) == 1 else None
 
 
-def _prompts(work: Finished) -> dict[str, Prompt]:
+def _prompts(work: FinishedWork) -> dict[str, Prompt]:
     return {item.prompt.key: item.prompt for item in work.items.values()}
 
 

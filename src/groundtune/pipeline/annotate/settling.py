@@ -9,16 +9,16 @@ from secrets import token_hex
 
 from groundtune.feedback.annotating import AnnotationState
 from groundtune.pipeline.annotate.conflicts import done_states
-from groundtune.pipeline.annotate.project import Project, Recorded
+from groundtune.pipeline.annotate.project import EventReceipt, Project
 from groundtune.records import Record
 from groundtune.store.annotations import conflicts, items
 from groundtune.store.annotations.records import (
+    AnnotationItem,
     Body,
     Choose,
     DropMissing,
     DropSpan,
     Event,
-    Item,
     PutMissing,
     SetThumb,
     SetVerdict,
@@ -41,7 +41,7 @@ class Side(Record):
 class Conflict(Record):
     """An item with people's results; a reviewer's that settled it isn't among them."""
 
-    item: Item
+    item: AnnotationItem
     sides: tuple[Side, ...]
     """In an order that doesn't depend on who they are."""
     own: AnnotationState | None
@@ -90,7 +90,7 @@ def conflict_of(project: Project, reviewer: str, key: str) -> Conflict | None:
     )
 
 
-def take_side(project: Project, reviewer: str, conflict: Conflict, side: str) -> Recorded:
+def take_side(project: Project, reviewer: str, conflict: Conflict, side: str) -> EventReceipt:
     """Make a side the reviewer's own result, which settles the conflict.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from groundtune.feedback.annotating import AnnotationState
 from groundtune.pipeline.annotate.settings import ProjectSettings
 from groundtune.records import Answer, Record, Span
-from groundtune.store.annotations.records import Item
+from groundtune.store.annotations.records import AnnotationItem
 from groundtune.store.keys import seed_of
 
 PLANTED = "planted"
@@ -68,7 +68,7 @@ def untouched(text: str, edits: Sequence[Span]) -> list[Span]:
     return found
 
 
-def count_suggestions(work: Iterable[tuple[Item, AnnotationState]]) -> SuggestionCounts:
+def count_suggestions(work: Iterable[tuple[AnnotationItem, AnnotationState]]) -> SuggestionCounts:
     """Count over finished items, by person and item."""
     counts = dict.fromkeys(SuggestionCounts.model_fields, 0)
     for item, state in work:

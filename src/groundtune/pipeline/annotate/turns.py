@@ -5,16 +5,16 @@ from collections.abc import Sequence
 
 from groundtune.feedback.asking_order import DoubtOrder, drawn_priorities
 from groundtune.pipeline.annotate.settings import ProjectSettings
-from groundtune.pipeline.feedback.doubts import Asked, sizes_by_doubt
+from groundtune.pipeline.feedback.doubts import ReviewUnit, sizes_by_doubt
 from groundtune.pipeline.runs.folder import RunFolder
-from groundtune.store.annotations.items import Turn
-from groundtune.store.annotations.records import Item, Task
+from groundtune.store.annotations.items import ItemTurn
+from groundtune.store.annotations.records import AnnotationItem, Task
 from groundtune.store.keys import seed_of
 
 
 def turns_of(
-    items: Sequence[Item], source: RunFolder, task: Task, settings: ProjectSettings
-) -> dict[str, Turn]:
+    items: Sequence[AnnotationItem], source: RunFolder, task: Task, settings: ProjectSettings
+) -> dict[str, ItemTurn]:
     """Return each item's turn, by key: its priority by the project's order, its people by overlap.
 
     Raises:
@@ -30,7 +30,7 @@ def turns_of(
         sizes = {item.key: 1.0 for item in items}
         priorities = drawn_priorities(sizes, settings.seed)
     return {
-        item.key: Turn(
+        item.key: ItemTurn(
             priority=priorities.get(item.key),
             size=sizes.get(item.key, 1.0),
             wanted=settings.people_per_item + _is_for_one_more(item, settings),
@@ -39,9 +39,11 @@ def turns_of(
     }
 
 
-def _by_doubt(items: Sequence[Item], source: RunFolder, order: DoubtOrder) -> dict[str, float]:
+def _by_doubt(
+    items: Sequence[AnnotationItem], source: RunFolder, order: DoubtOrder
+) -> dict[str, float]:
     asked = {
-        item.key: Asked(
+        item.key: ReviewUnit(
             answers=[answer.key for answer in item.answers],
             group=" ".join(item.prompt.images) or item.prompt.key,
         )
@@ -50,6 +52,6 @@ def _by_doubt(items: Sequence[Item], source: RunFolder, order: DoubtOrder) -> di
     return sizes_by_doubt(asked, source, order)
 
 
-def _is_for_one_more(item: Item, settings: ProjectSettings) -> int:
+def _is_for_one_more(item: AnnotationItem, settings: ProjectSettings) -> int:
     drawn = random.Random(seed_of(settings.seed, "overlap", item.key)).random()
     return int(drawn < settings.overlap)

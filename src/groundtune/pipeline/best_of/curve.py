@@ -172,16 +172,16 @@ def _values(candidate: Candidate, columns: Sequence[str], normalise: float) -> l
     return [1.0, float(reward is not None), reward or 0.0, *known]
 
 
-class _Drawn(NamedTuple):
+class _CurvePoint(NamedTuple):
     value: float
     draws_R: Floats
 
 
-def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _Drawn]:
+def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _CurvePoint]:
     """Return each quantity of the columns with its resamples."""
     drawn_RC = resamples(len(sums_IC)) @ sums_IC
     whole_1C = sums_IC.sum(0, keepdims=True)
-    found: dict[str, _Drawn] = {}
+    found: dict[str, _CurvePoint] = {}
     for each in METRICS:
         names = (*each.numerator, *each.denominator)
         if not set(names) <= set(columns):
@@ -189,14 +189,14 @@ def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _Drawn]:
         over, under = map(columns.index, names)
         value = float(ratio(whole_1C[:, over], whole_1C[:, under])[0])
         if np.isfinite(value):
-            found[each.name] = _Drawn(value, ratio(drawn_RC[:, over], drawn_RC[:, under]))
+            found[each.name] = _CurvePoint(value, ratio(drawn_RC[:, over], drawn_RC[:, under]))
     return found
 
 
 def _point(
     n: int,
-    own: Mapping[str, _Drawn],
-    first: Mapping[str, _Drawn],
+    own: Mapping[str, _CurvePoint],
+    first: Mapping[str, _CurvePoint],
     means: Mapping[str, float],
     images: int,
 ) -> BestOfPoint:

@@ -56,7 +56,7 @@ class Scorer(NamedTuple):
     reference: str
 
 
-class _Batch(NamedTuple):
+class _CandidateBatch(NamedTuple):
     """A prompt's unscored candidates, each text once; they are scored together."""
 
     prompt: Prompt
@@ -133,7 +133,7 @@ def score(
     keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
     missing = set(kept.missing(keys.values()))
     batches = [
-        _Batch(prompts[prompt], list(dict.fromkeys(answer.text for answer in some)), some)
+        _CandidateBatch(prompts[prompt], list(dict.fromkeys(answer.text for answer in some)), some)
         for prompt, own in candidates.items()
         if (some := [answer for answer in own if keys[answer.key] in missing])
     ]
@@ -160,7 +160,7 @@ def score(
     return {row.answer: row for row in kept.read() if row.key in wanted}, scored
 
 
-def _scored(rewarder: Lazy[LogRatios], batch: _Batch) -> tuple[list["LogRatio"], float]:
+def _scored(rewarder: Lazy[LogRatios], batch: _CandidateBatch) -> tuple[list["LogRatio"], float]:
     """Return the log-ratios of the batch's texts, and the seconds that scoring took."""
     opened = rewarder.get()
     began = time.monotonic()

@@ -29,7 +29,7 @@ class HubSource(NamedTuple):
     """"" for all rows."""
 
 
-class Fetched(NamedTuple):
+class HubFile(NamedTuple):
     """A file on this machine."""
 
     path: Path
@@ -73,7 +73,7 @@ def split_only(only: str) -> tuple[str, str]:
 @contextmanager
 def opened(
     file: Path, progress: Progress, *, near: Path, split: str = "train", only: str = ""
-) -> Generator[Fetched]:
+) -> Generator[HubFile]:
     """Give a file as it is, or fetch a data set of the hub; its rows are removed afterwards.
 
     Args:
@@ -97,13 +97,13 @@ def opened(
             "Leave out --only, or name a data set as hub:OWNER/NAME@REVISION.",
         )
     if wanted is None:
-        yield Fetched(file, "")
+        yield HubFile(file, "")
         return
     progress.start(f"fetch {wanted.name}", total=None)
     if wanted.file:
         path = _file(wanted, source)
         match = _COMMIT.search(path.as_posix())
-        yield Fetched(path, _named(wanted, match[0] if match else ""))
+        yield HubFile(path, _named(wanted, match[0] if match else ""))
         return
     data = _rows(wanted, source, split)
     commit = _commit(wanted, data)
@@ -113,7 +113,7 @@ def opened(
     with TemporaryDirectory(prefix=".hub-", dir=next(parents)) as folder:
         path = Path(folder) / "rows.parquet"
         data.to_parquet(str(path))
-        yield Fetched(path, _named(wanted, commit))
+        yield HubFile(path, _named(wanted, commit))
 
 
 def _file(wanted: HubSource, source: str) -> Path:

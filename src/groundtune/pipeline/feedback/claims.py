@@ -47,7 +47,7 @@ class Labelling(NamedTuple):
     """Who works off the labeler's."""
 
 
-class _Batch(NamedTuple):
+class _ClaimBatch(NamedTuple):
     """Claims that are checked together, and the prompts of their answers by the answers' keys."""
 
     claims: list[Claim]
@@ -173,11 +173,11 @@ def _check(
     return len(missing), asked
 
 
-def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _Batch) -> ConquerResult:
+def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _ClaimBatch) -> ConquerResult:
     return conquer(batch.claims, batch.about, labeler, by, asking)
 
 
-def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[_Batch]:
+def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[_ClaimBatch]:
     """The claims in batches: those of an image together, in the order of their first."""
     groups: dict[tuple[str, ...], list[Claim]] = {}
     for claim in claims:
@@ -186,10 +186,10 @@ def _together(claims: Sequence[Claim], about: Mapping[str, Prompt]) -> Iterator[
     for group in groups.values():
         batch += group
         if len(batch) >= ASKED_AT_ONCE:
-            yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
+            yield _ClaimBatch(batch, {claim.answer: about[claim.answer] for claim in batch})
             batch = []
     if batch:
-        yield _Batch(batch, {claim.answer: about[claim.answer] for claim in batch})
+        yield _ClaimBatch(batch, {claim.answer: about[claim.answer] for claim in batch})
 
 
 def refuse_other_division(target: RunFolder, divider: Producer) -> None:

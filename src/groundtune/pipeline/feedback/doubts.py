@@ -18,7 +18,7 @@ from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Claim
 
 
-class Asked(NamedTuple):
+class ReviewUnit(NamedTuple):
     """What a person judges at once."""
 
     answers: Sequence[str]
@@ -42,14 +42,16 @@ def priorities_of(source: RunFolder, order: AskingOrder, seed: int) -> dict[str,
         return drawn_priorities(dict.fromkeys((answer.key for answer in answers), 1.0), seed)
     prompts = source.prompts_by_key()
     asked = {
-        answer.key: Asked([answer.key], " ".join(prompts[answer.prompt].images) or answer.prompt)
+        answer.key: ReviewUnit(
+            [answer.key], " ".join(prompts[answer.prompt].images) or answer.prompt
+        )
         for answer in answers
     }
     return drawn_priorities(sizes_by_doubt(asked, source, order), seed)
 
 
 def sizes_by_doubt(
-    asked: Mapping[str, Asked], source: RunFolder, order: DoubtOrder
+    asked: Mapping[str, ReviewUnit], source: RunFolder, order: DoubtOrder
 ) -> dict[str, float]:
     """Return the size by which each of `asked` is drawn, above 0 (`feedback/asking_order.py`).
 

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 
 from groundtune.bench.summary import summarise
-from groundtune.pipeline.methods_study.settings import ArmChoice, Run
+from groundtune.pipeline.methods_study.settings import ArmChoice, ArmRun
 from groundtune.pipeline.models.measure import BASE, Measure
 from groundtune.records import Estimate, Record, Score
 from groundtune.report.model import MetricRef, find_difference, find_estimate
 
 
-class Tried(Record):
+class SettingResult(Record):
     """A setting that was tried."""
 
     number: int
@@ -20,10 +20,10 @@ class Tried(Record):
     failed: str = ""
 
 
-class Choice(Record):
+class ArmSearch(Record):
     """The settings that an arm tried, and the one that was chosen."""
 
-    tried: tuple[Tried, ...]
+    tried: tuple[SettingResult, ...]
     number: int | None
     """The chosen one, from 0; None if all failed."""
     lost: bool = False
@@ -31,26 +31,26 @@ class Choice(Record):
 
 
 def choose(
-    runs: Sequence[Run],
+    runs: Sequence[ArmRun],
     scores: Mapping[str, Sequence[Score]],
     failed: Mapping[str, str],
     measure: Measure,
     rule: ArmChoice,
-) -> Choice:
+) -> ArmSearch:
     """Return the choice among an arm's runs; of equally good ones the first."""
     ref = ref_of(measure, rule.metric)
     keep = ref_of(measure, rule.keep) if rule.keep else None
     tried = [_tried(run, scores, failed, measure, ref, keep) for run in runs]
     usable = [each for each in tried if each.value is not None]
     if not usable:
-        return Choice(tried=tuple(tried), number=None)
+        return ArmSearch(tried=tuple(tried), number=None)
     enough = [each for each in usable if each.kept is None or each.kept >= -rule.lost]
     if not enough:
         least = max(usable, key=lambda each: each.kept or 0.0)
-        return Choice(tried=tuple(tried), number=least.number, lost=True)
+        return ArmSearch(tried=tuple(tried), number=least.number, lost=True)
     sign = -1.0 if _better(measure, ref) == "lower" else 1.0
     best = max(enough, key=lambda each: sign * each.value.value if each.value else 0.0)
-    return Choice(tried=tuple(tried), number=best.number)
+    return ArmSearch(tried=tuple(tried), number=best.number)
 
 
 def ref_of(measure: Measure, name: str) -> MetricRef:
@@ -72,15 +72,15 @@ def _better(measure: Measure, ref: MetricRef) -> str:
 
 
 def _tried(
-    run: Run,
+    run: ArmRun,
     scores: Mapping[str, Sequence[Score]],
     failed: Mapping[str, str],
     measure: Measure,
     ref: MetricRef,
     keep: MetricRef | None,
-) -> Tried:
+) -> SettingResult:
     if run.name not in scores:
-        return Tried(number=run.number, failed=failed.get(run.name, "It has no scores."))
+        return SettingResult(number=run.number, failed=failed.get(run.name, "It has no scores."))
     base = list(scores.get(BASE, ()))
     summary = summarise(
         [*base, *scores[run.name]],
@@ -89,9 +89,9 @@ def _tried(
     )
     value = find_estimate(summary.estimates, run.name, ref)
     if value is None:
-        return Tried(number=run.number, failed=f"It has no {ref.metric}.")
+        return SettingResult(number=run.number, failed=f"It has no {ref.metric}.")
     change = find_difference(summary.differences, run.name, keep) if keep else None
     kept = None
     if keep and change:
         kept = -change.value if _better(measure, keep) == "lower" else change.value
-    return Tried(number=run.number, value=value, kept=kept)
+    return SettingResult(number=run.number, value=value, kept=kept)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from groundtune.bench.summary import estimate_all, pool
-from groundtune.pipeline.methods_study.choosing import Choice, ref_of
-from groundtune.pipeline.methods_study.settings import ArmsSettings, Run, StudyOutcome, Values
+from groundtune.pipeline.methods_study.choosing import ArmSearch, ref_of
+from groundtune.pipeline.methods_study.settings import ArmRun, ArmsSettings, StudyOutcome, Values
 from groundtune.pipeline.methods_study.study import Study
 from groundtune.pipeline.models.measure import BASE, with_seed
 from groundtune.pipeline.runs.provenance import provenance_of
@@ -35,13 +35,13 @@ class ArmResult(Record):
     """Why runs failed, by their names."""
 
 
-class StudyTables(Record):
+class MethodsTables(Record):
     """The content of study.json."""
 
     split: str
     """Of the figures."""
     arms: tuple[ArmResult, ...]
-    choices: dict[str, Choice]
+    choices: dict[str, ArmSearch]
     estimates: tuple[Estimate, ...]
     """Of what is only measured, and of each arm, pooled over seeds."""
     differences: tuple[Difference, ...]
@@ -50,8 +50,8 @@ class StudyTables(Record):
 
 def report_study(
     study: Study,
-    choices: Mapping[str, Choice],
-    runs: Sequence[Run],
+    choices: Mapping[str, ArmSearch],
+    runs: Sequence[ArmRun],
     scores: Scores,
     tested: Scores,
     others: Sequence[str],
@@ -78,12 +78,12 @@ def report_study(
 
 def _tables(
     study: Study,
-    choices: Mapping[str, Choice],
-    runs: Sequence[Run],
+    choices: Mapping[str, ArmSearch],
+    runs: Sequence[ArmRun],
     scores: Scores,
     others: Sequence[str],
     split: str,
-) -> StudyTables:
+) -> MethodsTables:
     settings, metrics = study.settings, study.measure.metrics
     done = {
         arm: [run for run in runs if run.arm == arm and run.name in scores] for arm in settings.arms
@@ -97,7 +97,7 @@ def _tables(
         for one, other in _compared(settings, others)
         for row in _difference(study, one, other, done, scores)
     ]
-    return StudyTables(
+    return MethodsTables(
         split=split,
         arms=tuple(_result(settings, arm, choices[arm], done[arm], study.failed) for arm in done),
         choices=dict(choices),
@@ -115,7 +115,7 @@ def _compared(settings: ArmsSettings, others: Sequence[str]) -> list[tuple[str, 
 
 
 def _difference(
-    study: Study, one: str, other: str, done: Mapping[str, Sequence[Run]], scores: Scores
+    study: Study, one: str, other: str, done: Mapping[str, Sequence[ArmRun]], scores: Scores
 ) -> list[Difference]:
     """Return the paired differences over the seeds that both have."""
     if other in done:
@@ -130,10 +130,16 @@ def _difference(
 
 
 def _result(
-    settings: ArmsSettings, arm: str, choice: Choice, done: Sequence[Run], failed: Mapping[str, str]
+    settings: ArmsSettings,
+    arm: str,
+    choice: ArmSearch,
+    done: Sequence[ArmRun],
+    failed: Mapping[str, str],
 ) -> ArmResult:
     own, tried = settings.arms[arm], settings.tried(arm)
-    names = [Run(arm, number, seed).name for number in range(len(tried)) for seed in settings.seeds]
+    names = [
+        ArmRun(arm, number, seed).name for number in range(len(tried)) for seed in settings.seeds
+    ]
     return ArmResult(
         name=arm,
         recipe=own.recipe or settings.arms[own.like].recipe,
@@ -145,7 +151,7 @@ def _result(
     )
 
 
-def _page(study: Study, tables: StudyTables, others: Sequence[str]) -> model.ReportInput:
+def _page(study: Study, tables: MethodsTables, others: Sequence[str]) -> model.ReportInput:
     settings = study.settings
     against = BASE if BASE in others else next(iter(settings.arms))
     measured = {estimate.model for estimate in tables.estimates}
@@ -185,7 +191,7 @@ def _tried(settings: ArmsSettings) -> str:
     )
 
 
-def _description(settings: ArmsSettings, tables: StudyTables) -> str:
+def _description(settings: ArmsSettings, tables: MethodsTables) -> str:
     seeds = len(settings.seeds)
     return (
         f"Every arm starts from {settings.model}. Settings were chosen on the development split "
@@ -197,7 +203,7 @@ def _description(settings: ArmsSettings, tables: StudyTables) -> str:
 
 def _table(
     page: model.ReportInput,
-    tables: StudyTables,
+    tables: MethodsTables,
     refs: Sequence[model.MetricRef],
     others: Sequence[str],
 ) -> list[list[str]]:
@@ -220,7 +226,7 @@ def _table(
 def _row(
     name: str,
     tried: str,
-    tables: StudyTables,
+    tables: MethodsTables,
     refs: Sequence[model.MetricRef],
     page: model.ReportInput,
 ) -> list[str]:
@@ -237,7 +243,7 @@ def _row(
 def _markdown(
     settings: ArmsSettings,
     page: model.ReportInput,
-    tables: StudyTables,
+    tables: MethodsTables,
     table: Sequence[Sequence[str]],
     refs: Sequence[model.MetricRef],
 ) -> str:

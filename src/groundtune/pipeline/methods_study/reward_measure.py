@@ -15,7 +15,7 @@ from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
 from groundtune.pipeline.methods_study.reward_settings import (
     RULES,
-    HeldOut,
+    HeldOutSettings,
     RewardStudySettings,
 )
 from groundtune.pipeline.models.measure import Evaluation, ToMeasure
@@ -57,7 +57,7 @@ class HeldOutStep(Settings):
     """Settings of the step that makes held-out comparisons."""
 
     model: ModelSettings
-    held_out: HeldOut
+    held_out: HeldOutSettings
     claims: ClaimSettings | None
     split: str
     out: str

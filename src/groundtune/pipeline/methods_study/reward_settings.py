@@ -14,7 +14,7 @@ RULES = ("shorter", "claims")
 """Rows without a model: the shorter answer wins; fewer rejected claims win, then more supported."""
 
 
-class HeldOut(Record):
+class HeldOutSettings(Record):
     """Answers about scenes that no arm learns from, compared without errors."""
 
     benchmark: str = "world-captions"
@@ -38,7 +38,7 @@ class RewardStudySettings(ArmsSettings):
     """Further shares of wrong comparisons to learn from. Held-out comparisons have none."""
     with_errors: tuple[str, ...] = ()
     """The arms that are also trained with these errors, with the setting chosen without."""
-    held_out: HeldOut = HeldOut()
+    held_out: HeldOutSettings = HeldOutSettings()
     claims: ClaimSettings | None = None
     """Who checks claims for the row `claims`; none without it."""
 

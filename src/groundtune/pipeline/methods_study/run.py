@@ -15,11 +15,11 @@ from pathlib import Path
 
 from groundtune.bench.run.opening import note_opening
 from groundtune.errors import UserError
-from groundtune.pipeline.methods_study.choosing import Choice, choose
+from groundtune.pipeline.methods_study.choosing import ArmSearch, choose
 from groundtune.pipeline.methods_study.settings import (
+    ArmRun,
     ArmsSettings,
     MethodsStudySettings,
-    Run,
     StudyOutcome,
 )
 from groundtune.pipeline.methods_study.study import Scores, Study
@@ -33,7 +33,7 @@ from groundtune.records import Record
 from groundtune.store.sealed import read_sealed, write_sealed
 
 
-class Opening(Record):
+class FinalRuns(Record):
     """The runs that the test split was opened for: final.json."""
 
     runs: tuple[str, ...]
@@ -112,15 +112,15 @@ def run_study(
     return result
 
 
-def _refuse_another_opening(study: Study, runs: Sequence[Run]) -> None:
+def _refuse_another_opening(study: Study, runs: Sequence[ArmRun]) -> None:
     """Note that the test split is opened for these runs.
 
     Raises:
         UserError: it was opened for others.
     """
     file = study.out / "final.json"
-    opening = Opening(runs=tuple(run.name for run in runs))
-    if file.exists() and read_sealed(file, Opening) != opening:
+    opening = FinalRuns(runs=tuple(run.name for run in runs))
+    if file.exists() and read_sealed(file, FinalRuns) != opening:
         raise UserError(
             "The test split was opened for other arms or settings of this study.",
             str(file),
@@ -129,17 +129,17 @@ def _refuse_another_opening(study: Study, runs: Sequence[Run]) -> None:
     write_sealed(file, opening)
 
 
-def searched(settings: ArmsSettings) -> list[Run]:
+def searched(settings: ArmsSettings) -> list[ArmRun]:
     """Return the runs of all searches, on the first seed."""
     return [
-        Run(arm, number, settings.seeds[0])
+        ArmRun(arm, number, settings.seeds[0])
         for arm in settings.arms
         if not settings.arms[arm].like
         for number in range(len(settings.tried(arm)))
     ]
 
 
-def _search(study: Study, scores: Scores) -> dict[str, Choice]:
+def _search(study: Study, scores: Scores) -> dict[str, ArmSearch]:
     """Try all settings of all arms; return each arm's choice."""
     runs = searched(study.settings)
     scores |= study.score(study.train(runs), "development")
@@ -155,10 +155,10 @@ def _search(study: Study, scores: Scores) -> dict[str, Choice]:
     }
 
 
-def chosen_runs(settings: ArmsSettings, choices: Mapping[str, Choice]) -> list[Run]:
+def chosen_runs(settings: ArmsSettings, choices: Mapping[str, ArmSearch]) -> list[ArmRun]:
     """Return the chosen settings' runs on all seeds; an arm whose every setting failed has none."""
     return [
-        Run(arm, choice.number, seed)
+        ArmRun(arm, choice.number, seed)
         for arm, choice in choices.items()
         if choice.number is not None
         for seed in settings.seeds

@@ -43,7 +43,7 @@ class Answers(Record):
         return self
 
 
-class Trained(Record):
+class RewardModelRecipe(Record):
     """A model that arms need, trained by a recipe: a reward model."""
 
     type: Literal["trained"] = "trained"
@@ -53,7 +53,7 @@ class Trained(Record):
     """Overrides of the recipe."""
 
 
-Data = Annotated[Answers | Trained, Field(discriminator="type")]
+Data = Annotated[Answers | RewardModelRecipe, Field(discriminator="type")]
 
 
 class Arm(Record):
@@ -149,7 +149,7 @@ class MethodsStudySettings(ArmsSettings):
     """Number of images; settings are chosen on the development split."""
 
 
-class Run(NamedTuple):
+class ArmRun(NamedTuple):
     """One training of an arm."""
 
     arm: str

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from groundtune.bench.run.run import read_scores
-from groundtune.pipeline.methods_study.settings import ArmsSettings, Run
+from groundtune.pipeline.methods_study.settings import ArmRun, ArmsSettings
 from groundtune.pipeline.methods_study.training import Outcome, data_jobs, train_job
 from groundtune.pipeline.models.measure import Evaluation, Measure, ToMeasure
 from groundtune.pipeline.models.names import fingerprint, model_or_folder
 from groundtune.pipeline.models.settings import LabelledModel
-from groundtune.pipeline.runs.jobs import Done, Job, run_jobs
+from groundtune.pipeline.runs.jobs import Job, JobResult, run_jobs
 from groundtune.protocols import Progress
 from groundtune.records import Score
 from groundtune.store.sealed import read_sealed
@@ -42,9 +42,9 @@ class Study:
     """Returns jobs that must be done before any model is measured on a split."""
     failed: dict[str, str] = field(default_factory=dict[str, str])
     """Why runs failed, by their names."""
-    steps: dict[str, Done] = field(default_factory=dict[str, Done])
+    steps: dict[str, JobResult] = field(default_factory=dict[str, JobResult])
 
-    def train(self, runs: Sequence[Run]) -> dict[Run, str]:
+    def train(self, runs: Sequence[ArmRun]) -> dict[ArmRun, str]:
         """Train what is not trained yet; return each model that there is, under OUT."""
         jobs: dict[str, Job] = {}
         for seed in dict.fromkeys(run.seed for run in runs):
@@ -53,7 +53,7 @@ class Study:
             own = [train_job(self.settings, run, data) for run in trained]
             jobs |= {job.name: job for job in [*needed_data(own, data.values()), *own]}
         self._do(list(jobs.values()), "train")
-        models: dict[Run, str] = {}
+        models: dict[ArmRun, str] = {}
         for run in runs:
             job = jobs[f"train-{self._trained(run).name}"]
             if job.name in self.steps:
@@ -63,12 +63,12 @@ class Study:
                 self.failed[run.name] = self.failed[self._trained(run).name]
         return models
 
-    def _trained(self, run: Run) -> Run:
+    def _trained(self, run: ArmRun) -> ArmRun:
         """Return the run whose model this one measures: its own, or that of the arm it is like."""
         arm = self.settings.arms[run.arm]
         return run._replace(arm=arm.like) if arm.measured else run
 
-    def score(self, models: Mapping[Run, str] | Mapping[str, str], split: str) -> Scores:
+    def score(self, models: Mapping[ArmRun, str] | Mapping[str, str], split: str) -> Scores:
         """Measure models where they aren't; return the scores of each that has some, by name."""
         self._do(self.before(split), f"prepare the {split} split")
         jobs = {_name(key): self._measured(key, model, split) for key, model in models.items()}
@@ -82,7 +82,7 @@ class Study:
             if job.name in self.steps
         }
 
-    def _measured(self, key: Run | str, model: str, split: str) -> Job:
+    def _measured(self, key: ArmRun | str, model: str, split: str) -> Job:
         evaluation = Evaluation.model_validate({**self.evaluation.model_dump(), "split": split})
         label = f"{_name(key)}{_ending(split)}"
         is_rule = model in self.rules
@@ -90,7 +90,9 @@ class Study:
             self.settings.part(LabelledModel, model=model, label=label),
             inputs=() if is_rule else (fingerprint(model_or_folder(self.out, model)),),
         )
-        measure = self.measures.get(key.arm, self.measure) if isinstance(key, Run) else self.measure
+        measure = (
+            self.measures.get(key.arm, self.measure) if isinstance(key, ArmRun) else self.measure
+        )
         return measure.job(target, evaluation)
 
     def _do(self, jobs: Sequence[Job], title: str) -> None:
@@ -104,8 +106,8 @@ class Study:
             self.failed[name.removeprefix("train-").removeprefix("evaluate-")] = why
 
 
-def _name(key: Run | str) -> str:
-    return key.name if isinstance(key, Run) else key
+def _name(key: ArmRun | str) -> str:
+    return key.name if isinstance(key, ArmRun) else key
 
 
 def _ending(split: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 from groundtune.errors import UserError
 from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
 from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
-from groundtune.pipeline.methods_study.settings import Answers, ArmsSettings, Run, Values
+from groundtune.pipeline.methods_study.settings import Answers, ArmRun, ArmsSettings, Values
 from groundtune.pipeline.models.names import fingerprint
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, command_of, find, imported
@@ -70,7 +70,7 @@ def data_jobs(settings: ArmsSettings, seed: int) -> dict[str, Job]:
     return jobs
 
 
-def train_job(settings: ArmsSettings, run: Run, data: dict[str, Job]) -> Job:
+def train_job(settings: ArmsSettings, run: ArmRun, data: dict[str, Job]) -> Job:
     """Return the job of a training.
 
     Raises:

@@ -11,8 +11,8 @@ from groundtune.pipeline.align.settings import AlignSettings
 from groundtune.pipeline.models.names import is_endpoint, resolve
 from groundtune.pipeline.models.sizes import FREE_SHARE, MODELS, ModelSize, sizes_of_known
 from groundtune.pipeline.plan.machines import HERE, rates_of
-from groundtune.pipeline.plan.stages import Known, Stage, rounds, training
-from groundtune.pipeline.recipes.about import About, Expected, about_of
+from groundtune.pipeline.plan.stages import PlanStage, RecipeModel, rounds, training
+from groundtune.pipeline.recipes.about import About, ExpectedFigure, about_of
 from groundtune.pipeline.recipes.registry import command_of
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.train.settings import Learning, TrainSettings
@@ -48,7 +48,7 @@ class RecipePlan(Record):
     machines: int
     rates: str
     """Where the rates are from."""
-    stages: tuple[Stage, ...]
+    stages: tuple[PlanStage, ...]
     tokens: float
     hours: float
     memory_gb: float
@@ -134,7 +134,7 @@ def plan_recipe(
     )
 
 
-def known(name: str, learning: Learning | None = None) -> Known:
+def known(name: str, learning: Learning | None = None) -> RecipeModel:
     """Return a model's sizes: from the table, or from its configuration on this machine.
 
     Raises:
@@ -151,7 +151,7 @@ def known(name: str, learning: Learning | None = None) -> Known:
         rank=0 if tune is None or isinstance(tune, Full) else tune.r,
         tower=isinstance(tune, Full) and "tower" in tune.parts,
     )
-    return Known(name, size, sizes)
+    return RecipeModel(name, size, sizes)
 
 
 def _read_size(name: str) -> ModelSize:
@@ -176,7 +176,7 @@ def _read_size(name: str) -> ModelSize:
     )
 
 
-def _labeler(settings: AlignSettings, model: Known) -> tuple[Known | None, list[str]]:
+def _labeler(settings: AlignSettings, model: RecipeModel) -> tuple[RecipeModel | None, list[str]]:
     name = settings.feedback.labeler
     if name == "self":
         return model, []
@@ -213,7 +213,7 @@ def _answer(about: About | None) -> int:
     return round(tokens / sum(counts))
 
 
-def _effect(figure: Expected, n: int | None) -> Effect:
+def _effect(figure: ExpectedFigure, n: int | None) -> Effect:
     n = n or figure.n
     share = (50.0 if figure.base is None else figure.base) / 100
     both = None if figure.base is None or figure.value is None else figure.value - figure.base

@@ -23,7 +23,7 @@ PAIRS_PER_PROMPT = 1.33
 HOUR = 3600.0
 
 
-class Stage(Record):
+class PlanStage(Record):
     """One kind of work of a run."""
 
     name: str
@@ -35,7 +35,7 @@ class Stage(Record):
     """Peak of one accelerator."""
 
 
-class Known(NamedTuple):
+class RecipeModel(NamedTuple):
     """A model of the recipe."""
 
     name: str
@@ -45,7 +45,7 @@ class Known(NamedTuple):
 
 
 def training(
-    model: Known,
+    model: RecipeModel,
     learning: Learning,
     rates: Rates,
     *,
@@ -53,12 +53,12 @@ def training(
     answer: int,
     machines: int = 1,
     name: str = "train",
-) -> list[Stage]:
+) -> list[PlanStage]:
     """Return the stages of training on so many pairs, whose answers have `answer` tokens."""
     row = _row(model.size, answer)
     sharded = isinstance(learning, TrainSettings) and (learning.shard or learning.zero == 3)
     peak = _training_memory(model.sizes, learning, row, machines if sharded else 1)
-    stages: list[Stage] = []
+    stages: list[PlanStage] = []
     if "reference" in learning.method.needs:
         work = flop(model.sizes, row, training=False) * pairs
         seconds = work / rates.flop_rate / machines
@@ -73,15 +73,15 @@ def training(
 
 
 def rounds(
-    model: Known,
-    labeler: Known | None,
+    model: RecipeModel,
+    labeler: RecipeModel | None,
     settings: AlignSettings,
     rates: Rates,
     answer: int,
     *,
     prompts: float,
     machines: int = 1,
-) -> list[Stage]:
+) -> list[PlanStage]:
     """Return the stages of rounds of feedback; without a labeler here, its stages are left out."""
     answers = prompts * settings.n
     chosen = settings.choose.prompts * (settings.learn.checkpoints + 1)
@@ -102,13 +102,13 @@ def rounds(
 
 
 def _labels(
-    labeler: Known,
+    labeler: RecipeModel,
     answers: float,
     answer: int,
     settings: AlignSettings,
     rates: Rates,
     machines: int,
-) -> list[Stage]:
+) -> list[PlanStage]:
     """Return the stages of dividing answers and asking about their claims."""
     feedback = settings.feedback
     size = labeler.size
@@ -133,13 +133,13 @@ def _labels(
 
 def _sample(
     name: str,
-    model: Known,
+    model: RecipeModel,
     answers: float,
     answer: int,
     settings: AlignSettings,
     rates: Rates,
     machines: int,
-) -> Stage:
+) -> PlanStage:
     read = model.size.image_tokens + QUESTION
     step = rates.decoding(settings.batch_size, _active(model)) / settings.batch_size
     seconds = (_reading(model, read, rates) + answer * step) * answers / machines
@@ -147,18 +147,20 @@ def _sample(
     return _stage(name, model, (read + answer) * answers, seconds, memory_gb)
 
 
-def _stage(name: str, model: Known, tokens: float, seconds: float, memory_gb: float) -> Stage:
-    return Stage(
+def _stage(
+    name: str, model: RecipeModel, tokens: float, seconds: float, memory_gb: float
+) -> PlanStage:
+    return PlanStage(
         name=name, model=model.name, tokens=tokens, hours=seconds / HOUR, memory_gb=memory_gb
     )
 
 
-def _active(model: Known) -> float:
+def _active(model: RecipeModel) -> float:
     """Return the weights that a token meets: decoder and head."""
     return model.sizes.decoder + model.size.width * model.size.vocabulary
 
 
-def _reading(model: Known, tokens: int, rates: Rates) -> float:
+def _reading(model: RecipeModel, tokens: int, rates: Rates) -> float:
     """Return the seconds of reading a prompt."""
     work = Work(tokens, 1, tokens**2 // 2, model.size.image_tokens)
     return flop(model.sizes, work, training=False) / rates.flop_rate

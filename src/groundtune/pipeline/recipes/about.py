@@ -50,7 +50,7 @@ class HubData(Record):
         return f"hub:{self.hub}@{self.revision}" + (f":{self.file}" if self.file else "")
 
 
-class Published(Record):
+class PublishedRun(Record):
     """The authors' run."""
 
     model: str
@@ -65,7 +65,7 @@ class Published(Record):
     """Published settings that this recipe can't express, as recorded from paper and code."""
 
 
-class Expected(Record):
+class ExpectedFigure(Record):
     """A published figure: not measured by Groundtune unless `measured_here`."""
 
     benchmark: str
@@ -114,12 +114,12 @@ class About(Record):
     """The licence of the model that is trained."""
     family: str
     """The model_type of the recipe's model, by which a test dry-runs the recipe."""
-    published: Published | None = None
+    published: PublishedRun | None = None
     """The authors' run; none for models without a published one."""
     data: tuple[HubData, ...] = ()
     """The data sets that it needs, in the order of import."""
     needs: Needs
-    expected: tuple[Expected, ...] = Field(min_length=1)
+    expected: tuple[ExpectedFigure, ...] = Field(min_length=1)
     """What to compare the result with."""
     notes: tuple[str, ...] = ()
     """What differs from the authors' run."""

@@ -11,7 +11,7 @@ from groundtune.errors import UserError
 from groundtune.yaml_text import read_yaml
 
 
-class Shipped(NamedTuple):
+class ShippedRecipe(NamedTuple):
     """A recipe."""
 
     name: str
@@ -67,10 +67,10 @@ def schema_file(command: str) -> Path:
     return folder() / "schemas" / f"{command.replace(' ', '-')}.schema.json"
 
 
-def shipped() -> list[Shipped]:
+def shipped() -> list[ShippedRecipe]:
     """All recipes, by name."""
     return [
-        Shipped(path.stem, command_of(path), _about(path), path)
+        ShippedRecipe(path.stem, command_of(path), _about(path), path)
         for path in sorted(folder().glob("*.yaml"))
     ]
 

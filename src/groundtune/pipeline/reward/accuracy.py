@@ -45,7 +45,7 @@ class CalibrationPoint(Record):
     observed: Accuracy
 
 
-class Evaluation(Record):
+class RewardAccuracy(Record):
     """A reward model on held-out comparisons."""
 
     accuracy: Accuracy

@@ -20,7 +20,7 @@ FEWEST = 8
 """Prompts below which that isn't counted."""
 
 
-class Compared(NamedTuple):
+class AnswerPair(NamedTuple):
     """Two answers to one prompt."""
 
     key: str
@@ -32,7 +32,7 @@ class Compared(NamedTuple):
     """In what the answers differ, as DIFFERS names it; "" if the annotator was not asked."""
 
 
-class Marked(NamedTuple):
+class AnswerWithSpans(NamedTuple):
     """An answer and the spans that are wrong in it."""
 
     key: str
@@ -41,7 +41,7 @@ class Marked(NamedTuple):
     wrong: tuple[Span, ...]
 
 
-Example = Compared | Marked
+Example = AnswerPair | AnswerWithSpans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +115,7 @@ def _read(
             comparisons, "comparisons"
         )
     pairs = read_some(folder.pairs)
-    made: list[Example] = [Compared(p.key, p.prompt, p.chosen, p.rejected) for p in pairs]
+    made: list[Example] = [AnswerPair(p.key, p.prompt, p.chosen, p.rejected) for p in pairs]
     return made, _hashes(pairs, "pairs")
 
 
@@ -129,9 +129,9 @@ def _latest(corrections: Sequence[Correction]) -> list[Correction]:
     return list({each.key: each for each in corrections}.values())
 
 
-def _marked(correction: Correction) -> Marked:
+def _marked(correction: Correction) -> AnswerWithSpans:
     wrong = tuple(span for span in correction.wrong if span.end > span.start)
-    return Marked(correction.key, correction.prompt, correction.text, wrong)
+    return AnswerWithSpans(correction.key, correction.prompt, correction.text, wrong)
 
 
 def _compared(
@@ -155,7 +155,7 @@ def _compared(
         if row.better == "second":
             better, worse = worse, better
         made.append(
-            Compared(row.key, row.prompt, better, worse, row.better == "tie", _differs(row))
+            AnswerPair(row.key, row.prompt, better, worse, row.better == "tie", _differs(row))
         )
     return made
 
@@ -177,7 +177,9 @@ def _is_bad(
     Raises:
         UserError: it can't be used, unless skip_bad.
     """
-    texts = [example.text] if isinstance(example, Marked) else [example.better, example.worse]
+    texts = (
+        [example.text] if isinstance(example, AnswerWithSpans) else [example.better, example.worse]
+    )
     what = ""
     if not all(text.strip() for text in texts):
         what = "An answer is empty"
@@ -203,7 +205,7 @@ def _is_held(prompt: Prompt, share: float, seed: int) -> bool:
 
 
 def _is_unbalanced(example: Example, settings: RewardSettings, left_out: Counter[str]) -> bool:
-    if isinstance(example, Marked) or not settings.length_balance or example.tie:
+    if isinstance(example, AnswerWithSpans) or not settings.length_balance or example.tie:
         return False
     longer = len(example.better.split()) > settings.length_balance * len(example.worse.split())
     left_out["better answer much longer"] += longer
@@ -223,7 +225,11 @@ def refuse_other_facts(
     """
     said: dict[str, set[str]] = {}
     for example in examples:
-        texts = [example.text] if isinstance(example, Marked) else [example.better, example.worse]
+        texts = (
+            [example.text]
+            if isinstance(example, AnswerWithSpans)
+            else [example.better, example.worse]
+        )
         said.setdefault(example.prompt, set()).update(w for t in texts for w in _words(t))
     keys = sorted(said)
     if len({prompts[key].images for key in keys}) < FEWEST:

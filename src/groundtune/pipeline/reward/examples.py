@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
-from groundtune.pipeline.reward.data import Compared, Example, RewardData
-from groundtune.pipeline.reward.judging import Judging, encode_judged
+from groundtune.pipeline.reward.data import AnswerPair, Example, RewardData
+from groundtune.pipeline.reward.judging import RewardRequests, encode_judged
 from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.protocols import Images, Progress
 
 if TYPE_CHECKING:
-    from groundtune.train.judged import Comparisons, Judged, Marks
+    from groundtune.train.judged import ComparisonExamples, Judged, Marks
     from groundtune.vlm.load import Vlm
 
 
@@ -18,15 +18,15 @@ def encode_examples(
     settings: RewardSettings,
     vlm: "Vlm",
     data: RewardData,
-    judging: Judging,
+    judging: RewardRequests,
     progress: Progress,
-) -> "Comparisons | Marks":
+) -> "ComparisonExamples | Marks":
     """Return the learnt examples as tokens.
 
     Raises:
         UserError: an example can't be used, unless skip_bad; or none can.
     """
-    from groundtune.train.judged import Comparisons, Marks
+    from groundtune.train.judged import ComparisonExamples, Marks
     from groundtune.train.prompt_encoder import PromptEncoder
 
     judged = {key: judging.prompt(prompt) for key, prompt in data.prompts.items()}
@@ -56,7 +56,7 @@ def encode_examples(
         )
     if settings.learn == "words":
         return Marks(usable, encoder, lengths.__getitem__)
-    examples = Comparisons(usable, encoder, lengths.__getitem__)
+    examples = ComparisonExamples(usable, encoder, lengths.__getitem__)
     examples.readout = settings.readout
     return examples
 
@@ -71,12 +71,12 @@ def shown_images(settings: RewardSettings, data: RewardData) -> Images:
     return ViewedImages(data.folder.images, View("blank", "blank"), 0)
 
 
-def _encode(vlm: "Vlm", example: Example, data: RewardData, judging: Judging) -> "Judged":
+def _encode(vlm: "Vlm", example: Example, data: RewardData, judging: RewardRequests) -> "Judged":
     from groundtune.engine.changed_tokens import changed_tokens
     from groundtune.train.judged import ComparedAnswers, MarkedAnswer
 
     prompt = data.prompts[example.prompt]
-    if isinstance(example, Compared):
+    if isinstance(example, AnswerPair):
         better, worse = (
             encode_judged(vlm, text, judging.request(prompt, text))
             for text in (example.better, example.worse)

@@ -1,6 +1,6 @@
 """What a reward model reads: a prompt, facts about its images, an answer, a request for a score.
 
-Training, validation and scoring all go through `Judging`, so that they can't differ.
+Training, validation and scoring all go through `RewardRequests`, so that they can't differ.
 """
 
 import random
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Judging:
+class RewardRequests:
     """Renders prompts and requests; `pool` are the prompts whose facts a placebo may show."""
 
     settings: JudgingSettings

@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 from groundtune.pipeline.reward.accuracy import (
     Accuracy,
-    Evaluation,
     Margin,
+    RewardAccuracy,
     accuracy,
     by_difference,
     by_length,
     by_words,
     calibration,
 )
-from groundtune.pipeline.reward.data import Compared, Example, RewardData
-from groundtune.pipeline.reward.judging import Judging
+from groundtune.pipeline.reward.data import AnswerPair, Example, RewardData
+from groundtune.pipeline.reward.judging import RewardRequests
 from groundtune.pipeline.reward.model import Reads, RewardModel
 from groundtune.pipeline.reward.spec import Probe
 from groundtune.protocols import Progress
@@ -24,16 +24,16 @@ AT_ONCE = 200
 """Comparisons between two signs of progress."""
 
 
-class Measured(NamedTuple):
+class RewardMeasurement(NamedTuple):
     """The evaluation, and the standard deviation of the scores."""
 
-    evaluation: Evaluation
+    evaluation: RewardAccuracy
     spread: float
 
 
-def measure(model: RewardModel, data: RewardData, progress: Progress) -> Measured:
+def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardMeasurement:
     """Return a reward model's figures on the held-out comparisons."""
-    held = [each for each in data.held_out if isinstance(each, Compared) and not each.tie]
+    held = [each for each in data.held_out if isinstance(each, AnswerPair) and not each.tie]
     texts = [(each.prompt, text) for each in held for text in (each.better, each.worse)]
     distinct = list(dict.fromkeys(texts))
     progress.start("score held-out answers", total=len(distinct))
@@ -52,7 +52,7 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> Measure
         )
         for each in held
     ]
-    evaluation = Evaluation(
+    evaluation = RewardAccuracy(
         accuracy=accuracy(margins),
         buckets=by_length(margins),
         groups=by_difference(margins),
@@ -61,16 +61,16 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> Measure
         learnt=len(data.learnt),
         left_out={why: n for why, n in data.left_out.items() if n},
     )
-    return Measured(evaluation, statistics.pstdev(found))
+    return RewardMeasurement(evaluation, statistics.pstdev(found))
 
 
 def _baselines(
-    held: Sequence[Compared], margins: Sequence[Margin], data: RewardData
+    held: Sequence[AnswerPair], margins: Sequence[Margin], data: RewardData
 ) -> dict[str, Accuracy]:
     shorter = [
         len(each.better.split()) - len(each.worse.split())
         for each in data.learnt
-        if isinstance(each, Compared) and not each.tie
+        if isinstance(each, AnswerPair) and not each.tie
     ]
     wins = sum(words < 0 for words in shorter) >= sum(words > 0 for words in shorter)
     found = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
@@ -104,12 +104,16 @@ def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
 
 
 def probes_of(
-    model: RewardModel, judging: Judging, examples: Sequence[Example], data: RewardData, number: int
+    model: RewardModel,
+    judging: RewardRequests,
+    examples: Sequence[Example],
+    data: RewardData,
+    number: int,
 ) -> tuple[Probe, ...]:
     """Return the first held-out answers with their scores."""
     probes: list[Probe] = []
     for example in examples[:number]:
-        text = example.better if isinstance(example, Compared) else example.text
+        text = example.better if isinstance(example, AnswerPair) else example.text
         prompt = data.prompts[example.prompt]
         read = Reads(judging.prompt(prompt), text, judging.request(prompt, text))
         probes.append(

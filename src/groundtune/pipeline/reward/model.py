@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.reward.judging import Judging, check_facts, encode_judged
+from groundtune.pipeline.reward.judging import RewardRequests, check_facts, encode_judged
 from groundtune.pipeline.reward.spec import (
     HEAD,
     Probe,
@@ -91,7 +91,7 @@ class RewardModel:
         """Return each answer's tokens and their values; None for an empty one."""
         distinct = {prompt.key: prompt for prompt in prompts}
         check_facts(list(distinct.values()), self.reading.judging.facts, "the prompts to score")
-        judging = Judging(self.reading.judging, self.reading.seed, tuple(distinct.values()))
+        judging = RewardRequests(self.reading.judging, self.reading.seed, tuple(distinct.values()))
         judged = {key: judging.prompt(prompt) for key, prompt in distinct.items()}
         reads = [
             Reads(judged[p.key], a, judging.request(p, a))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from groundtune.bench.metric import Metric
-from groundtune.pipeline.reward.accuracy import BUCKETS, Accuracy, Evaluation
+from groundtune.pipeline.reward.accuracy import BUCKETS, Accuracy, RewardAccuracy
 from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report import model
@@ -30,7 +30,7 @@ WORDS = Metric(
 LIMIT = "Intervals know about images, not about another training of the model."
 
 
-def write_page(out: Path, settings: RewardSettings, found: Evaluation) -> Path:
+def write_page(out: Path, settings: RewardSettings, found: RewardAccuracy) -> Path:
     """Write OUT/report.html."""
     metric = WORDS if settings.learn == "words" else METRIC
     rows = {REWARD: found.accuracy, **found.baselines}
@@ -54,7 +54,7 @@ def write_page(out: Path, settings: RewardSettings, found: Evaluation) -> Path:
     return write_report(out, page)
 
 
-def _strata(found: Evaluation) -> Iterator[model.StratumEstimate]:
+def _strata(found: RewardAccuracy) -> Iterator[model.StratumEstimate]:
     lengths = {name: found.buckets[name] for name in BUCKETS if name in found.buckets}
     for by, groups in (
         ("The better answer's length against the other's", lengths),
@@ -65,7 +65,7 @@ def _strata(found: Evaluation) -> Iterator[model.StratumEstimate]:
             yield model.StratumEstimate(**row, by=by, stratum=name)
 
 
-def gaps(found: Evaluation) -> list[str]:
+def gaps(found: RewardAccuracy) -> list[str]:
     """Return what a reader must know before the figures."""
     texts: list[str] = []
     if found.accuracy.at_chance:
@@ -79,7 +79,7 @@ def gaps(found: Evaluation) -> list[str]:
     return texts
 
 
-def _finding(found: Evaluation, spec: model.MetricSpec) -> model.Finding:
+def _finding(found: RewardAccuracy, spec: model.MetricSpec) -> model.Finding:
     a = found.accuracy
     others = "; ".join(
         f"{_label(name)} {value_text(each.value, spec)}" for name, each in found.baselines.items()
@@ -92,7 +92,7 @@ def _finding(found: Evaluation, spec: model.MetricSpec) -> model.Finding:
     )
 
 
-def _summary(settings: RewardSettings, found: Evaluation) -> str:
+def _summary(settings: RewardSettings, found: RewardAccuracy) -> str:
     shown = settings.judging.facts.show
     facts = "no facts" if shown == "none" else f"facts: {shown}"
     return (
@@ -112,7 +112,7 @@ def _estimate(name: str, found: Accuracy) -> model.Estimate:
     return model.estimate_of(found, name, ref, found.n)
 
 
-def _calibration(found: Evaluation) -> Curve:
+def _calibration(found: RewardAccuracy) -> Curve:
     ends = tuple(CurvePoint(x=each, y=each) for each in (0.5, 1.0))
     return Curve(
         title="Calibration",

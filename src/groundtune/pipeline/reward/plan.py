@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.reward.data import read_data
 from groundtune.pipeline.reward.examples import encode_examples
-from groundtune.pipeline.reward.judging import Judging
+from groundtune.pipeline.reward.judging import RewardRequests
 from groundtune.pipeline.reward.run import check_reading
 from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.pipeline.train.checks import check_reach
@@ -69,7 +69,7 @@ def plan_reward(settings: RewardSettings, progress: Progress) -> RewardPlan:
     vlm = outline(resolve(settings.model))
     vlm.special_tokens = settings.special_tokens
     check_reach(vlm.model, settings)
-    judging = Judging(settings.judging, settings.seed, tuple(data.prompts.values()))
+    judging = RewardRequests(settings.judging, settings.seed, tuple(data.prompts.values()))
     examples = encode_examples(settings, vlm, data, judging, progress)
     packed = settings.pack and not cannot_pack(vlm)
     works = [_work(vlm, examples, row, packed=packed) for row in _rows(settings, examples)]

@@ -118,7 +118,7 @@ def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
             REWARDS.where(name),
             "Return an object with reward(prompts, answers), as docs/reward-custom.md shows.",
         )
-    checked = _Checked(cast(Rewarder, found), REWARDS.where(name))
+    checked = _CheckedRewarder(cast(Rewarder, found), REWARDS.where(name))
     return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing)
 
 
@@ -163,7 +163,7 @@ class _WithFacts(NamedTuple):
         return self.rewarder.reward(prompts, answers)
 
 
-class _Checked(NamedTuple):
+class _CheckedRewarder(NamedTuple):
     """A package's rewarder, whose rewards are checked."""
 
     rewarder: Rewarder

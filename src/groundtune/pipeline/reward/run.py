@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from groundtune.pipeline.reward.accuracy import Evaluation
+from groundtune.pipeline.reward.accuracy import RewardAccuracy
 from groundtune.pipeline.reward.data import RewardData, read_data, refuse_other_facts
 from groundtune.pipeline.reward.examples import encode_examples
-from groundtune.pipeline.reward.judging import Judging, check_facts
+from groundtune.pipeline.reward.judging import RewardRequests, check_facts
 from groundtune.pipeline.reward.measure import measure, probes_of
 from groundtune.pipeline.reward.model import RewardModel
 from groundtune.pipeline.reward.settings import RewardSettings
@@ -44,7 +44,7 @@ class RewardResult(NamedTuple):
     """The model's folder and its figures."""
 
     model: Path
-    evaluation: Evaluation
+    evaluation: RewardAccuracy
     report: Path
 
 
@@ -73,7 +73,7 @@ def train_reward(
     vlm = load_to_train(settings)
     check_reach(vlm.model, settings)
     parallel = Parallel(vlm.device, bf16=resolve_dtype(settings.dtype, vlm.device) == "bfloat16")
-    judging = Judging(settings.judging, settings.seed, tuple(prompts))
+    judging = RewardRequests(settings.judging, settings.seed, tuple(prompts))
     examples = encode_examples(settings, vlm, data, judging, progress)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = tuned(settings, vlm)
@@ -115,7 +115,7 @@ def train_reward(
 
 
 def _result(out: Path) -> RewardResult:
-    found = read_sealed(out / "evaluation.json", Evaluation)
+    found = read_sealed(out / "evaluation.json", RewardAccuracy)
     return RewardResult(out / "model", found, out / "report.html")
 
 
@@ -168,7 +168,7 @@ def _write(
     settings: RewardSettings,
     vlm: "Vlm",
     values: Any,
-    judging: Judging,
+    judging: RewardRequests,
     data: RewardData,
     out: Path,
     progress: Progress,

@@ -27,7 +27,7 @@ from groundtune.store.lock import one_writer
 from groundtune.store.run_json import read_run, write_run
 
 
-class ScoreSettings(RewarderSettings):
+class RewardScoreSettings(RewarderSettings):
     """Who scores, and how much at once."""
 
     MAY_CHANGE = RewarderSettings.MAY_CHANGE | {"prompts_at_once"}
@@ -82,7 +82,7 @@ class ScoreSummary(Record):
 def score_answers(
     source: Path,
     out: Path,
-    settings: ScoreSettings,
+    settings: RewardScoreSettings,
     progress: Progress,
     *,
     command: Sequence[str] = (),
@@ -139,7 +139,9 @@ def _by_prompt(rows: Sequence[tuple[str, Answer]]) -> list[list[tuple[str, Answe
     return list(groups.values())
 
 
-def _summary(rows: Mapping[str, float | None], now: int, settings: ScoreSettings) -> ScoreSummary:
+def _summary(
+    rows: Mapping[str, float | None], now: int, settings: RewardScoreSettings
+) -> ScoreSummary:
     known = [each for each in rows.values() if each is not None]
     if not known:
         raise UserError(

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from groundtune.bench.stats.bootstrap import interval, resamples
-from groundtune.pipeline.reward.accuracy import Accuracy, Evaluation
-from groundtune.pipeline.reward.data import Example, Marked, RewardData
-from groundtune.pipeline.reward.measure import Measured
+from groundtune.pipeline.reward.accuracy import Accuracy, RewardAccuracy
+from groundtune.pipeline.reward.data import AnswerWithSpans, Example, RewardData
+from groundtune.pipeline.reward.measure import RewardMeasurement
 from groundtune.pipeline.reward.model import RewardModel
 from groundtune.protocols import Progress, SpanReward
 from groundtune.records import Span
@@ -25,7 +25,7 @@ WORD = re.compile(r"\S+")
 METRIC = "word F1"
 
 
-class Words(NamedTuple):
+class WordRewards(NamedTuple):
     """The words of an answer: their values, and which were marked."""
 
     image: str
@@ -35,7 +35,7 @@ class Words(NamedTuple):
 
 def measure_words(
     model: RewardModel, data: RewardData, progress: Progress, seed: int
-) -> tuple[Measured, float]:
+) -> tuple[RewardMeasurement, float]:
     """Return the F1 on held-out corrections, and the threshold chosen on learnt ones."""
     tuned = random.Random(seed).sample(data.learnt, min(TUNED_ON, len(data.learnt)))
     progress.start("score answers", total=len(tuned) + len(data.held_out))
@@ -48,7 +48,7 @@ def measure_words(
     claims = _by_claims(data)
     if claims:
         baselines["words of rejected claims"] = f1(claims, 0.0)
-    evaluation = Evaluation(
+    evaluation = RewardAccuracy(
         accuracy=found,
         buckets={},
         baselines=baselines,
@@ -56,10 +56,10 @@ def measure_words(
         left_out={why: n for why, n in data.left_out.items() if n},
     )
     values = [value for each in held for value in each.values]
-    return Measured(evaluation, statistics.pstdev(values)), threshold
+    return RewardMeasurement(evaluation, statistics.pstdev(values)), threshold
 
 
-def best_threshold(words: Sequence[Words]) -> float:
+def best_threshold(words: Sequence[WordRewards]) -> float:
     """Return the value below which calling words wrong gives the best F1."""
     values = np.array([value for each in words for value in each.values])
     wrong = np.array([mark for each in words for mark in each.wrong])
@@ -71,7 +71,7 @@ def best_threshold(words: Sequence[Words]) -> float:
     return float((values[order[best]] + after) / 2)
 
 
-def f1(words: Sequence[Words], threshold: float) -> Accuracy:
+def f1(words: Sequence[WordRewards], threshold: float) -> Accuracy:
     """Return the F1 of words below the threshold, with its bootstrap interval over images."""
     images = {image: n for n, image in enumerate(dict.fromkeys(each.image for each in words))}
     sums_I2 = np.zeros((len(images), 2))  # hits; marked plus found
@@ -97,9 +97,9 @@ def _ratio(sums: "np.ndarray") -> "np.ndarray":
 
 def _words(
     model: RewardModel, examples: Sequence[Example], data: RewardData, progress: Progress
-) -> list[Words]:
-    marked = [each for each in examples if isinstance(each, Marked)]
-    found: list[Words] = []
+) -> list[WordRewards]:
+    marked = [each for each in examples if isinstance(each, AnswerWithSpans)]
+    found: list[WordRewards] = []
     for first in range(0, len(marked), 64):
         some = marked[first : first + 64]
         prompts = [data.prompts[each.prompt] for each in some]
@@ -112,10 +112,10 @@ def _words(
     return found
 
 
-def _of(example: Marked, spans: Iterable[SpanReward], image: str) -> Words:
+def _of(example: AnswerWithSpans, spans: Iterable[SpanReward], image: str) -> WordRewards:
     own = list(spans)
     wrong = tuple(touches(each.start, each.end, example.wrong) for each in own)
-    return Words(image, tuple(each.value for each in own), wrong)
+    return WordRewards(image, tuple(each.value for each in own), wrong)
 
 
 def touches(start: int, end: int, spans: Iterable[Span]) -> bool:
@@ -123,7 +123,7 @@ def touches(start: int, end: int, spans: Iterable[Span]) -> bool:
     return any(max(start, span.start) < min(end, span.end) for span in spans)
 
 
-def _by_claims(data: RewardData) -> list[Words]:
+def _by_claims(data: RewardData) -> list[WordRewards]:
     """Return the held-out words with -1 for those of rejected claims; [] without claims."""
     rejected: dict[tuple[str, str], list[Span]] = {}
     texts = {answer.key: (answer.prompt, answer.text) for answer in data.folder.answers.read()}
@@ -133,13 +133,13 @@ def _by_claims(data: RewardData) -> list[Words]:
             own.append(Span(start=claim.start, end=claim.end))
     if not rejected:
         return []
-    found: list[Words] = []
+    found: list[WordRewards] = []
     for each in data.held_out:
-        if isinstance(each, Marked):
+        if isinstance(each, AnswerWithSpans):
             spans = rejected.get((each.prompt, each.text), [])
             words = [word.span() for word in WORD.finditer(each.text)]
             values = tuple(-1.0 if touches(*word, spans) else 1.0 for word in words)
             wrong = tuple(touches(*word, each.wrong) for word in words)
             image = "+".join(data.prompts[each.prompt].images) or each.prompt
-            found.append(Words(image, values, wrong))
+            found.append(WordRewards(image, values, wrong))
     return found

@@ -28,7 +28,7 @@ from groundtune.pipeline.rewrite.style_features import (
     style_auc,
 )
 from groundtune.pipeline.rewrite.style_page import write_page
-from groundtune.pipeline.rewrite.style_summary import Gap, StyleSummary
+from groundtune.pipeline.rewrite.style_summary import StyleGap, StyleSummary
 from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
@@ -178,11 +178,11 @@ def values_of(
     }
 
 
-def _gap(chosen: Floats, rejected: Floats, groups: Sequence[str]) -> Gap:
+def _gap(chosen: Floats, rejected: Floats, groups: Sequence[str]) -> StyleGap:
     difference, low, high = mean_interval(chosen - rejected, groups)
     spread = float(np.sqrt((chosen.var() + rejected.var()) / 2))
     _, one, other = histogram(chosen, rejected)
-    return Gap(
+    return StyleGap(
         chosen=round(float(chosen.mean()), 4),
         rejected=round(float(rejected.mean()), 4),
         difference=round(difference, 4),

@@ -4,7 +4,7 @@ from groundtune.pipeline.rewrite.style_features import Auc
 from groundtune.records import Record
 
 
-class Gap(Record):
+class StyleGap(Record):
     """A quantity of chosen minus rejected answers, with the 95% interval over prompts."""
 
     chosen: float
@@ -24,11 +24,11 @@ class StyleSummary(Record):
     pairs: int
     prompts: int
     reference: str
-    sum: Gap
+    sum: StyleGap
     """Log-probability of a text, in nats."""
-    mean: Gap
+    mean: StyleGap
     """Log-probability per token."""
-    words: Gap
+    words: StyleGap
     style_auc: Auc
     """How often style alone tells which side of a pair is chosen."""
     length_auc: Auc

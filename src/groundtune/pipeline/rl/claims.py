@@ -12,7 +12,7 @@ from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
 from groundtune.records import Answer, Claim, Producer, Prompt, SpanKind
 
 
-class Reference(NamedTuple):
+class FirstAnswer(NamedTuple):
     """What the policy said to a prompt before any training, greedily."""
 
     words: int
@@ -53,9 +53,9 @@ def check_claims(
     return by_answer(checked.claims)
 
 
-def reference_of(text: str, claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> Reference:
+def reference_of(text: str, claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> FirstAnswer:
     """Return what an answer of the reference says; facts of the `kinds` alone, if there are any."""
-    return Reference(words_outside(text, claims), frozenset(facts_of(claims, kinds)))
+    return FirstAnswer(words_outside(text, claims), frozenset(facts_of(claims, kinds)))
 
 
 def facts_of(claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> dict[str, Claim]:

@@ -35,7 +35,7 @@ PROMPTS_KEPT = 1024
 """Encoded prompts kept in memory, with their image features."""
 
 
-class _Drawn(Protocol):
+class _DrawnAnswer(Protocol):
     """An answer as an engine drew it."""
 
     @property
@@ -45,7 +45,7 @@ class _Drawn(Protocol):
     def logp(self) -> Sequence[float]: ...
 
 
-class Encoded:
+class PromptTokens:
     """Prompts as tokens; each key has one object as long as it is kept, so that rows share it."""
 
     def __init__(self, encode: Callable[[Prompt], EncodedPrompt], prompts: Sequence[Prompt]):
@@ -78,7 +78,7 @@ class Drawing(ABC):
 
     vlm: Vlm
     prompts: Sequence[Prompt]
-    encoded: Encoded
+    encoded: PromptTokens
     settings: RLSettings
     parallel: Parallel
     folder: Path
@@ -127,7 +127,7 @@ class Drawing(ABC):
         return f"{self.settings.seed}/{prompt.key}"
 
     def _rollout(
-        self, step: int, weights: str, prompt: Prompt, want: tuple[str, int], drawn: _Drawn
+        self, step: int, weights: str, prompt: Prompt, want: tuple[str, int], drawn: _DrawnAnswer
     ) -> Rollout:
         key, index = want
         return Rollout(

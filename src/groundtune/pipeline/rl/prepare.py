@@ -14,7 +14,7 @@ from groundtune.feedback.find_task import find_prompts as find_tasks
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.models.prompt_sources import named_in, requested
-from groundtune.pipeline.rl.claims import Reference, reference_of
+from groundtune.pipeline.rl.claims import FirstAnswer, reference_of
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.pipeline.runs.overlap import evaluations_of, images_of, refuse_common
@@ -161,7 +161,7 @@ def references_of(
     *,
     kinds: Sequence[SpanKind],
     write: bool,
-) -> dict[str, Reference]:
+) -> dict[str, FirstAnswer]:
     """Return what the reference says to each prompt; with `write`, check its claims first."""
     if labelling is not None and write:
         label_claims(folder.path, folder.path, labelling, progress)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from groundtune.engine.changed_tokens import changed_tokens
 from groundtune.errors import UserError
 from groundtune.pipeline.rl.claims import (
-    Reference,
+    FirstAnswer,
     fact_of,
     facts_of,
     is_unread,
@@ -21,7 +21,7 @@ from groundtune.pipeline.rl.claims import (
     wrong_claims,
 )
 from groundtune.pipeline.rl.rules import found, symbolic
-from groundtune.pipeline.rl.settings import LengthGate, RewardSettings
+from groundtune.pipeline.rl.settings import AnswerRewardSettings, LengthGate
 from groundtune.protocols import SpanReward
 from groundtune.records import Claim, Prompt, Span, SpanKind
 from groundtune.train.rl_batch import Rewards
@@ -42,20 +42,20 @@ SMALLEST = {
 otherwise outweigh all others in the step in which it is not."""
 
 
-class Judged(NamedTuple):
+class AnswerToReward(NamedTuple):
     """An answer with what is known about it."""
 
     rollout: Rollout
     prompt: Prompt
     claims: Sequence[Claim]
-    reference: Reference
+    reference: FirstAnswer
     facts: frozenset[str]
     """Questions of all claims that are supported in the group's answers or the reference's."""
     longest: int = 1
     """The most tokens that an answer may have."""
 
 
-class Value(NamedTuple):
+class ComponentValue(NamedTuple):
     """What a component gives to an answer."""
 
     whole: float = 0.0
@@ -72,19 +72,19 @@ def judge(
     rollouts: Sequence[Rollout],
     prompts: Mapping[str, Prompt],
     claims: Mapping[str, Sequence[Claim]],
-    references: Mapping[str, Reference],
+    references: Mapping[str, FirstAnswer],
     *,
     longest: int,
     kinds: Sequence[SpanKind] = (),
-) -> list[Judged]:
+) -> list[AnswerToReward]:
     """Return the answers with their claims, and the facts that their group and reference know."""
     facts: dict[str, set[str]] = {}
     for rollout in rollouts:
         own = facts_of(claims.get(rollout.key, ()), kinds)
         facts.setdefault(rollout.prompt, set()).update(own)
-    none = Reference(0, frozenset())
+    none = FirstAnswer(0, frozenset())
     return [
-        Judged(
+        AnswerToReward(
             rollout,
             prompts[rollout.prompt],
             claims.get(rollout.key, ()),
@@ -96,58 +96,58 @@ def judge(
     ]
 
 
-def _places(claims: Sequence[Claim], value: float) -> Value:
-    return Value(places=tuple(SpanReward(each.start, each.end, value) for each in claims))
+def _places(claims: Sequence[Claim], value: float) -> ComponentValue:
+    return ComponentValue(places=tuple(SpanReward(each.start, each.end, value) for each in claims))
 
 
-def _of_kinds(claims: Sequence[Claim], settings: RewardSettings) -> list[Claim]:
+def _of_kinds(claims: Sequence[Claim], settings: AnswerRewardSettings) -> list[Claim]:
     """Return the claims of the kinds that count, and those that could not be read."""
     kinds = settings.kinds
     return [c for c in claims if not kinds or c.kind in kinds or c.status == "unparsed"]
 
 
-def _rejected(judged: Judged, settings: RewardSettings) -> Value:
+def _rejected(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
     if is_unread(judged.rollout.text, judged.claims):
-        return Value(math.nan)
+        return ComponentValue(math.nan)
     return _places(_of_kinds(wrong_claims(judged.claims), settings), -1.0)
 
 
-def _supported(judged: Judged, settings: RewardSettings) -> Value:
+def _supported(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
     return _places(_of_kinds(list(facts_of(judged.claims).values()), settings), 1.0)
 
 
-def _coverage(judged: Judged, settings: RewardSettings) -> Value:
+def _coverage(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
     said = _of_kinds(list(facts_of(judged.claims).values()), settings)
-    return _places(said, 1 / len(judged.facts)) if judged.facts else Value()
+    return _places(said, 1 / len(judged.facts)) if judged.facts else ComponentValue()
 
 
-def _length(judged: Judged, settings: RewardSettings) -> Value:
+def _length(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
     words = words_outside(judged.rollout.text, judged.claims)
-    return Value(-outside(words, judged.reference.words, settings.gate))
+    return ComponentValue(-outside(words, judged.reference.words, settings.gate))
 
 
-def _tokens(judged: Judged, settings: RewardSettings) -> Value:
+def _tokens(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
     factor = float(judged.prompt.source.extra.get("length_bonus", 1))
-    return Value(-factor * len(judged.rollout.answer_ids) / judged.longest)
+    return ComponentValue(-factor * len(judged.rollout.answer_ids) / judged.longest)
 
 
-def _missing_end(judged: Judged, settings: RewardSettings) -> Value:
-    return Value(-float(judged.rollout.finish == "length"))
+def _missing_end(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
+    return ComponentValue(-float(judged.rollout.finish == "length"))
 
 
-def _symbolic(judged: Judged, settings: RewardSettings) -> Value:
-    return Value(symbolic(judged.prompt, judged.rollout.text, settings.symbolic_rule))
+def _symbolic(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
+    return ComponentValue(symbolic(judged.prompt, judged.rollout.text, settings.symbolic_rule))
 
 
-def _found(judged: Judged, settings: RewardSettings) -> Value:
-    return Value(found(judged.prompt, judged.rollout.text))
+def _found(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
+    return ComponentValue(found(judged.prompt, judged.rollout.text))
 
 
-def _repetition(judged: Judged, settings: RewardSettings) -> Value:
+def _repetition(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
     return _places(repeated_claims(judged.rollout.text, judged.claims), -1.0)
 
 
-COMPONENTS: dict[str, Callable[[Judged, RewardSettings], Value]] = {
+COMPONENTS: dict[str, Callable[[AnswerToReward, AnswerRewardSettings], ComponentValue]] = {
     "rejected": _rejected,
     "supported": _supported,
     "coverage": _coverage,
@@ -169,11 +169,11 @@ def outside(words: int, reference: int, gate: LengthGate) -> float:
 
 
 def rewards_of(
-    judged: Sequence[Judged],
-    settings: RewardSettings,
+    judged: Sequence[AnswerToReward],
+    settings: AnswerRewardSettings,
     *,
     offsets: Callable[[Rollout], Sequence[tuple[int, int]]] | None,
-    more: Mapping[str, Sequence[Value]],
+    more: Mapping[str, Sequence[ComponentValue]],
 ) -> Rewards:
     """Return the rewards of a step's answers.
 
@@ -225,7 +225,7 @@ def rewards_of(
     )
 
 
-def _unit(name: str, finite: Sequence[float], settings: RewardSettings) -> float:
+def _unit(name: str, finite: Sequence[float], settings: AnswerRewardSettings) -> float:
     """Return what a component is divided by."""
     if settings.normalise == "none":
         return 1.0
@@ -246,7 +246,7 @@ def _on_tokens(
 
 
 def _metrics(
-    judged: Sequence[Judged],
+    judged: Sequence[AnswerToReward],
     totals: Mapping[str, Sequence[float]],
     counts: Sequence[bool],
     weights: Mapping[str, float],

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from groundtune.pipeline.feedback.claim_settings import open_labelling
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.models.names import fingerprints
-from groundtune.pipeline.rl.claims import Reference
+from groundtune.pipeline.rl.claims import FirstAnswer
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.policy import (
     engine,
@@ -49,7 +49,7 @@ from groundtune.train.log import read_log
 
 if TYPE_CHECKING:
     from groundtune.engine.logprobs import TokenLogProbs
-    from groundtune.pipeline.rl.draw import Drawing, Encoded
+    from groundtune.pipeline.rl.draw import Drawing, PromptTokens
     from groundtune.train.parallel import Parallel
     from groundtune.train.rl_loop import RLSchedule, RLTrainer
     from groundtune.vlm.load import Vlm
@@ -96,13 +96,13 @@ def rl(
         return _run(settings, out, progress, rewarders or {}, stack)
 
 
-class _Asked(NamedTuple):
+class _Task(NamedTuple):
     """What is asked, and who rewards the answers."""
 
     prompts: list[Prompt]
     rewarders: dict[str, Rewarder]
     labelling: Labelling | None
-    references: dict[str, Reference]
+    references: dict[str, FirstAnswer]
 
 
 def _run(
@@ -174,7 +174,7 @@ def _asked(
     rewarders: dict[str, Rewarder],
     progress: Progress,
     stack: ExitStack,
-) -> _Asked:
+) -> _Task:
     """Read the prompts, and have the reference answer them; the main process does it for all."""
     folder = RunFolder(out)
     if parallel.main:
@@ -190,14 +190,14 @@ def _asked(
         folder, labelling, progress, kinds=settings.rewards.kinds, write=parallel.main
     )
     parallel.wait()
-    return _Asked(read_some(folder.prompts), rewarders, labelling, references)
+    return _Task(read_some(folder.prompts), rewarders, labelling, references)
 
 
 def _trainer(
     settings: RLSettings,
     out: Path,
     vlm: "Vlm",
-    asked: _Asked,
+    asked: _Task,
     stack: ExitStack,
     *,
     frozen: "Vlm | None",
@@ -207,7 +207,7 @@ def _trainer(
 ) -> "RLTrainer":
     """Return the trainer; `rest` is what it gets as it is."""
     from groundtune.engine.engines import cannot_pack
-    from groundtune.pipeline.rl.draw import Encoded
+    from groundtune.pipeline.rl.draw import PromptTokens
     from groundtune.pipeline.rl.held_out import HeldOut
     from groundtune.pipeline.rl.step_rewards import StepRewards
     from groundtune.train.data import packed_cost, separate_cost
@@ -215,7 +215,7 @@ def _trainer(
     from groundtune.vlm.encode import encode_prompt
 
     images = RunFolder(out).images
-    encoded = Encoded(lambda prompt: encode_prompt(vlm, prompt, images), asked.prompts)
+    encoded = PromptTokens(lambda prompt: encode_prompt(vlm, prompt, images), asked.prompts)
     draw = _drawing(settings, out, vlm, asked.prompts, encoded, parallel, stack)
     reward = StepRewards(
         vlm=vlm,
@@ -249,7 +249,7 @@ def _drawing(
     out: Path,
     vlm: "Vlm",
     prompts: Sequence[Prompt],
-    encoded: "Encoded",
+    encoded: "PromptTokens",
     parallel: "Parallel",
     stack: ExitStack,
 ) -> "Drawing":

@@ -81,7 +81,7 @@ class RewardWeights(Record):
     `length_bonus` (1 without it): LLaVA-RLHF's length bonus, with a weight of 10."""
 
 
-class RewardSettings(RewardWeights):
+class AnswerRewardSettings(RewardWeights):
     """What an answer's reward is."""
 
     normalise: Literal["batch", "none"] = "batch"
@@ -196,7 +196,7 @@ class RLSettings(SampleSettings):
     """openai:MODEL@URL of a vLLM server that draws the answers, and loads the adapter of each step
     (--enable-lora, VLLM_ALLOW_RUNTIME_LORA_UPDATING=True); "" draws in process. Needs a LoRA."""
     importance: Importance = Importance()
-    rewards: RewardSettings = RewardSettings()
+    rewards: AnswerRewardSettings = AnswerRewardSettings()
     feedback: ClaimSettings = ClaimSettings()
     """Who divides answers into claims, and who checks them. "self" is the model before training."""
     tune: Tune = Lora(dropout=0.0)

@@ -6,8 +6,8 @@ from typing import Protocol, runtime_checkable
 
 from groundtune.errors import UserError
 from groundtune.pipeline.feedback.claims import Labelling
-from groundtune.pipeline.rl.claims import Reference, check_claims
-from groundtune.pipeline.rl.rewards import Value, judge, rewards_of
+from groundtune.pipeline.rl.claims import FirstAnswer, check_claims
+from groundtune.pipeline.rl.rewards import ComponentValue, judge, rewards_of
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.protocols import Rewarder, SpanRewarder
 from groundtune.records import Claim, Prompt
@@ -28,7 +28,7 @@ class StepRewards:
 
     vlm: Vlm
     prompts: Mapping[str, Prompt]
-    references: Mapping[str, Reference]
+    references: Mapping[str, FirstAnswer]
     labelling: Labelling | None
     """None if no component needs claims."""
     rewarders: Mapping[str, Rewarder]
@@ -51,7 +51,7 @@ class StepRewards:
         for part in self.parallel.gather(self._claims(mine)):
             claims |= part
         more = {name: self._values(name, mine) for name in self.rewarders}
-        found: dict[str, dict[str, Value]] = {name: {} for name in more}
+        found: dict[str, dict[str, ComponentValue]] = {name: {} for name in more}
         for part in self.parallel.gather(more):
             for name, values in part.items():
                 found[name] |= values
@@ -79,7 +79,7 @@ class StepRewards:
         texts = [(each.key, self.prompts[each.prompt], each.text) for each in rollouts]
         return check_claims(texts, self.labelling)
 
-    def _values(self, name: str, rollouts: Sequence[Rollout]) -> dict[str, Value]:
+    def _values(self, name: str, rollouts: Sequence[Rollout]) -> dict[str, ComponentValue]:
         """Return what a rewarder gives to answers, or to their words."""
         if not rollouts:
             return {}
@@ -88,9 +88,11 @@ class StepRewards:
         texts = [each.text for each in rollouts]
         if name not in self.settings.rewards.words:
             rewards = rewarder.reward(prompts, texts)
-            values = [Value(each) for each in rewards]
+            values = [ComponentValue(each) for each in rewards]
         elif isinstance(rewarder, _RewardsWords):
-            values = [Value(places=tuple(own)) for own in rewarder.reward_spans(prompts, texts)]
+            values = [
+                ComponentValue(places=tuple(own)) for own in rewarder.reward_spans(prompts, texts)
+            ]
         else:
             raise UserError(
                 f"The reward {name} scores whole answers, not words.",

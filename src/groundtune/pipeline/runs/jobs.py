@@ -62,7 +62,7 @@ class Job:
     """Share of each task in that, by the first word of its name; a task without one counts 0."""
 
 
-class Done(Record):
+class JobResult(Record):
     """That a job is done, and what it took."""
 
     key: str
@@ -74,7 +74,7 @@ class Done(Record):
     """The process's number: jobs of one process share its memory."""
 
 
-class Event(NamedTuple):
+class JobEvent(NamedTuple):
     """What a worker tells of its job."""
 
     job: str
@@ -93,7 +93,7 @@ def run_jobs(
     workers: int = 0,
     title: str = "run",
     failed: Failed = None,
-) -> dict[str, Done]:
+) -> dict[str, JobResult]:
     """Does the jobs that aren't done yet, at most `workers` at once (0: one a core).
 
     A job that fails ends the run; or it and those that need it are noted in `failed`, each with
@@ -137,7 +137,7 @@ def _noted(name: str, failed: Failed) -> Generator[None]:
         log.warning("%s failed: %s", name, failed[name], exc_info=not known)
 
 
-def done_jobs(folder: Path, jobs: Sequence[Job]) -> dict[str, Done]:
+def done_jobs(folder: Path, jobs: Sequence[Job]) -> dict[str, JobResult]:
     """Those of the jobs that are done, by name."""
     keys = _keys(jobs)
     return {job.name: found for job in jobs if (found := _read(folder, job.name, keys))}
@@ -163,11 +163,13 @@ def _file(folder: Path, name: str) -> Path:
     return folder / "steps" / f"{name}.json"
 
 
-def _read(folder: Path, name: str, keys: Mapping[str, str]) -> Done | None:
+def _read(folder: Path, name: str, keys: Mapping[str, str]) -> JobResult | None:
     file = _file(folder, name)
     if not file.exists():
         return None
-    found = read_sealed(file, Done, "Delete it: the step is then done again where it has to be.")
+    found = read_sealed(
+        file, JobResult, "Delete it: the step is then done again where it has to be."
+    )
     return found if found.key == keys[name] else None
 
 
@@ -181,7 +183,7 @@ def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
         write_atomic(earlier, str(before + time.monotonic() - began).encode(), durable=False)
         raise
     seconds = round(before + time.monotonic() - began, 1)
-    made = Done(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
+    made = JobResult(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
     write_sealed(_file(folder, job.name), made)
     earlier.unlink(missing_ok=True)
 
@@ -198,7 +200,7 @@ def peak_mb() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
-def memory_mb(steps: Iterable[Done]) -> float:
+def memory_mb(steps: Iterable[JobResult]) -> float:
     """Most memory that the processes of these jobs can have had together, in MB.
 
     Of the processes of several tries, only as many as may have run at once count.
@@ -223,18 +225,18 @@ def _ordered(jobs: Sequence[Job], done: set[str], failed: Failed) -> Iterable[Jo
 class _Relay:
     """A worker's progress, as events."""
 
-    def __init__(self, job: str, send: Callable[[Event], None]) -> None:
+    def __init__(self, job: str, send: Callable[[JobEvent], None]) -> None:
         self._job = job
         self._send = send
-        send(Event(job, "begin"))
+        send(JobEvent(job, "begin"))
 
     def start(self, task: str, total: int | None = None) -> None:
         """A task of the job begins."""
-        self._send(Event(self._job, "start", task=task, total=total))
+        self._send(JobEvent(self._job, "start", task=task, total=total))
 
     def advance(self, done: int = 1, note: str = "") -> None:
         """More of the task is done."""
-        self._send(Event(self._job, "advance", done=done, note=note))
+        self._send(JobEvent(self._job, "advance", done=done, note=note))
 
 
 @dataclass(slots=True)
@@ -266,7 +268,7 @@ class _Board:
         progress.start(title, total=100)
         self._show()
 
-    def take(self, event: Event) -> None:
+    def take(self, event: JobEvent) -> None:
         """Notes an event of a job and shows it."""
         if event.job in self._done:
             return  # it came late
@@ -320,7 +322,7 @@ def _in_processes(
     import multiprocessing
 
     context = multiprocessing.get_context("spawn")
-    events: Queue[Event] = context.Queue()
+    events: Queue[JobEvent] = context.Queue()
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _begin_worker, (events, dict(held_here())))
     try:
@@ -339,7 +341,7 @@ def _schedule(
     keys: Mapping[str, str],
     done: set[str],
     board: _Board,
-    events: "Queue[Event]",
+    events: "Queue[JobEvent]",
     failed: Failed,
 ) -> None:
     waiting, ready = list(jobs), set(done)
@@ -369,11 +371,11 @@ def _end(processes: "set[BaseProcess]") -> None:
         each.join(timeout=5)
 
 
-_events: "Queue[Event] | None" = None
+_events: "Queue[JobEvent] | None" = None
 """A worker's way to this process."""
 
 
-def _begin_worker(events: "Queue[Event]", held: Mapping[Path, bool]) -> None:
+def _begin_worker(events: "Queue[JobEvent]", held: Mapping[Path, bool]) -> None:
     """Makes a process a worker: Ctrl-C is its parent's business, and it does not outlive it."""
     global _events
     import multiprocessing

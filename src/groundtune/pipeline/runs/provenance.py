@@ -7,14 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from groundtune.pipeline.runs.jobs import Done, cores, memory_mb
+from groundtune.pipeline.runs.jobs import JobResult, cores, memory_mb
 from groundtune.report.model import Provenance
 from groundtune.store.run_json import read_run
 
-NONE: Mapping[str, Done] = MappingProxyType({})
+NONE: Mapping[str, JobResult] = MappingProxyType({})
 
 
-def provenance_of(folder: Path, steps: Mapping[str, Done] = NONE) -> Provenance:
+def provenance_of(folder: Path, steps: Mapping[str, JobResult] = NONE) -> Provenance:
     """What a folder's `run.json` says, empty without one; with `steps`, also time and machine."""
     if not (folder / "run.json").exists():
         return Provenance()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
-from groundtune.pipeline.runs.jobs import Done, Job, done_jobs
+from groundtune.pipeline.runs.jobs import Job, JobResult, done_jobs
 from groundtune.recipe_loading import Settings
 from groundtune.store.contents import ChangedError
 from groundtune.store.lock import hold
@@ -98,7 +98,7 @@ def _refuse_changed(out: Path, before: Mapping[str, str], now: Mapping[str, str]
 
 def read_finished(
     out: Path, schema: type[S], jobs_of: Callable[[S], Sequence[Job]]
-) -> tuple[S, dict[str, Done]]:
+) -> tuple[S, dict[str, JobResult]]:
     """Return the settings and the steps of a run that is done.
 
     Raises:

@@ -51,7 +51,7 @@ _TEXTS = ("question", "prompt")
 _OWN = {*_IMAGES, *_TEXTS, "messages", "facts", "options"}
 
 
-class Skipped(Record):
+class SkippedRow(Record):
     """A row or file that was left out, and why."""
 
     file: str
@@ -59,16 +59,16 @@ class Skipped(Record):
     what: str
 
 
-class Found(NamedTuple):
+class PromptRows(NamedTuple):
     """Prompts in the order of their rows, each once, and the rows that were left out."""
 
     prompts: list[Prompt]
-    skipped: list[Skipped]
+    skipped: list[SkippedRow]
     repeated: int = 0
     """Rows with the images and texts of an earlier one: the same prompt, asked once."""
 
 
-class _Row(NamedTuple):
+class _PromptRow(NamedTuple):
     file: Path
     row: str
     """Its number; "" for a file of a folder."""
@@ -91,7 +91,7 @@ def read_prompts(
     ask: str = "",
     limit: int = 0,
     skip_bad: bool = False,
-) -> Found:
+) -> PromptRows:
     """The prompts of a file or a run's folder, or of all images in `images` if there is no file.
 
     Images go into `target`'s store; paths in a file are relative to `images` or to the file.
@@ -105,7 +105,7 @@ def read_prompts(
         source = RunFolder(prompts)
         found = read_some(source.prompts)[: limit or None]
         target.take_prompts(source, found)
-        return Found(found, [])
+        return PromptRows(found, [])
     rows = _rows(prompts, limit) if prompts else _images(images, ask)[: limit or None]
     roots = [root for root in (images, prompts.parent if prompts else None) if root]
     made: dict[str, Prompt] = {}
@@ -121,7 +121,7 @@ def read_prompts(
         except UserError as error:
             if not skip_bad:
                 raise
-            skipped.append(Skipped(file=str(row.file), row=row.row, what=error.what))
+            skipped.append(SkippedRow(file=str(row.file), row=row.row, what=error.what))
         else:
             repeated += _note_repeated(prompt, made)
             made.setdefault(prompt.key, prompt)
@@ -132,7 +132,7 @@ def read_prompts(
             str(prompts or images),
             "Add at least one row with an image and a text.",
         )
-    return Found(list(made.values()), skipped, repeated)
+    return PromptRows(list(made.values()), skipped, repeated)
 
 
 def _note_repeated(prompt: Prompt, made: Mapping[str, Prompt]) -> bool:
@@ -145,10 +145,10 @@ def _note_repeated(prompt: Prompt, made: Mapping[str, Prompt]) -> bool:
     return True
 
 
-def _unread(folder: Path) -> list[Skipped]:
+def _unread(folder: Path) -> list[SkippedRow]:
     """Images, videos and sounds of a folder that aren't read, for their ending or without one."""
     return [
-        Skipped(file=str(file), row="", what=f"Files that end in {file.suffix!r} are not read.")
+        SkippedRow(file=str(file), row="", what=f"Files that end in {file.suffix!r} are not read.")
         for file in sorted(folder.rglob("*"))
         if not file.name.startswith(".") and file.is_file()
         if file.suffix.lower() in UNREAD or (not file.suffix and is_image(file))
@@ -189,7 +189,7 @@ def _files_named(value: object, roots: Sequence[Path], folder: Path) -> list[Pat
     return [path for each in inside for path in _files_named(each, roots, folder)]
 
 
-def _images(folder: Path | None, ask: str) -> list[_Row]:
+def _images(folder: Path | None, ask: str) -> list[_PromptRow]:
     """One row an image of a folder and those in it, in the order of their names."""
     if folder is None:
         raise UserError(
@@ -207,13 +207,15 @@ def _images(folder: Path | None, ask: str) -> list[_Row]:
         raise UserError("There is no such folder.", str(folder), "Check the path.")
     files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
     return [
-        _Row(file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask, "file": name}))
+        _PromptRow(
+            file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask, "file": name})
+        )
         for file, name in ((file, str(file.relative_to(folder))) for file in files)
         if not file.name.startswith(".")
     ]
 
 
-def _rows(file: Path, limit: int) -> list[_Row]:
+def _rows(file: Path, limit: int) -> list[_PromptRow]:
     """The first `limit` rows of a file, all for 0."""
     if file.suffix == ".parquet":
         table = read_rows(file)
@@ -228,7 +230,7 @@ def _rows(file: Path, limit: int) -> list[_Row]:
             str(file),
             "Use JSON lines (.jsonl), a JSON list (.json), a table, Parquet or a run's folder.",
         )
-    return [_Row(file, str(row.number), row) for row in islice(found, limit or None)]
+    return [_PromptRow(file, str(row.number), row) for row in islice(found, limit or None)]
 
 
 def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
@@ -244,7 +246,7 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
     )
 
 
-def _prompt(row: _Row, roots: Sequence[Path], store: ImageStore) -> Prompt:
+def _prompt(row: _PromptRow, roots: Sequence[Path], store: ImageStore) -> Prompt:
     """A row as a prompt, its images stored."""
     values = row.read.fields
     if column := media_in(values):
@@ -279,7 +281,7 @@ class _Images:
     """A row's images, handed out in order."""
 
     def __init__(
-        self, row: _Row, roots: Sequence[Path], store: ImageStore, given: Sequence[object]
+        self, row: _PromptRow, roots: Sequence[Path], store: ImageStore, given: Sequence[object]
     ) -> None:
         self.row = row
         self.roots = roots
@@ -310,7 +312,7 @@ class _Images:
         return ImagePart(image=self.store.add_named(given, self.roots, self.row.where))
 
 
-def _messages(row: _Row, given: Sequence[object], images: _Images) -> tuple[Message, ...]:
+def _messages(row: _PromptRow, given: Sequence[object], images: _Images) -> tuple[Message, ...]:
     turns = [_turn(row, each) for each in given]
     own = any(part == PLACEHOLDER for _, parts in turns for part in parts)
     first = next((number for number, (role, _) in enumerate(turns) if role == "user"), 0)
@@ -327,7 +329,7 @@ def _messages(row: _Row, given: Sequence[object], images: _Images) -> tuple[Mess
     return tuple(messages)
 
 
-def _turn(row: _Row, given: object) -> tuple[object, list[object]]:
+def _turn(row: _PromptRow, given: object) -> tuple[object, list[object]]:
     """A message's role and parts: texts, PLACEHOLDER itself for the next image, or an image."""
     if not isinstance(given, Mapping):
         raise row.error("A message is not an object with role and content.")
@@ -343,20 +345,20 @@ def _turn(row: _Row, given: object) -> tuple[object, list[object]]:
         if part.get("type") == "text":
             parts += _split(str(part.get("text") or ""))
         elif part.get("type") == "image":
-            parts.append(_Given(part["image"]) if part.get("image") else PLACEHOLDER)
+            parts.append(_PartImage(part["image"]) if part.get("image") else PLACEHOLDER)
         else:
             raise row.error("A part of a message is neither text nor image.")
     return message.get("role"), parts
 
 
-class _Given(NamedTuple):
+class _PartImage(NamedTuple):
     """An image that a part names itself."""
 
     image: object
 
 
 def _part(part: object, images: _Images) -> TextPart | ImagePart:
-    if isinstance(part, _Given):
+    if isinstance(part, _PartImage):
         return images.stored(part.image)
     return images.next() if part == PLACEHOLDER else TextPart(text=str(part))
 

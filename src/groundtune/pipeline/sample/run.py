@@ -20,7 +20,7 @@ from groundtune.pipeline.models.prompt_sources import requested
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.models.workers.local import LocalWorkers, open_workers
 from groundtune.pipeline.runs.folder import RunFolder, hash_of
-from groundtune.pipeline.sample.prompts import Found, Skipped, read_prompts
+from groundtune.pipeline.sample.prompts import PromptRows, SkippedRow, read_prompts
 from groundtune.protocols import Generator, Progress, Workers
 from groundtune.records import Answer, Producer, Prompt, Record, Sampling
 from groundtune.store.contents import ChangedError
@@ -79,14 +79,14 @@ class SampleSummary(Record):
     """Rows with the images and texts of an earlier row, which were asked once."""
 
 
-class Drawn(NamedTuple):
+class SampleResult(NamedTuple):
     """What was drawn, and the revision of the model that answered."""
 
     summary: SampleSummary
     revision: str
 
 
-class _Batch(NamedTuple):
+class _AnswerBatch(NamedTuple):
     """The answers of a batch, and why the model doesn't take some of its prompts, by their keys."""
 
     answers: list[Answer]
@@ -137,8 +137,8 @@ def answer_prompts(
     workers: Workers,
     *,
     name: str = "",
-    skipped: Sequence[Skipped] = (),
-) -> Drawn:
+    skipped: Sequence[SkippedRow] = (),
+) -> SampleResult:
     """Open the model that the settings name, and draw the answers to `prompts` that `target` lacks.
 
     Answers are by `name`, or else by the model's. `skipped` is what was left out before.
@@ -154,10 +154,10 @@ def answer_prompts(
         )
     finally:
         close([generator])
-    return Drawn(summary, generator.producer(settings.sampling, 0).revision)
+    return SampleResult(summary, generator.producer(settings.sampling, 0).revision)
 
 
-def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress) -> Found:
+def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress) -> PromptRows:
     """Return the prompts that the settings name, and list what was skipped; images go to `target`.
 
     Raises:
@@ -167,7 +167,7 @@ def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress
         made = request.source.prompts(
             target.images, request.number, progress, part="learning", seed=settings.seed
         )
-        return Found(made, [])
+        return PromptRows(made, [])
     found = read_prompts(
         target,
         progress,
@@ -190,7 +190,7 @@ def draw_answers(
     settings: SampleSettings,
     *,
     workers: Workers = LocalWorkers(),  # noqa: B008  # it holds nothing
-    skipped: Sequence[Skipped] = (),
+    skipped: Sequence[SkippedRow] = (),
 ) -> SampleSummary:
     """Draw the answers that `target` lacks, n per prompt; each batch is kept once it is drawn.
 
@@ -247,7 +247,7 @@ def _answer_key(prompt: str, by: Producer, index: int) -> str:
     return key_of(prompt, by, index)
 
 
-def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _Batch:
+def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _AnswerBatch:
     replies = generator.generate(
         [want.prompt for want in wants], sampling, [want.seed for want in wants]
     )
@@ -264,19 +264,21 @@ def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _
         )
         for want, reply in zip(wants, map(without_thoughts, replies), strict=True)
     ]
-    return _Batch(answers, {})
+    return _AnswerBatch(answers, {})
 
 
-def _draw_what_fits(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _Batch:
+def _draw_what_fits(
+    generator: Generator, sampling: Sampling, wants: Sequence[_Want]
+) -> _AnswerBatch:
     """Draw a batch; if the model doesn't take it, each prompt's answers apart."""
     try:
         return _draw(generator, sampling, wants)
     except UnfitError as error:
         keys = dict.fromkeys(want.prompt.key for want in wants)
         if len(keys) == 1:
-            return _Batch([], dict.fromkeys(keys, error.what))
+            return _AnswerBatch([], dict.fromkeys(keys, error.what))
         groups = [[want for want in wants if want.prompt.key == key] for key in keys]
-    batch = _Batch([], {})
+    batch = _AnswerBatch([], {})
     for group in groups:
         one = _draw_what_fits(generator, sampling, group)
         batch.answers.extend(one.answers)
@@ -286,7 +288,7 @@ def _draw_what_fits(generator: Generator, sampling: Sampling, wants: Sequence[_W
 
 def _left_out(
     unfit: Mapping[str, str], prompts: Sequence[Prompt], settings: SampleSettings
-) -> list[Skipped]:
+) -> list[SkippedRow]:
     """Prompts that the model doesn't take, as rows that were left out."""
     if unfit and len(unfit) == len(prompts):
         first = prompts[0]
@@ -296,7 +298,7 @@ def _left_out(
             "Change the prompts, or choose another model.",
         )
     return [
-        Skipped(file=each.source.dataset or each.key, row=each.source.row, what=unfit[each.key])
+        SkippedRow(file=each.source.dataset or each.key, row=each.source.row, what=unfit[each.key])
         for each in prompts
         if each.key in unfit
     ]
@@ -357,7 +359,7 @@ def _summary(target: RunFolder, keys: set[str], prompts: int, drawn: int) -> Sam
     )
 
 
-def _list_skipped(out: Path, skipped: Sequence[Skipped]) -> None:
+def _list_skipped(out: Path, skipped: Sequence[SkippedRow]) -> None:
     path = out / "skipped.jsonl"
     if not skipped:
         path.unlink(missing_ok=True)
@@ -365,6 +367,6 @@ def _list_skipped(out: Path, skipped: Sequence[Skipped]) -> None:
     write_atomic(path, "".join(json_of(each) + "\n" for each in skipped).encode())
 
 
-def _log_skipped(skipped: Sequence[Skipped]) -> None:
+def _log_skipped(skipped: Sequence[SkippedRow]) -> None:
     for each in skipped:
         log.warning("skipped: %s: %s", ":".join(filter(None, (each.file, each.row))), each.what)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from groundtune.errors import UserError
 from groundtune.methods.trial import refuse_wrong_hooks
 from groundtune.pipeline.models.names import resolve
-from groundtune.pipeline.train.settings import Optimised, TrainSettings
+from groundtune.pipeline.train.settings import TrainingSettings, TrainSettings
 
 if TYPE_CHECKING:
     from groundtune.train.data import EncodedPairs
@@ -82,7 +82,7 @@ def adapter_error(model: str) -> UserError:
     )
 
 
-def check_reach(model: Any, settings: Optimised) -> float:
+def check_reach(model: Any, settings: TrainingSettings) -> float:
     """Return the share of the decoder that is trained, and warn if an adapter reaches only a part.
 
     Raises:

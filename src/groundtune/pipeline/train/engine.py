@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.train.settings import Optimised, TrainSettings
+from groundtune.pipeline.train.settings import TrainingSettings, TrainSettings
 from groundtune.store.run_json import note_run, read_run
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def engine_for(settings: TrainSettings, vlm: "Vlm", out: Path | None = None) -> 
     return Engine(score, separate_cost, "")
 
 
-def limits_of(settings: Optimised) -> "PassLimits":
+def limits_of(settings: TrainingSettings) -> "PassLimits":
     """Return the limits of a forward pass."""
     from groundtune.train.batches import PassLimits
 

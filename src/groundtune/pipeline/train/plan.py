@@ -11,7 +11,7 @@ from groundtune.pipeline.train.checks import check_reach, check_settings
 from groundtune.pipeline.train.data import read_pairs
 from groundtune.pipeline.train.engine import engine_for, limits_of
 from groundtune.pipeline.train.run import encode, encode_captions, training_schedule
-from groundtune.pipeline.train.settings import Optimised, TrainSettings
+from groundtune.pipeline.train.settings import TrainingSettings, TrainSettings
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.train.estimate import EFFICIENCY, Sizes, Work, flop, memory, rate, sizes_of
@@ -148,7 +148,7 @@ def _rows(settings: TrainSettings, pairs: "EncodedPairs") -> "list[PlannedRow]":
     ]
 
 
-def costs_of(settings: Optimised, device_name: str, sizes: Sizes, work: Work) -> Costs:
+def costs_of(settings: TrainingSettings, device_name: str, sizes: Sizes, work: Work) -> Costs:
     """Return what an epoch of this work takes in one process on a device."""
     import torch
 

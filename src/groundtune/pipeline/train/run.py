@@ -160,7 +160,7 @@ def load_to_train(settings: OneRun) -> "Vlm":
     return vlm
 
 
-class _Logged(Protocol):
+class _TrackedSettings(Protocol):
     """Settings of a run whose metrics also go to trackers."""
 
     @property
@@ -169,7 +169,7 @@ class _Logged(Protocol):
     def model_dump(self, *, mode: str) -> dict[str, Any]: ...
 
 
-def logger_of(settings: _Logged, out: Path, step: int, parallel: "Parallel") -> "Logger":
+def logger_of(settings: _TrackedSettings, out: Path, step: int, parallel: "Parallel") -> "Logger":
     """Return the main process's logger; the other processes log nothing."""
     from groundtune.train.log import JsonlLog
     from groundtune.train.trackers import MultiLogger, tracker

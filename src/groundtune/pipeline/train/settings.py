@@ -35,7 +35,7 @@ Method = Annotated[
 Tune = Annotated[Lora | QLora | Full, Field(discriminator="type")]
 
 
-class Optimised(Settings):
+class TrainingSettings(Settings):
     """How weights are trained, whatever is learnt."""
 
     MAY_CHANGE = frozenset({"gradient_checkpointing", "micro_batch", "micro_tokens"})
@@ -64,10 +64,10 @@ class Optimised(Settings):
     """Use less memory for about a third more time."""
 
 
-class Learning(Optimised):
+class Learning(TrainingSettings):
     """How a model learns from pairs, independent of the model and the pairs."""
 
-    MAY_CHANGE = Optimised.MAY_CHANGE | {
+    MAY_CHANGE = TrainingSettings.MAY_CHANGE | {
         "attention",
         "engine",
         "keep_images",
@@ -94,10 +94,10 @@ class Learning(Optimised):
     of the margin that was trained, measured on the run's pairs."""
 
 
-class OneRun(Optimised):
+class OneRun(TrainingSettings):
     """A run that trains one model in one folder."""
 
-    MAY_CHANGE = Optimised.MAY_CHANGE | {"device", "keep", "log_to", "save_every"}
+    MAY_CHANGE = TrainingSettings.MAY_CHANGE | {"device", "keep", "log_to", "save_every"}
     model: str
     """The model to train: a folder, a hub name, or world:base."""
     device: str = "auto"

@@ -93,7 +93,7 @@ class PairTruth(Record):
     """The right pairs as a share of the pairs with a better answer."""
 
 
-class Measured(Record):
+class ClaimStudyResult(Record):
     """Results of the study."""
 
     answers: int
@@ -108,7 +108,7 @@ class Measured(Record):
 
 
 @one_writer()
-def study(settings: ClaimStudy, out: Path, progress: Progress) -> Measured:
+def study(settings: ClaimStudy, out: Path, progress: Progress) -> ClaimStudyResult:
     """Generate the answers, check them, and compare the verdicts with the truth; resumable.
 
     Raises:
@@ -130,7 +130,7 @@ def study(settings: ClaimStudy, out: Path, progress: Progress) -> Measured:
         whole_claims = _label(settings, folder, labeler, "whole", progress)
         pairs.append(truth.of_claims(labeler, "one verdict", whole_claims, ALL_PAIRS))
         pairs.append(truth.of_probabilities(labeler, "one probability", whole_claims))
-    return Measured(
+    return ClaimStudyResult(
         answers=len(answers),
         scenes=len(prompts),
         wrong=round(sum(truth.wrong.values()) / len(answers), 3),

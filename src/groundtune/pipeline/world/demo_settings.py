@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from groundtune.pipeline.runs.jobs import Done, memory_mb, peak_mb
+from groundtune.pipeline.runs.jobs import JobResult, memory_mb, peak_mb
 from groundtune.pipeline.world.loop_settings import LoopSettings
 from groundtune.records import Record
 from groundtune.store.keys import key_of
@@ -35,7 +35,7 @@ class DemoResult(NamedTuple):
     verdict: str
     table: list[list[str]]
     """The main values as text; the first row is the header."""
-    steps: dict[str, Done]
+    steps: dict[str, JobResult]
 
     @property
     def seconds(self) -> float:
@@ -58,7 +58,7 @@ class _StoredResult(Record):
 
 def keep_result(
     out: Path,
-    steps: Mapping[str, Done],
+    steps: Mapping[str, JobResult],
     *,
     report: Path,
     summary: Path,
@@ -72,7 +72,7 @@ def keep_result(
     return DemoResult(report, summary, differences, verdict, table, dict(steps))
 
 
-def read_result(out: Path, steps: Mapping[str, Done]) -> DemoResult | None:
+def read_result(out: Path, steps: Mapping[str, JobResult]) -> DemoResult | None:
     """The stored result of exactly these steps, if all its files exist."""
     page, summary, differences = (
         out / name for name in ("report.html", "summary.json", "differences.json")
@@ -86,5 +86,5 @@ def read_result(out: Path, steps: Mapping[str, Done]) -> DemoResult | None:
     return DemoResult(page, summary, differences, record.verdict, record.table, dict(steps))
 
 
-def _result_key(steps: Mapping[str, Done]) -> str:
+def _result_key(steps: Mapping[str, JobResult]) -> str:
     return key_of(versions()["groundtune"], {name: done.key for name, done in steps.items()})

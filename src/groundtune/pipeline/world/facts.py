@@ -41,7 +41,7 @@ class FactStudy(ModelSettings):
     seed: int = 0
 
 
-class Answered(Record):
+class FactAnswers(Record):
     """A model's yes/no answers to the same questions, by what came with them."""
 
     shown: Shown
@@ -59,7 +59,7 @@ class Answered(Record):
     """Questions to which yes and no together have less than half of the probability."""
 
 
-class Asked(NamedTuple):
+class FactQuestion(NamedTuple):
     """A question about a scene."""
 
     scene: Scene
@@ -72,7 +72,7 @@ class Asked(NamedTuple):
 
 
 @one_writer()
-def study(settings: FactStudy, out: Path, progress: Progress) -> list[Answered]:
+def study(settings: FactStudy, out: Path, progress: Progress) -> list[FactAnswers]:
     """Ask the model every question four times; its images are kept in `out`.
 
     Raises:
@@ -84,7 +84,7 @@ def study(settings: FactStudy, out: Path, progress: Progress) -> list[Answered]:
     asked = questions(drawn, settings.seed)
     told = facts_beside(drawn, settings.seed)
     model = open_generator(settings, images)
-    rows: list[Answered] = []
+    rows: list[FactAnswers] = []
     try:
         for shown in SHOWN:
             lines = told if shown != "another scene's facts" else another(told)
@@ -95,10 +95,10 @@ def study(settings: FactStudy, out: Path, progress: Progress) -> list[Answered]:
     return rows
 
 
-def questions(scenes: Sequence[Scene], seed: int) -> list[Asked]:
+def questions(scenes: Sequence[Scene], seed: int) -> list[FactQuestion]:
     """Objects of each scene, as many absent ones of POPE's three kinds, and one attribute."""
     samples = draw(sets_of(scenes), seed=seed)
-    asked: list[Asked] = []
+    asked: list[FactQuestion] = []
     for scene in scenes:
         present, absent = samples[scene.key]
         chosen: list[str] = []
@@ -106,10 +106,12 @@ def questions(scenes: Sequence[Scene], seed: int) -> list[Asked]:
             kind = SETTINGS[place % len(SETTINGS)]
             chosen += [name for name in absent[kind] if name not in chosen][:1]
         names = [*present, *chosen]
-        asked += [Asked(scene, existence_question(scene, name, seed)) for name in names]
+        asked += [FactQuestion(scene, existence_question(scene, name, seed)) for name in names]
         rng = np.random.default_rng(seed_of("facts", seed, scene.key))
         attribute = ask_attribute(scene, rng)
-        asked.append(Asked(scene, attribute.model_copy(update={"text": attribute.text + SUFFIX})))
+        asked.append(
+            FactQuestion(scene, attribute.model_copy(update={"text": attribute.text + SUFFIX}))
+        )
     return asked
 
 
@@ -129,7 +131,7 @@ def another(told: dict[str, str]) -> dict[str, str]:
     return {key: told[keys[(i + 1) % len(keys)]] for i, key in enumerate(keys)}
 
 
-def _prompt(asked: Asked, shown: Shown, hashes: dict[str, str], lines: str) -> Prompt:
+def _prompt(asked: FactQuestion, shown: Shown, hashes: dict[str, str], lines: str) -> Prompt:
     image: tuple[Part, ...] = (ImagePart(image=hashes[asked.scene.key]),)
     text = asked.question.text if shown == "image" else lines + asked.question.text
     content = (*(() if shown == "facts" else image), TextPart(text=text))
@@ -149,7 +151,9 @@ def _replies(
     return replies
 
 
-def _answered(shown: Shown, asked: Sequence[Asked], replies: Sequence[YesNoReply]) -> Answered:
+def _answered(
+    shown: Shown, asked: Sequence[FactQuestion], replies: Sequence[YesNoReply]
+) -> FactAnswers:
     right = [
         reply.is_answer() and (reply.p_yes > reply.p_no) == each.says_yes
         for each, reply in zip(asked, replies, strict=True)
@@ -157,7 +161,7 @@ def _answered(shown: Shown, asked: Sequence[Asked], replies: Sequence[YesNoReply
     of_objects = [each.question.kind == "existence" for each in asked]
     groups = [each.scene.key for each in asked]
     yes = [reply.p_yes > reply.p_no for reply in replies if reply.is_answer()]
-    return Answered(
+    return FactAnswers(
         shown=shown,
         questions=len(asked),
         scenes=len(set(groups)),

@@ -25,7 +25,7 @@ from groundtune.pipeline.feedback.splitter import Share
 from groundtune.pipeline.models.names import is_endpoint, load_vlm
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.runs.folder import RunFolder
-from groundtune.pipeline.world.facts import Asked, share
+from groundtune.pipeline.world.facts import FactQuestion, share
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, Record
 from groundtune.store.images import ImageStore
@@ -58,7 +58,7 @@ class Layer(Record):
     """The same where the probe learnt shuffled answers."""
 
 
-class Probed(Record):
+class ProbeResult(Record):
     """A model's own answers, and what a probe reads off its hidden states."""
 
     questions: int
@@ -71,7 +71,7 @@ class Probed(Record):
 
 
 @one_writer()
-def study(settings: ProbeStudy, out: Path, progress: Progress) -> Probed:
+def study(settings: ProbeStudy, out: Path, progress: Progress) -> ProbeResult:
     """Ask the model, and probe each of its layers.
 
     Raises:
@@ -99,7 +99,7 @@ def study(settings: ProbeStudy, out: Path, progress: Progress) -> Probed:
         )
         progress.advance(1)
     right = [answer == each.question.answer for answer, each in zip(own, asked, strict=True)]
-    return Probed(
+    return ProbeResult(
         questions=len(asked),
         scenes=len(set(groups)),
         right=share(right, groups),
@@ -141,11 +141,11 @@ def _ridge(train_NF: Floats, truth_N: NDArray[np.bool_], test_NF: Floats) -> Flo
     return tested @ weights + aim.mean()
 
 
-def _questions(settings: ProbeStudy, images: ImageStore) -> tuple[list[Asked], list[Prompt]]:
+def _questions(settings: ProbeStudy, images: ImageStore) -> tuple[list[FactQuestion], list[Prompt]]:
     drawn = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
     samples = draw(sets_of(drawn), seed=settings.seed)
     asked = [
-        Asked(scene, existence_question(scene, name, settings.seed))
+        FactQuestion(scene, existence_question(scene, name, settings.seed))
         for scene in drawn
         for name in (*samples[scene.key].present, *samples[scene.key].absent[settings.absent])
     ]

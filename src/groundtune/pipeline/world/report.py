@@ -20,7 +20,7 @@ from groundtune.bench.world.questions import NAME as QUESTIONS
 from groundtune.bench.world.self_knowledge import rates_by_prior
 from groundtune.pipeline.models.measure import BASE
 from groundtune.pipeline.runs.folder import RunFolder, write_rows
-from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.jobs import JobResult
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.pipeline.world.demo_settings import DemoResult, DemoSettings, keep_result
 from groundtune.pipeline.world.notes import (
@@ -122,7 +122,7 @@ def _equal(greedy: Sequence[Score], tuned: str, against: str) -> model.LengthCon
 
 
 def demo_report(
-    settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, Done]
+    settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, JobResult]
 ) -> model.ReportInput:
     """All contents of the demo's report."""
     beside = [name for name in settings.learn if name != settings.headline]
@@ -278,7 +278,7 @@ def _paragraph(settings: DemoSettings, out: Path, pairs: int) -> str:
     )
 
 
-def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, Done]) -> DemoResult:
+def report_demo(settings: DemoSettings, out: Path, steps: Mapping[str, JobResult]) -> DemoResult:
     """Write report.html, summary.json and differences.json of a demo with finished steps."""
     names = (BASE, *settings.learn)
     results = read_results([out / "evaluation" / name for name in names], settings.headline)

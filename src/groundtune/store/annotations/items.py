@@ -17,7 +17,7 @@ from sqlalchemy import (
 )
 
 from groundtune.records import Record
-from groundtune.store.annotations.records import Item, Task
+from groundtune.store.annotations.records import AnnotationItem, Task
 from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS, PEOPLE, SETTINGS
 from groundtune.store.json_writing import json_of
 
@@ -28,7 +28,7 @@ _ALL_FOR_GOLD = 10**6
 """People who may judge an item whose result is known: everybody."""
 
 
-class Turn(NamedTuple):
+class ItemTurn(NamedTuple):
     """When an item is asked, and of how many people."""
 
     priority: float | None = None
@@ -38,7 +38,7 @@ class Turn(NamedTuple):
     wanted: int = 1
 
 
-NO_TURNS: Mapping[str, Turn] = MappingProxyType({})
+NO_TURNS: Mapping[str, ItemTurn] = MappingProxyType({})
 
 
 class ItemLine(Record):
@@ -53,7 +53,7 @@ class ItemLine(Record):
     state: State
 
 
-class Counts(Record):
+class ItemCounts(Record):
     """How many items there are, and how many a person has finished or skipped."""
 
     items: int
@@ -63,10 +63,10 @@ class Counts(Record):
 
 def add_items(
     connection: Connection,
-    items: Sequence[Item],
+    items: Sequence[AnnotationItem],
     *,
     people_per_item: int = 1,
-    turns: Mapping[str, Turn] = NO_TURNS,
+    turns: Mapping[str, ItemTurn] = NO_TURNS,
 ) -> int:
     """Add the items that aren't there yet, and return how many.
 
@@ -76,7 +76,7 @@ def add_items(
     known = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
     fresh = {item.key: item for item in items if item.key not in known}
     last = connection.execute(select(func.coalesce(func.max(ITEMS.c.place), 0))).scalar_one()
-    usual = Turn(wanted=people_per_item)
+    usual = ItemTurn(wanted=people_per_item)
     of_item = [(item, turns.get(item.key, usual)) for item in fresh.values()]
     rows = [
         {
@@ -95,7 +95,7 @@ def add_items(
     return len(rows)
 
 
-def set_known(connection: Connection, items: Sequence[Item]) -> int:
+def set_known(connection: Connection, items: Sequence[AnnotationItem]) -> int:
     """Add items whose results are known, and return how many of them were taken.
 
     One that is there already becomes such an item unless somebody has had it.
@@ -109,22 +109,22 @@ def set_known(connection: Connection, items: Sequence[Item]) -> int:
     return len(changed) + add_items(connection, items)
 
 
-def item_of(connection: Connection, key: str) -> Item | None:
+def item_of(connection: Connection, key: str) -> AnnotationItem | None:
     """The item with a key."""
     found = connection.execute(select(ITEMS.c.content).where(ITEMS.c.key == key)).scalar()
-    return None if found is None else Item.model_validate_json(found)
+    return None if found is None else AnnotationItem.model_validate_json(found)
 
 
-def items_of(connection: Connection, keys: Iterable[str]) -> list[Item]:
+def items_of(connection: Connection, keys: Iterable[str]) -> list[AnnotationItem]:
     """The items with these keys, in the order in which they were added."""
     query = select(ITEMS.c.content).where(ITEMS.c.key.in_(list(keys))).order_by(ITEMS.c.place)
-    return [Item.model_validate_json(row[0]) for row in connection.execute(query)]
+    return [AnnotationItem.model_validate_json(row[0]) for row in connection.execute(query)]
 
 
-def all_items(connection: Connection) -> list[Item]:
+def all_items(connection: Connection) -> list[AnnotationItem]:
     """Every item, in the order in which they were added."""
     rows = connection.execute(select(ITEMS.c.content).order_by(ITEMS.c.place))
-    return [Item.model_validate_json(row[0]) for row in rows]
+    return [AnnotationItem.model_validate_json(row[0]) for row in rows]
 
 
 def list_items(
@@ -184,7 +184,7 @@ def number_of_items(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(ITEMS)).scalar_one()
 
 
-def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> Counts:
+def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> ItemCounts:
     """How far a person is."""
     items = select(func.count()).select_from(ITEMS).where(_is_seen(person))
     states = (
@@ -196,7 +196,7 @@ def counts_of(connection: Connection, person: str, task: Task | Literal[""] = ""
     if task:
         items, states = items.where(ITEMS.c.task == task), states.where(ITEMS.c.task == task)
     found = {str(state): int(number) for state, number in connection.execute(states)}
-    return Counts(
+    return ItemCounts(
         items=connection.execute(items).scalar_one(),
         done=found.get("done", 0),
         skipped=found.get("skipped", 0),
@@ -235,7 +235,7 @@ def write_setting(connection: Connection, name: str, value: str) -> None:
     connection.execute(insert(SETTINGS), [{"name": name, "value": value}])
 
 
-def _places(item: Item, wanted: int) -> dict[str, int]:
+def _places(item: AnnotationItem, wanted: int) -> dict[str, int]:
     gold = item.known is not None
     people = _ALL_FOR_GOLD if gold else wanted
     return {"free": people, "wanted": people, "gold": int(gold)}
@@ -245,13 +245,13 @@ def _is_seen(person: str) -> ColumnElement[bool]:
     return (ITEMS.c.gold == 0) | _own_state(person).is_not(None)
 
 
-def _search_text(item: Item) -> str:
+def _search_text(item: AnnotationItem) -> str:
     texts = [item.prompt.question, *(answer.text for answer in item.answers)]
     return "\n".join(texts).lower()
 
 
 def _opening(content: str) -> str:
-    text = Item.model_validate_json(content).answers[0].text
+    text = AnnotationItem.model_validate_json(content).answers[0].text
     return text[:160]
 
 

@@ -34,7 +34,7 @@ LONGEST_TEXT = 20_000
 Text = Annotated[str, Field(max_length=LONGEST_TEXT)]
 
 
-class Known(Record):
+class KnownResult(Record):
     """The right result of an item, to measure annotators by."""
 
     spans: tuple[Span, ...] = ()
@@ -44,7 +44,7 @@ class Known(Record):
     hallucinates_more: Side | None = None
 
 
-class Item(Record):
+class AnnotationItem(Record):
     """One unit of work: a prompt and the answers to judge."""
 
     key: Key
@@ -54,7 +54,7 @@ class Item(Record):
     """One; two to compare."""
     suggestions: tuple[Span, ...] = ()
     """What a machine doubts in the first answer, or its correction of it, to accept or reject."""
-    known: Known | None = None
+    known: KnownResult | None = None
     """The right result, never sent to the page; None where people are asked for it."""
 
 

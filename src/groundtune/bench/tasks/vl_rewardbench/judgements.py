@@ -13,7 +13,7 @@ from groundtune.bench.files.checks import by_id
 from groundtune.bench.item import ItemAnswer
 from groundtune.bench.tasks.vl_rewardbench.pairs import (
     Identity,
-    Showing,
+    OrderedPair,
     identity_of,
     numbers_in,
     texts_in,
@@ -39,7 +39,7 @@ class Call(NamedTuple):
     text: str
 
 
-def read_answers(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
+def read_answers(path: Path, data: Sequence[OrderedPair]) -> list[ItemAnswer]:
     """The answers to both orders of each pair, from any of the three layouts.
 
     Raises:
@@ -64,7 +64,7 @@ def _object(value: object) -> Mapping[str, Any]:
     return cast("Mapping[str, Any]", value) if isinstance(value, Mapping) else {}
 
 
-def _of_calls(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
+def _of_calls(path: Path, data: Sequence[OrderedPair]) -> list[ItemAnswer]:
     calls: dict[Identity, list[Call]] = {}
     identities = {showing.pair.identity for showing in data}
     for line, row in enumerate(rows_of(path)):
@@ -87,7 +87,7 @@ def _of_calls(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
     return [_answer_of(showing, calls[showing.pair.identity]) for showing in data]
 
 
-def _answer_of(showing: Showing, calls: Sequence[Call]) -> ItemAnswer:
+def _answer_of(showing: OrderedPair, calls: Sequence[Call]) -> ItemAnswer:
     """The text is the first call in the showing's order; the pair's calls are attached."""
     texts_in_order = [call.text for call in calls if call.swapped == showing.swapped]
     extra = {"calls": json_of(calls)}
@@ -96,7 +96,7 @@ def _answer_of(showing: Showing, calls: Sequence[Call]) -> ItemAnswer:
     )
 
 
-def _of_scores(path: Path, data: Sequence[Showing]) -> list[ItemAnswer]:
+def _of_scores(path: Path, data: Sequence[OrderedPair]) -> list[ItemAnswer]:
     answers: list[ItemAnswer] = []
     for row in rows_of(path):
         scores = numbers_in(row.fields.get("scores"))

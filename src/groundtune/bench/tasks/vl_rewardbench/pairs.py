@@ -64,7 +64,7 @@ class RewardPair:
         return identity_of(self.row_id, self.query, self.responses)
 
 
-class Showing(NamedTuple):
+class OrderedPair(NamedTuple):
     """A pair in one of its two orders: an item."""
 
     pair: RewardPair
@@ -84,7 +84,7 @@ class Showing(NamedTuple):
 Identity = tuple[str, str, tuple[str, ...]]
 
 
-def read_data(paths: Sequence[Path]) -> list[Showing]:
+def read_data(paths: Sequence[Path]) -> list[OrderedPair]:
     """Both orders of each pair.
 
     Raises:
@@ -92,7 +92,7 @@ def read_data(paths: Sequence[Path]) -> list[Showing]:
     """
     id_counts: Counter[str] = Counter()
     pairs_by_identity: dict[Identity, str] = {}
-    showings: list[Showing] = []
+    showings: list[OrderedPair] = []
     for path in find_files(paths, "*.parquet", "*.jsonl", "*.json"):
         for row in _rows(path, *_COLUMNS):
             pair = _pair(path, row)
@@ -104,7 +104,7 @@ def read_data(paths: Sequence[Path]) -> list[Showing]:
                     problem, row.where, f"Keep one; the other is {pairs_by_identity[identity]}."
                 )
             pairs_by_identity[identity] = row.where
-            showings += [Showing(pair, swapped) for swapped in (False, True)]
+            showings += [OrderedPair(pair, swapped) for swapped in (False, True)]
     if not showings:
         raise UserError("The data has no pair.", ", ".join(map(str, paths)), "Give the Parquet.")
     return _with_numbers(showings, id_counts)
@@ -121,17 +121,17 @@ def _rows(path: Path, *names: str) -> Iterable[Row]:
     )
 
 
-def _with_numbers(showings: Sequence[Showing], id_counts: Counter[str]) -> list[Showing]:
+def _with_numbers(showings: Sequence[OrderedPair], id_counts: Counter[str]) -> list[OrderedPair]:
     """Add numbers to the ids of pairs with the same id."""
     turn: Counter[str] = Counter()
-    result: list[Showing] = []
+    result: list[OrderedPair] = []
     for pair, swapped in showings:
         if id_counts[pair.id] == 1:
-            result.append(Showing(pair, swapped))
+            result.append(OrderedPair(pair, swapped))
             continue
         turn[pair.id] += not swapped
         renamed_pair = replace(pair, id=f"{pair.id} ({turn[pair.id]})")
-        result.append(Showing(renamed_pair, swapped))
+        result.append(OrderedPair(renamed_pair, swapped))
     return result
 
 
@@ -184,7 +184,7 @@ def identity_of(name: str, query: str, responses: Iterable[str]) -> Identity:
     return name, query, tuple(sorted(responses))
 
 
-def items(data: Sequence[Showing], images: Path, store: ImageStore) -> list[Item]:
+def items(data: Sequence[OrderedPair], images: Path, store: ImageStore) -> list[Item]:
     """Both orders of each pair, with the images of the Parquet file or of a folder by id.
 
     Raises:
@@ -213,7 +213,7 @@ def _store_image(pair: RewardPair, image: object, folder: Path, store: ImageStor
     return store.add(folder / find_image(folder, f"{pair.row_id}.png"))
 
 
-def _item(showing: Showing, image: str) -> Item:
+def _item(showing: OrderedPair, image: str) -> Item:
     pair, (first, second) = showing.pair, showing.pair.responses
     if showing.swapped:
         first, second = second, first

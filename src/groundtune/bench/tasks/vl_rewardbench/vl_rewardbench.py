@@ -31,8 +31,8 @@ from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric, word
 from groundtune.bench.tasks.vl_rewardbench.judgements import Call, calls_in, read_answers, verdict
 from groundtune.bench.tasks.vl_rewardbench.pairs import (
     NAME,
+    OrderedPair,
     RewardPair,
-    Showing,
     items,
     read_data,
 )
@@ -46,7 +46,9 @@ VOTES = (1, 3, 5, 7, 9)
 SHUFFLE_SEED = 1234
 
 
-def score(data: Sequence[Showing], answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
+def score(
+    data: Sequence[OrderedPair], answers: Sequence[ItemAnswer], scoring: Scoring
+) -> list[Score]:
     """One score per order of a pair; the second order's score has the pair's judgement."""
     calls = [calls_in(answers[i : i + 2], i) for i in range(0, len(data), 2)]
     votes = _official_votes(data[::2], calls) if scoring.mode == "official" else []
@@ -60,7 +62,7 @@ def score(data: Sequence[Showing], answers: Sequence[ItemAnswer], scoring: Scori
 
 
 def _official_votes(
-    showings: Sequence[Showing], calls: Sequence[Sequence[Call]]
+    showings: Sequence[OrderedPair], calls: Sequence[Sequence[Call]]
 ) -> list[dict[str, float]]:
     """The values of each pair: how the first k calls of the shuffled lines vote."""
     lines = [(call, i) for i, pair_calls in enumerate(calls) for call in pair_calls]
@@ -97,7 +99,7 @@ def _official_status(pair: RewardPair, call: Call) -> str:
     number = verdict(call.text)
     if number is None:
         return "unread"
-    return "reject" if number == Showing(pair, call.swapped).worse_number else "agree"
+    return "reject" if number == OrderedPair(pair, call.swapped).worse_number else "agree"
 
 
 def _majority(ballot: Sequence[str]) -> str:
@@ -130,11 +132,11 @@ def _strict_status(pair: RewardPair, call: Call) -> str:
     number = verdict(call.text)
     if number not in (1, 2):
         return "unread"
-    return "reject" if number == Showing(pair, call.swapped).worse_number else "agree"
+    return "reject" if number == OrderedPair(pair, call.swapped).worse_number else "agree"
 
 
 def _score(
-    showing: Showing,
+    showing: OrderedPair,
     answer: ItemAnswer,
     calls: Sequence[Call],
     values: Mapping[str, float],
@@ -182,7 +184,7 @@ def _columns(result: str, suffix: str = "") -> dict[str, float]:
 
 
 def notes(
-    data: Sequence[Showing], answers: Sequence[ItemAnswer], scores: Sequence[Score]
+    data: Sequence[OrderedPair], answers: Sequence[ItemAnswer], scores: Sequence[Score]
 ) -> list[str]:
     """Return notes on incomplete data, pairs in no rate, and orders that were never asked."""
     sentences: list[str] = []

@@ -27,7 +27,7 @@ _BOUNDS: dict[Unit, tuple[float, float]] = {"share": (0.0, 1.0), "alpha": (-1.0,
 _UNBOUNDED = (-np.inf, np.inf)
 
 
-class Figure(Record):
+class QualityFigure(Record):
     """A figure of a project's quality."""
 
     name: str
@@ -53,7 +53,7 @@ class Formula(NamedTuple):
     """Whether it needs a column."""
 
 
-class Estimated(NamedTuple):
+class FigureValue(NamedTuple):
     """A figure's value, NaN if there is nothing to compute it from, and how sure it is."""
 
     value: float = nan
@@ -88,27 +88,27 @@ def alpha_formula(name: str) -> Formula:
     return Formula(name, "alpha", f"{name} squares", value, needs)
 
 
-def estimate(formula: Formula, rows: Columns) -> Estimated:
+def estimate(formula: Formula, rows: Columns) -> FigureValue:
     """Return a figure of rows, columns (I,), each row an item."""
     of = rows.get(formula.of)
     if of is None:
-        return Estimated()
+        return FigureValue()
     bearing = of > 0
     number = int(np.count_nonzero(bearing))
     if not number:
-        return Estimated()
+        return FigureValue()
     own = {name: column[bearing] for name, column in rows.items() if formula.needs(name)}
     total = {name: np.array([column.sum()]) for name, column in own.items()}
     value = float(formula.value(total)[0])
     without = formula.value({name: total[name] - column for name, column in own.items()})
     error = _error(without[np.isfinite(without)])
     low, high = _interval(formula, own, value, error, number)
-    return Estimated(value, low, high, number, error)
+    return FigureValue(value, low, high, number, error)
 
 
-def figure(formula: Formula, found: Estimated) -> Figure:
+def figure(formula: Formula, found: FigureValue) -> QualityFigure:
     """Return what is shown of an estimate."""
-    return Figure(
+    return QualityFigure(
         name=formula.name,
         unit=formula.unit,
         value=found.value,
@@ -118,13 +118,13 @@ def figure(formula: Formula, found: Estimated) -> Figure:
     )
 
 
-def figures(formulas: Iterable[Formula], rows: Columns) -> tuple[Figure, ...]:
+def figures(formulas: Iterable[Formula], rows: Columns) -> tuple[QualityFigure, ...]:
     """Return the figures that there is something to compute from."""
     found = ((formula, estimate(formula, rows)) for formula in formulas)
     return tuple(figure(*each) for each in found if each[1].n)
 
 
-def is_apart(own: Estimated, others: Estimated, unit: Unit, *, tests: int) -> bool:
+def is_apart(own: FigureValue, others: FigureValue, unit: Unit, *, tests: int) -> bool:
     """Whether a person's figure is unlike all others' at 5%, corrected for the number of tests.
 
     Bonferroni's correction. Two shares differ by at least what two equal ones would by chance.

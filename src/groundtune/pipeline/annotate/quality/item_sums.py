@@ -6,8 +6,8 @@ from typing import NamedTuple
 from groundtune.feedback.agreement.alpha import Sums, added
 from groundtune.feedback.agreement.marks import extent, kind_of
 from groundtune.feedback.agreement.results import (
-    Choice,
     MarkedText,
+    Preference,
     choice_sums,
     overlap,
     text_sums,
@@ -17,7 +17,7 @@ from groundtune.feedback.annotating import AnnotationState, spans_of
 from groundtune.feedback.spans import apply
 from groundtune.pipeline.annotate.suggestions import count_suggestions
 from groundtune.records import Span, Verdict
-from groundtune.store.annotations.records import Item, Known
+from groundtune.store.annotations.records import AnnotationItem, KnownResult
 
 _MARKED = ("correct", "evaluate", "review")
 """Tasks whose result is what is marked."""
@@ -35,7 +35,7 @@ class ItemSums(NamedTuple):
 
 
 def item_sums(
-    item: Item, states: Mapping[str, AnnotationState], *, blind: bool = False
+    item: AnnotationItem, states: Mapping[str, AnnotationState], *, blind: bool = False
 ) -> ItemSums:
     """Return the sums of an item's finished work; `states` are by person."""
     done = {person: state for person, state in states.items() if state.progress == "done"}
@@ -60,11 +60,11 @@ def verdict_of(state: AnnotationState) -> Verdict:
     return state.verdict or ("wrong" if state.spans else "nothing_wrong")
 
 
-def _agreement(item: Item, states: list[AnnotationState]) -> Sums:
+def _agreement(item: AnnotationItem, states: list[AnnotationState]) -> Sums:
     if item.task == "compare":
         return choice_sums(
             [
-                Choice(state.better, state.hallucinates_more)
+                Preference(state.better, state.hallucinates_more)
                 for state in states
                 if state.better is not None
             ]
@@ -75,7 +75,7 @@ def _agreement(item: Item, states: list[AnnotationState]) -> Sums:
     return text_sums(item.answers[0].text, marked)
 
 
-def _against(item: Item, state: AnnotationState, others: list[AnnotationState]) -> Sums:
+def _against(item: AnnotationItem, state: AnnotationState, others: list[AnnotationState]) -> Sums:
     """A person's marked characters against those of each of the others."""
     if verdict_of(state) == "unsure":
         return {}
@@ -91,7 +91,7 @@ def _against(item: Item, state: AnnotationState, others: list[AnnotationState]) 
     return added(found)
 
 
-def _planted(item: Item, state: AnnotationState) -> Sums:
+def _planted(item: AnnotationItem, state: AnnotationState) -> Sums:
     counts = count_suggestions([(item, state)])
     accepted = counts.planted_accepted
     planted = accepted + counts.planted_rejected + counts.planted_ignored
@@ -105,7 +105,7 @@ def _planted(item: Item, state: AnnotationState) -> Sums:
     return rows
 
 
-def _known(item: Item, known: Known, state: AnnotationState) -> Sums:
+def _known(item: AnnotationItem, known: KnownResult, state: AnnotationState) -> Sums:
     if item.task == "compare":
         right = state.better == known.better and known.hallucinates_more in (
             None,
@@ -141,7 +141,7 @@ def _meet(length: int, first: Span, second: Span) -> bool:
     return start < other_end and other_start < end
 
 
-def _habits(item: Item, state: AnnotationState) -> Sums:
+def _habits(item: AnnotationItem, state: AnnotationState) -> Sums:
     if item.task == "compare":
         return _choice_habits(item, state)
     if item.task == "thumb":
@@ -149,7 +149,7 @@ def _habits(item: Item, state: AnnotationState) -> Sums:
     return _mark_habits(item, state)
 
 
-def _mark_habits(item: Item, state: AnnotationState) -> Sums:
+def _mark_habits(item: AnnotationItem, state: AnnotationState) -> Sums:
     verdict = verdict_of(state)
     row: Sums = {"judged": 1.0, "wrong": float(verdict == "wrong")}
     row["unsure"] = float(verdict == "unsure")
@@ -166,7 +166,7 @@ def _mark_habits(item: Item, state: AnnotationState) -> Sums:
     return row
 
 
-def _choice_habits(item: Item, state: AnnotationState) -> Sums:
+def _choice_habits(item: AnnotationItem, state: AnnotationState) -> Sums:
     row: Sums = {"judged": 1.0, "unsure": float(state.better == "unsure")}
     if state.better not in ("first", "second"):
         return {**row, "ties": float(state.better == "tie")}

@@ -31,7 +31,7 @@ from groundtune.records import Record
 from groundtune.store.annotations import events, items
 from groundtune.store.annotations.conflicts import ConflictCounts, conflict_counts
 from groundtune.store.annotations.progress import TaskProgress, drawn_turns, progress_of
-from groundtune.store.annotations.records import Item, Task
+from groundtune.store.annotations.records import AnnotationItem, Task
 
 _AT_ONCE = 20
 """Items whose work is read at a time."""
@@ -63,7 +63,9 @@ class _Rows:
         self.quality: TaskQuality | None = None
         """Without the people; None if it is to be computed anew."""
 
-    def put(self, item: Item, states: Mapping[str, AnnotationState], *, blind: bool) -> None:
+    def put(
+        self, item: AnnotationItem, states: Mapping[str, AnnotationState], *, blind: bool
+    ) -> None:
         """Take an item's work; what was known of it before goes."""
         sums = item_sums(item, states, blind=blind)
         for person in {*self.people_of.pop(item.key, ()), *sums.people}:

@@ -7,8 +7,8 @@ import numpy as np
 
 from groundtune.pipeline.annotate.quality.estimates import (
     Columns,
-    Estimated,
-    Figure,
+    FigureValue,
+    QualityFigure,
     alpha_formula,
     estimate,
     figure,
@@ -68,7 +68,7 @@ HABITS = (
 class Habit(Record):
     """What a person tends to, against all others."""
 
-    figure: Figure
+    figure: QualityFigure
     others: float | None
     """The same of all others; 0.5 for the side, which is drawn."""
     apart: bool
@@ -81,7 +81,7 @@ class PersonQuality(Record):
     person: str
     name: str
     done: int
-    figures: tuple[Figure, ...]
+    figures: tuple[QualityFigure, ...]
     habits: tuple[Habit, ...]
 
 
@@ -99,11 +99,11 @@ class TaskQuality(Record):
     """Those that two people or more judged."""
     gold: int
     """Items whose results are known."""
-    agreement: tuple[Figure, ...]
-    known: tuple[Figure, ...]
-    suggestions: tuple[Figure, ...]
-    effort: tuple[Figure, ...]
-    wrong: Figure | None
+    agreement: tuple[QualityFigure, ...]
+    known: tuple[QualityFigure, ...]
+    suggestions: tuple[QualityFigure, ...]
+    effort: tuple[QualityFigure, ...]
+    wrong: QualityFigure | None
     """Share of answers with something wrong, as people see it, of all that were added."""
     people: tuple[PersonQuality, ...] = ()
     conflicts: int = 0
@@ -111,7 +111,7 @@ class TaskQuality(Record):
     settled: int = 0
 
 
-def effort(rows: Columns, hourly_rate: float) -> tuple[Figure, ...]:
+def effort(rows: Columns, hourly_rate: float) -> tuple[QualityFigure, ...]:
     """Return active seconds per finished item and person, and what they cost."""
     cost = share("cost", "seconds", "done", "money", scale=hourly_rate / 3600)
     return figures((SECONDS, cost) if hourly_rate else (SECONDS,), rows)
@@ -159,12 +159,12 @@ class Everybody:
         return tuple(found)
 
 
-_EVEN = Estimated(value=0.5, n=1_000_000)
+_EVEN = FigureValue(value=0.5, n=1_000_000)
 
 
-def _others(value: float, everybody: Estimated, judged: float, by_others: float) -> Estimated:
+def _others(value: float, everybody: FigureValue, judged: float, by_others: float) -> FigureValue:
     """The figure of the others; its error is everybody's, of fewer judgements."""
     if by_others < 1:
-        return Estimated(value=value)
+        return FigureValue(value=value)
     error = everybody.error * sqrt(judged / by_others)
-    return Estimated(value=value, n=int(by_others), error=error)
+    return FigureValue(value=value, n=int(by_others), error=error)

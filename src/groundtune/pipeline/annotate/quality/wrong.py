@@ -6,14 +6,14 @@ import numpy as np
 
 from groundtune.bench.metric import ratio
 from groundtune.feedback.asking_order import weights_of
-from groundtune.pipeline.annotate.quality.estimates import Figure, estimate, figure, share
+from groundtune.pipeline.annotate.quality.estimates import QualityFigure, estimate, figure, share
 from groundtune.pipeline.annotate.quality.table import SumRows
 from groundtune.store.annotations.progress import DrawnTurn
 
 _SHARE = share("wrong_answers", "hits", "weights")
 
 
-def wrong_answers(items: SumRows, turns: Mapping[str, DrawnTurn]) -> Figure | None:
+def wrong_answers(items: SumRows, turns: Mapping[str, DrawnTurn]) -> QualityFigure | None:
     """Return the share, each answer counted once however many people judged it.
 
     Where doubtful answers are asked first, `turns` say how many answers each of them stands for, so

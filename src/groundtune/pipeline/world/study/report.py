@@ -5,7 +5,7 @@ from pathlib import Path
 
 from groundtune.bench.run.run import read_scores
 from groundtune.pipeline.models.measure import BASE
-from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.jobs import JobResult
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.pipeline.world.notes import learnt_models, limits_of
 from groundtune.pipeline.world.pooling import greedy_captions
@@ -17,7 +17,13 @@ from groundtune.pipeline.world.report import (
     world_subject,
 )
 from groundtune.pipeline.world.study.markdown import CURVES, markdown
-from groundtune.pipeline.world.study.settings import TWIN, Plan, StudyResult, StudySettings, Variant
+from groundtune.pipeline.world.study.settings import (
+    TWIN,
+    StudyPlan,
+    StudyResult,
+    StudySettings,
+    Variant,
+)
 from groundtune.pipeline.world.study.tables import Runs, StudyPoint, StudyTables, study_tables
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurveSeries, points
@@ -35,7 +41,7 @@ LINES = "invented", "invented, T = 1", "recall"
 
 
 def report_study(
-    settings: StudySettings, out: Path, plan: Plan, steps: Mapping[str, Done]
+    settings: StudySettings, out: Path, plan: StudyPlan, steps: Mapping[str, JobResult]
 ) -> StudyResult:
     """Write study.json, study.md and report.html of a study with finished runs."""
     runs = {name: read_scores(out / folder) for name, folder in plan.scores.items()}
@@ -55,10 +61,10 @@ def report_study(
 def study_page(
     settings: StudySettings,
     out: Path,
-    plan: Plan,
+    plan: StudyPlan,
     runs: Runs,
     tables: StudyTables,
-    steps: Mapping[str, Done],
+    steps: Mapping[str, JobResult],
 ) -> model.ReportInput:
     """All contents of the study's report."""
     twin = [TWIN] if settings.clean_twin else []

@@ -33,7 +33,7 @@ from groundtune.pipeline.world.steps import (
 )
 from groundtune.pipeline.world.study.settings import (
     TWIN,
-    Plan,
+    StudyPlan,
     StudyResult,
     StudySettings,
     Variant,
@@ -47,9 +47,9 @@ VERBS = ("ask", "correct", "train", "evaluate")
 Step = TypeVar("Step", SampleStep, CorrectStep, LearnStep, EvaluateStep)
 
 
-def study_plan(settings: StudySettings) -> Plan:
+def study_plan(settings: StudySettings) -> StudyPlan:
     """The jobs of all runs; runs share answers, corrections and the bases' evaluations."""
-    plan = Plan([], {}, {}, [])
+    plan = StudyPlan([], {}, {}, [])
     marks = {name: fingerprint(model) for name, model in settings.bases.items()}
     for name, model in settings.bases.items():
         _measure(plan, settings, name, model, marks[name])
@@ -60,7 +60,7 @@ def study_plan(settings: StudySettings) -> Plan:
     return plan
 
 
-def _measure(plan: Plan, settings: StudySettings, name: str, model: str, mark: str) -> None:
+def _measure(plan: StudyPlan, settings: StudySettings, name: str, model: str, mark: str) -> None:
     """The evaluation of an existing model."""
     base = settings.labelled(model, name)
     step = EvaluateStep(model=base, out="", evaluation=settings.evaluation)
@@ -69,7 +69,7 @@ def _measure(plan: Plan, settings: StudySettings, name: str, model: str, mark: s
     plan.scores[name] = Path(step.out)
 
 
-def _add(plan: Plan, settings: StudySettings, variant: Variant, mark: str) -> None:
+def _add(plan: StudyPlan, settings: StudySettings, variant: Variant, mark: str) -> None:
     """Add the jobs of one run that are not in the plan yet."""
     job_names = {job.name for job in plan.jobs}
     model, learning = settings.bases[variant.base], settings.learn[variant.way]

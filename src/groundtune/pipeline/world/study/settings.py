@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple, Self
 from pydantic import Field, model_validator
 
 from groundtune.pipeline.models.measure import BASE
-from groundtune.pipeline.runs.jobs import Done, Job
+from groundtune.pipeline.runs.jobs import Job, JobResult
 from groundtune.pipeline.world.loop_settings import LoopSettings
 
 TWIN = "clean twin"
@@ -63,7 +63,7 @@ class Variant(NamedTuple):
         )
 
 
-class Plan(NamedTuple):
+class StudyPlan(NamedTuple):
     """The jobs, and the folder of each model's scores."""
 
     jobs: list[Job]
@@ -82,7 +82,7 @@ class StudyResult(NamedTuple):
     results: Path
     markdown: Path
     verdict: str
-    steps: dict[str, Done]
+    steps: dict[str, JobResult]
 
 
 def variants(settings: StudySettings) -> list[Variant]:

@@ -6,10 +6,16 @@ from pathlib import Path
 from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import all_estimates, estimate_all, pool
 from groundtune.pipeline.models.measure import BASE, with_seed
-from groundtune.pipeline.runs.jobs import Done
+from groundtune.pipeline.runs.jobs import JobResult
 from groundtune.pipeline.world.pooling import equal_over_seeds
 from groundtune.pipeline.world.steps import SELF_KNOWLEDGE
-from groundtune.pipeline.world.study.settings import TWIN, Plan, StudySettings, Variant, variants
+from groundtune.pipeline.world.study.settings import (
+    TWIN,
+    StudyPlan,
+    StudySettings,
+    Variant,
+    variants,
+)
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
 
@@ -49,7 +55,7 @@ class StudyTables(Record):
 
 
 def study_tables(
-    settings: StudySettings, out: Path, plan: Plan, runs: Runs, steps: Mapping[str, Done]
+    settings: StudySettings, out: Path, plan: StudyPlan, runs: Runs, steps: Mapping[str, JobResult]
 ) -> StudyTables:
     """Compute all tables from the scores."""
     all_variants = variants(settings)

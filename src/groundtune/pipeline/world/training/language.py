@@ -22,7 +22,7 @@ from groundtune.pipeline.world.training.processor import (
 )
 from groundtune.pipeline.world.training.tower import pixels
 from groundtune.train.precision import native_bf16
-from groundtune.world.lessons import Mixture, Turn, turns
+from groundtune.world.lessons import LessonTurn, Mixture, turns
 from groundtune.world.scenes import Scene
 
 
@@ -78,7 +78,7 @@ class Teacher:
             blind_BL=blind,
         )
 
-    def _row(self, lesson: list[Turn]) -> "_Row":
+    def _row(self, lesson: list[LessonTurn]) -> "_Row":
         """One image's row."""
         row = _Row([self._user] + [self._image] * IMAGE_TOKENS)
         shared: dict[tuple[str, bool], tuple[int, int]] = {}
