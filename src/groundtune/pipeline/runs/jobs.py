@@ -167,9 +167,7 @@ def _read(folder: Path, name: str, keys: Mapping[str, str]) -> JobResult | None:
     file = _file(folder, name)
     if not file.exists():
         return None
-    found = read_sealed(
-        file, JobResult, "Delete it: the step is then done again where it has to be."
-    )
+    found = read_sealed(file, JobResult, "Delete it: the step is then done again where needed.")
     return found if found.key == keys[name] else None
 
 

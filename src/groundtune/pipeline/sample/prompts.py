@@ -207,10 +207,8 @@ def _images(folder: Path | None, ask: str) -> list[_PromptRow]:
         raise UserError("There is no such folder.", str(folder), "Check the path.")
     files = (each for each in sorted(folder.rglob("*")) if each.suffix.lower() in SUFFIXES)
     return [
-        _PromptRow(
-            file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask, "file": name})
-        )
-        for file, name in ((file, str(file.relative_to(folder))) for file in files)
+        _PromptRow(file, "", Row(str(file), 0, {"image": file.absolute(), "question": ask} | name))
+        for file, name in ((file, {"file": str(file.relative_to(folder))}) for file in files)
         if not file.name.startswith(".")
     ]
 
