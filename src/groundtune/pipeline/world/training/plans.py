@@ -79,6 +79,16 @@ BASE = Stage(
     decay=True,
     balance=0.5,
 )
+READING = Stage(
+    name="reading facts",
+    steps=300,
+    mixture=Mixture(questions=2, numbers=1, places=1, captions=1, facts=8),
+    learning_rate=2e-3,
+    warm_up=30,
+    balance=0.5,
+)
+"""Only the labeler: a model that has read few lists of facts looks at the image instead."""
+
 FINISHES: dict[Model, tuple[Stage, ...]] = {
     "base": (BASE,),
     "clean": (
@@ -90,6 +100,7 @@ FINISHES: dict[Model, tuple[Stage, ...]] = {
         ),
     ),
     "labeler": (
+        READING,
         Stage(
             name="finish on clean captions and facts",
             steps=450,
