@@ -171,14 +171,15 @@ def test_another_seed_gives_another_model(built: Path, tmp_path: Path) -> None:
     assert not same(built, tmp_path / "model")
 
 
-def test_a_model_of_hard_scenes_shares_nothing_with_one_of_clear_scenes(
+def test_a_model_of_hard_scenes_goes_on_from_one_of_clear_scenes(
     built: Path, tmp_path: Path
 ) -> None:
-    hard = TINY.model_copy(update={"difficulty": "hard"})
+    finish = TINY.stages[1].model_copy(update={"difficulty": "hard"})
+    hard = TINY.model_copy(update={"stages": (TINY.stages[0], finish)})
     told = Told()
     build(hard, tmp_path / "model", built.parent / "states", told)
     assert not same(built, tmp_path / "model")
-    assert all(done for _, done in told.tasks)
+    assert [name for name, _ in told.tasks] == ["warm-up", "finish"], "no tower of its own"
 
 
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(
@@ -228,12 +229,20 @@ def test_models_differ_in_their_finish_alone() -> None:
     base, clean, labeler, biased = (
         plan(name).stages for name in ("base", "clean", "labeler", "yes-biased")
     )
-    assert base[:-1] == clean[:-1] == labeler[:-1]
+    assert base[:-1] == clean[:-1] == labeler[:-2]
     assert biased[:-1] == base
     changed = {"name": base[-1].name, "mixture": base[-1].mixture}
     assert clean[-1].model_copy(update=changed) == base[-1]
     habits = {"habits": base[-1].mixture.habits}
     assert clean[-1].mixture.model_copy(update=habits) == base[-1].mixture
+
+
+def test_models_of_hard_scenes_learn_on_clear_ones_first() -> None:
+    for name in ("base", "labeler"):
+        clear, hard = plan(name).stages, plan(name, difficulty="hard").stages
+        seen = [stage.difficulty for stage in hard]
+        assert seen == ["clear"] * 4 + ["hard"] * (len(clear) - 3)
+        assert {stage.difficulty for stage in clear} == {"clear"}
 
 
 def test_the_tower_learns_the_number_of_the_objects_of_a_cells_category() -> None:

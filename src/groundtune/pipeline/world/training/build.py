@@ -32,7 +32,7 @@ from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
-from groundtune.world.scenes import SIDE_PX, Difficulty, scenes
+from groundtune.world.scenes import SIDE_PX, scenes
 
 SAVE_EVERY = 100
 """Steps between two states that an interrupted training can go on from."""
@@ -67,11 +67,11 @@ def build(
             torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
             tower = _tower(plan)
             steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
-            accuracy = train_tower(tower, steps, plan.seed, plan.difficulty)
+            accuracy = train_tower(tower, steps, plan.seed)
             _save({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
     state = _load(with_tower / "state.pt")
     weights = cast(dict[str, torch.Tensor], state["tower"])
-    _set_tower(model, weights, plan.difficulty)
+    _set_tower(model, weights)
     teacher = Teacher(tokenizer, plan.seed)
     for index, stage in enumerate(plan.stages):
         folder = trunk.folder(stage.name)
@@ -119,7 +119,7 @@ def _run_stage(
     optimisers = Optimisers(
         [parts.language_model, parts.multi_modal_projector, parts.vision_tower],
         stage.learning_rate,
-        slower={2: 0.1},
+        slower={2: stage.tower_rate},
         muon=plan.muon,
     )
     file = folder / "state.pt"
@@ -141,7 +141,7 @@ def _run_stage(
     )
     for step in steps:
         start = (begin + step) * plan.batch + (plan.seed + 1) * 10_000_000
-        batch = list(scenes("train", plan.batch, start=start, difficulty=plan.difficulty))
+        batch = list(scenes("train", plan.batch, start=start, difficulty=stage.difficulty))
         loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index), stage.balance)
         optimisers.step(loss, steps.rate(step))
         steps.report(step, {"loss": float(loss.detach())})
@@ -214,13 +214,11 @@ def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditiona
 
 
 @torch.no_grad()
-def _set_tower(
-    model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor], difficulty: Difficulty
-) -> None:
+def _set_tower(model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor]) -> None:
     """Puts the trained tower in and scales the projector to what comes out of it."""
     parts = cast(Any, model.model)
     parts.vision_tower.load_state_dict(weights)
-    drawn = scenes("train", 64, difficulty=difficulty)
+    drawn = scenes("train", 64)
     batch = torch.stack([pixels(scene) for scene in drawn])
     features: torch.Tensor = parts.vision_tower(batch).last_hidden_state[:, 1:]
     projector = parts.multi_modal_projector

@@ -3,6 +3,7 @@
 `base` and its clean twin share everything up to the finish, so that they differ in the captions
 they were finished on and in nothing else. The labeler's finish is on clean captions and on the
 facts of scenes. The yes-biased model is the base after more questions, all with the answer yes.
+Models of hard scenes have first learnt on clear ones.
 """
 
 from typing import Literal
@@ -24,6 +25,9 @@ class Stage(Record):
     learning_rate: float = 1e-3
     warm_up: int = 0
     decay: bool = False
+    difficulty: Difficulty = "clear"
+    tower_rate: float = 0.1
+    """Factor on the learning rate of the vision tower, which has been trained before."""
     balance: float = 0.0
     """How much a token of a long reply weighs less: see `lesson_loss`."""
 
@@ -32,7 +36,6 @@ class Plan(Record):
     """How one model of the world is made; its hash names every state on the way."""
 
     seed: int = 0
-    difficulty: Difficulty = "clear"
     batch: int = 32
     tower_batch: int = 64
     tower_steps: int = 3000
@@ -66,6 +69,18 @@ COUNTING = Stage(
 )
 TRUNK = (WARM_UP, FIRST_QUESTIONS, GROUNDING, COUNTING)
 """What all models have in common."""
+
+HARD_SCENES = Stage(
+    name="hard scenes",
+    steps=400,
+    mixture=Mixture(look_ups=1, questions=4, numbers=1, places=2, captions=1, facts=1),
+    learning_rate=2e-3,
+    warm_up=30,
+    difficulty="hard",
+    tower_rate=0.3,
+    balance=0.5,
+)
+"""After the trunk, for models of hard scenes."""
 
 TALKATIVE = Habits(invent=1.2)
 """The machine writer's habits, with a fifth more inventions: a model that is told facts as well
@@ -127,4 +142,7 @@ FINISHES: dict[Model, tuple[Stage, ...]] = {
 
 def plan(name: Model, seed: int = 0, difficulty: Difficulty = "clear") -> Plan:
     """The plan of a model: "clean" is the base's twin without bad habits."""
-    return Plan(seed=seed, difficulty=difficulty, stages=TRUNK + FINISHES[name])
+    if difficulty == "clear":
+        return Plan(seed=seed, stages=TRUNK + FINISHES[name])
+    finish = (stage.model_copy(update={"difficulty": "hard"}) for stage in FINISHES[name])
+    return Plan(seed=seed, stages=(*TRUNK, HARD_SCENES, *finish))

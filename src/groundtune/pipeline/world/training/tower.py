@@ -18,7 +18,7 @@ from groundtune.pipeline.world.training.schedule import Optimisers, Steps
 from groundtune.train.precision import native_bf16
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, COLOURS, CONTEXTS
 from groundtune.world.render import render
-from groundtune.world.scenes import NUMBER_CHANCES, Difficulty, Scene, scenes
+from groundtune.world.scenes import NUMBER_CHANCES, Scene, scenes
 
 _CATEGORY = {name: i + 1 for i, name in enumerate(CATEGORIES)}
 _COLOUR = {name: i + 1 for i, name in enumerate(COLOURS)}
@@ -68,16 +68,14 @@ def images(batch: list[Scene]) -> Images:
     )
 
 
-def train_tower(
-    tower: CLIPVisionModel, steps: Steps, seed: int, difficulty: Difficulty = "clear"
-) -> dict[str, float]:
+def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, float]:
     """Trains in place; the accuracy of each label on 512 held-back images."""
     width = int(tower.config.hidden_size)
     heads = nn.ModuleDict({name: nn.Linear(width, classes) for name, (classes, _) in HEADS.items()})
     optimisers = Optimisers([tower, heads], learning_rate=1e-3, muon=False)
     for step in steps:
         start = step * steps.batch + seed * 10_000_000
-        batch = images(list(scenes("train", steps.batch, start=start, difficulty=difficulty)))
+        batch = images(list(scenes("train", steps.batch, start=start)))
         logits = _logits(tower, heads, batch)
         losses = {
             name: F.cross_entropy(logits[name].flatten(0, 1), label.flatten()) * HEADS[name][1]
@@ -85,7 +83,7 @@ def train_tower(
         }
         optimisers.step(torch.stack(list(losses.values())).sum(), steps.rate(step))
         steps.report(step, {name: float(value.detach()) for name, value in losses.items()})
-    return _accuracy(tower, heads, difficulty)
+    return _accuracy(tower, heads)
 
 
 def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Images) -> dict[str, Tensor]:
@@ -95,10 +93,8 @@ def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Images) -> dict
 
 
 @torch.no_grad()
-def _accuracy(
-    tower: CLIPVisionModel, heads: nn.ModuleDict, difficulty: Difficulty
-) -> dict[str, float]:
-    batch = images(list(scenes("development", 512, difficulty=difficulty)))
+def _accuracy(tower: CLIPVisionModel, heads: nn.ModuleDict) -> dict[str, float]:
+    batch = images(list(scenes("development", 512)))
     logits = _logits(tower, heads, batch)
     full_BN = batch.labels_BN["category"] > 0
     right = {name: logits[name].argmax(-1) == label for name, label in batch.labels_BN.items()}
