@@ -47,7 +47,7 @@ def groundtune(*command: object) -> None:
 
 def measured(asked: argparse.Namespace, model: object, out: Path) -> list[dict[str, float | str]]:
     """Each caption's figures under greedy decoding."""
-    benchmark = "world-hard" if "hard" in asked.prompts else "world-captions"
+    benchmark = "world-hard-captions" if "hard" in asked.prompts else "world-captions"
     if not (out / "summary.json").exists():
         groundtune("bench", "run", model, benchmark, "--n", asked.captions, "--out", out)
     rows: list[dict[str, float | str]] = [
