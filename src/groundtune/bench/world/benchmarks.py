@@ -118,6 +118,7 @@ def _of_hard(benchmark: Benchmark[Sequence[Item]], load: _Load) -> Benchmark[Seq
         benchmark,
         name=name,
         protocol=benchmark.protocol.model_copy(update={"label": label}),
+        labels=tuple((part, f"{text} (hard scenes)") for part, text in benchmark.labels),
         companions=tuple(
             (part.replace("world-", "world-hard-"), metric) for part, metric in benchmark.companions
         ),
@@ -130,3 +131,7 @@ def _of_hard(benchmark: Benchmark[Sequence[Item]], load: _Load) -> Benchmark[Seq
 
 WORLD_HARD_CAPTIONS = _of_hard(WORLD_CAPTIONS, captions.load)
 WORLD_HARD_QUESTIONS = _of_hard(WORLD_QUESTIONS, questions.load)
+CAPTIONS_AND_QUESTIONS: dict[Difficulty, tuple[Benchmark[Sequence[Item]], ...]] = {
+    "clear": (WORLD_CAPTIONS, WORLD_QUESTIONS),
+    "hard": (WORLD_HARD_CAPTIONS, WORLD_HARD_QUESTIONS),
+}

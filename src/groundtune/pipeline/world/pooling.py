@@ -30,6 +30,6 @@ def length_control(ours: Sequence[Score], theirs: Sequence[Score]) -> model.Leng
     )
 
 
-def greedy_captions(scores: Sequence[Score]) -> list[Score]:
-    """The greedy captions of usual scenes."""
-    return [s for s in scores if (s.benchmark, s.decoding) == (CAPTIONS, "greedy")]
+def greedy_captions(scores: Sequence[Score], captions: str = CAPTIONS) -> list[Score]:
+    """The greedy captions of usual scenes, by the name of their benchmark."""
+    return [s for s in scores if (s.benchmark, s.decoding) == (captions, "greedy")]

@@ -152,10 +152,16 @@ def demo_report(
     )
 
 
-def world_subject(estimates: Sequence[Estimate], limits: tuple[str, ...]) -> model.Subject:
-    """The world's benchmarks, as a page with these limits shows them."""
+def world_subject(
+    estimates: Sequence[Estimate], limits: tuple[str, ...], captions: str = CAPTIONS
+) -> model.Subject:
+    """The world's benchmarks, as a page with these limits shows them.
+
+    `captions` is the name of the captions' benchmark.
+    """
     shown = subject_of(row.benchmark for row in estimates)
-    truncated = model.BenchmarkSpec(name=f"{GREEDY}/{CUT}", label="Captions, greedy, truncated")
+    name = f"{captions}/greedy/{CUT}"
+    truncated = model.BenchmarkSpec(name=name, label="Captions, greedy, truncated")
     return model.Subject(
         metrics=world_metrics(),
         benchmarks=(*shown.benchmarks, truncated),
@@ -214,11 +220,12 @@ ONLY: dict[str, tuple[str, ...]] = {
 
 
 def on_page(row: Estimate | Difference) -> bool:
-    """Whether the page shows a value."""
-    benchmark, part, *_ = row.benchmark.split("/")
-    if row.benchmark == f"{CAPTIONS}/t1":
+    """Whether the page shows a value, of clear scenes or of hard ones."""
+    name = row.benchmark.replace("world-hard-", "world-", 1)
+    benchmark, part, *_ = name.split("/")
+    if name == f"{CAPTIONS}/t1":
         return row.metric in T1
-    if benchmark == QUESTIONS and not row.benchmark.endswith("/greedy"):
+    if benchmark == QUESTIONS and not name.endswith("/greedy"):
         return row.metric == "accuracy"
     return row.metric in ONLY.get(part, ONLY.get(benchmark, (row.metric,)))
 

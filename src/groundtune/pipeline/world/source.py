@@ -102,6 +102,12 @@ def _measure() -> "Measure":
     return WorldMeasure()
 
 
+def _hard_measure() -> "Measure":
+    from groundtune.pipeline.world.measure import WorldMeasure
+
+    return WorldMeasure("hard")
+
+
 WORLD = PromptSource(
     name=NAME,
     dataset=DATASET,
@@ -129,7 +135,7 @@ HARD_WORLD = replace(
     name="world-hard",
     prompts=_hard_prompts,
     model=None,
-    measure=None,
+    measure=_hard_measure,
     benchmarks=("world-hard",),
 )
 """The same about hard scenes. No model of them is shipped, and `world:base` doesn't know them."""

@@ -26,6 +26,7 @@ from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.protocols import Progress
 from groundtune.recipe_loading import Settings
 from groundtune.records import Record
+from groundtune.world.scenes import Difficulty
 from groundtune.world.simulated_people import RULES as ANNOTATOR_RULES
 
 SELF_KNOWLEDGE = "self-knowledge"
@@ -83,6 +84,8 @@ class EvaluateStep(Settings):
     """A name, or a folder under the run's; its label is its name in scores."""
     out: str
     evaluation: WorldEvaluation
+    difficulty: Difficulty = "clear"
+    """Of the scenes; about what it knows of what it says a model is asked on clear ones only."""
     rules: str = f"{CAPTION_RULES}, {QUESTION_RULES}"
 
 
@@ -123,7 +126,7 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     from groundtune.bench.run.exam import Exam, exam_of, scores_of
     from groundtune.bench.run.run import ask as answers_of
     from groundtune.bench.run.run import store_scores
-    from groundtune.bench.world.benchmarks import WORLD_CAPTIONS, WORLD_QUESTIONS
+    from groundtune.bench.world.benchmarks import CAPTIONS_AND_QUESTIONS, WORLD_CAPTIONS
     from groundtune.bench.world.self_knowledge import knowledge
     from groundtune.store.images import ImageStore
 
@@ -132,10 +135,8 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     model = settings.model.of(model_or_folder(folder, settings.model.model))
     scoring = Scoring(mode="strict", model=model.name)
     exams: list[Exam] = []
-    for benchmark, number in (
-        (WORLD_CAPTIONS, evaluation.captions),
-        (WORLD_QUESTIONS, evaluation.questions),
-    ):
+    numbers = (evaluation.captions, evaluation.questions)
+    for benchmark, number in zip(CAPTIONS_AND_QUESTIONS[settings.difficulty], numbers, strict=True):
         progress.start(f"images for {benchmark.name}")
         selection = ItemSelection(split=evaluation.split, n=number, seed=evaluation.seed)
         exams.append(exam_of(benchmark, (), selection, scoring, images))
