@@ -222,3 +222,22 @@ def test_help_lists_the_keys_and_guidelines_are_one_key_away(page: Page, tmp_pat
         press(page, "g")
         assert "nothing else" in shown(page, "#guidelines[open] h1")
         press(page, "Escape")
+
+
+def test_a_comment_belongs_to_the_item_that_it_was_typed_on(page: Page, tmp_path: Path):
+    project = made(tmp_path, [TEXT, "Second."])
+    with app_of(project) as url:
+        open_screen(page, f"{url}/task/correct")
+        press(page, "k")
+        type_text(page, "A fine sofa.")
+        press(page, "Enter", CONTROL)  # while the comment has the focus
+        page.until("document.getElementById('answer').textContent === 'Second.'")
+        assert page.run("document.querySelector('#notes textarea').value") == ""
+        press(page, "k")
+        type_text(page, "Short.")
+        page.until("document.getElementById('saved').textContent === 'Saved'")
+        page.tab.wait_for_timeout(1100)  # a pause in typing is enough: nothing was pressed
+        saved(page)
+        page.open("about:blank")
+        assert [state_of(project, number).note for number in (0, 1)] == ["A fine sofa.", "Short."]
+        assert state_of(project).progress == "done"

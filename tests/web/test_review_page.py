@@ -11,7 +11,7 @@ from groundtune.cli.progress import SilentProgress
 from groundtune.pipeline.annotate.project import Project, open_project
 from groundtune.pipeline.annotate.results import ProjectPairSettings, finished_work, project_pairs
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts
-from groundtune.records import Correction, Producer, Span
+from groundtune.records import Correction, Missing, Producer, Span
 from headless import Page, chromium
 from running_app import app_of
 
@@ -47,6 +47,7 @@ def made(tmp_path: Path, **settings: object) -> Project:
         spans=edits,
         corrected=corrected,
         by=by,
+        missing=(Missing(label="Missing-Answer", facts=(1,)), Missing(note="The weather.")),
     )
     run.corrections.append([row])
     project = open_project(tmp_path / "project", settings)
@@ -131,3 +132,41 @@ def test_a_planted_suggestion_looks_like_any_other_and_is_counted(page: Page, tm
         saved(page)
     counts = finished_work(project).suggestions
     assert counts == SuggestionCounts(accepted=3, planted_accepted=1)
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_what_others_said_is_missing_is_shown_with_its_facts_and_taken_over(
+    page: Page, tmp_path: Path, width: int
+):
+    project = made(tmp_path)
+    with app_of(project) as url:
+        open_screen(page, f"{url}/task/review", width=width)
+        said = page.run("[...document.querySelectorAll('.said')].map((each) => each.innerText)")
+        assert [each.split("\n")[0] for each in said] == [
+            "Said to be missing (Missing-Answer)",
+            "Said to be missing",
+        ]
+        assert "One cat." in said[0]
+        assert "The weather." in said[1]
+        click(page, ".said:nth-of-type(1) button")
+        page.until("document.querySelector('.said textarea')")
+        page.tab.fill(".said textarea", "It was one cat.")
+        for _ in range(3):
+            click(page, ".sentence.open [data-do=accept]")
+        page.tab.fill("#notes > label textarea", "Fine.")
+        press(page, "Enter", CONTROL)
+        page.until("!document.getElementById('finished').hidden")
+        saved(page)
+        assert page.complaints == []
+    (correction,) = finished_work(project).corrections
+    assert correction.missing == (
+        Missing(label="Missing-Answer", note="It was one cat.", facts=(1,)),
+    )
+    assert correction.note == "Fine."
+
+
+def test_a_blind_project_does_not_say_what_is_missing(page: Page, tmp_path: Path):
+    project = made(tmp_path, blind=True)
+    with app_of(project) as url:
+        open_screen(page, f"{url}/task/review")
+        assert page.run("document.querySelectorAll('.said').length") == 0

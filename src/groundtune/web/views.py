@@ -27,6 +27,7 @@ def work_view(project: Project, work: PersonItem) -> dict[str, Any]:
             span.model_dump(include={"start", "end", "kind", "label", "replacement", "note"})
             for span in shown
         ],
+        "missing": [] if project.settings.blind else [each.model_dump() for each in item.missing],
         "events": [event.model_dump(mode="json") for event in work.events],
     }
 

@@ -27,7 +27,8 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
     `groundtune check` drew some.
 
     A review's suggestions are the edits of the run's corrections; those of a task "correct" the
-    claims that a labeler rejected, or the marks of imported corrections. Others have none.
+    claims that a labeler rejected, or the marks of imported corrections. Others have none. What
+    imported corrections say is missing is suggested with both.
     Among the suggestions of a project that isn't blind, some are planted (`suggestions.py`).
 
     Raises:
@@ -46,7 +47,7 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
         return _comparisons(found.answers, prompts, settings.seed)
     if task in ("evaluate", "thumb"):
         drawn = _drawn(source, found.answers) if task == "evaluate" else found.answers
-        return _singles(task, drawn, prompts, lambda _: ())
+        return _singles(task, drawn, prompts, lambda _: (), {})
     if task == "review":
         return _reviews(found, prompts, settings)
     return _corrections(found, prompts, settings)
@@ -98,7 +99,7 @@ def _reviews(
         return with_planted(answer, spans, untouched(answer.text, spans), settings)
 
     reviewed = [answer for answer in found.answers if answer.key in found.corrections]
-    return _singles("review", reviewed, prompts, edits)
+    return _singles("review", reviewed, prompts, edits, found.corrections)
 
 
 def _corrections(
@@ -113,7 +114,8 @@ def _corrections(
         trusted = _doubts(answer, claims, "supported", PLANTED)
         return with_planted(answer, rejected, trusted, settings)
 
-    return _singles("correct", found.answers, prompts, doubts)
+    corrections: Mapping[str, Correction] = {} if found.claims else found.corrections
+    return _singles("correct", found.answers, prompts, doubts, corrections)
 
 
 def _singles(
@@ -121,7 +123,9 @@ def _singles(
     answers: Sequence[Answer],
     prompts: dict[str, Prompt],
     suggest: Callable[[Answer], tuple[Span, ...]],
+    corrections: Mapping[str, Correction],
 ) -> list[AnnotationItem]:
+    """One item per answer; what its correction says is missing is suggested too."""
     return [
         AnnotationItem(
             key=key_of("item", task, answer.key),
@@ -129,6 +133,7 @@ def _singles(
             prompt=prompts[answer.prompt],
             answers=(answer,),
             suggestions=suggest(answer),
+            missing=corrections[answer.key].missing if answer.key in corrections else (),
         )
         for answer in answers
     ]

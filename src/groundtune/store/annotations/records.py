@@ -54,6 +54,8 @@ class AnnotationItem(Record):
     """One; two to compare."""
     suggestions: tuple[Span, ...] = ()
     """What a machine doubts in the first answer, or its correction of it, to accept or reject."""
+    missing: tuple[Missing, ...] = ()
+    """What the first answer is said to omit, to take over or not."""
     known: KnownResult | None = None
     """The right result, never sent to the page; None where people are asked for it."""
 

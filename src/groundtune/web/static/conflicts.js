@@ -59,7 +59,8 @@ function verdict(side) {
 
 function card(side, place) {
   const taken = conflict.own && same(side, conflict.own);
-  const notes = [...side.missing.map((each) => [t("work.missing"), each.missing.note]), [t("conflicts.comment"), side.note]];
+  const omitted = ({ note, facts }) => [note, ...facts.map((place) => conflict.item.facts[place])].filter(Boolean).join(" ");
+  const notes = [...side.missing.map((each) => [t("work.missing"), omitted(each.missing)]), [t("conflicts.comment"), side.note]];
   return h(
     "article",
     { class: `card${taken ? " taken" : ""}`, "aria-label": t("conflicts.side", { n: place + 1 }) },

@@ -18,7 +18,7 @@ export class Screen {
     this.view = view;
     this.task = byId("work").dataset.task;
     this.stage = new Stage();
-    this.notes = new Notes(byId("notes"), (body) => this.change(body), asksMissing);
+    this.notes = new Notes(byId("notes"), (body) => this.noted(body), asksMissing);
   }
 
   get work() {
@@ -53,12 +53,16 @@ export class Screen {
 
   /** Draws everything that follows from the events. */
   refresh() {
+    this.refreshNotes();
+    this.view.draw(this.state);
+  }
+
+  refreshNotes() {
     this.state = replay(this.work.events);
-    this.notes.show(this.state);
+    this.notes.show(this.state, this.work);
     const { undo, redo } = history(this.work.events);
     document.querySelector("[data-do=undo]").disabled = !undo.length;
     document.querySelector("[data-do=redo]").disabled = !redo.length;
-    this.view.draw(this.state);
   }
 
   async change(...bodies) {
@@ -67,7 +71,15 @@ export class Screen {
     await recorded;
   }
 
+  /** A note changes nothing else: what is pressed when typing ends must stay where it is. */
+  async noted(body) {
+    const recorded = this.flow.record(body);
+    this.refreshNotes();
+    await recorded;
+  }
+
   async leave(...bodies) {
+    this.notes.commit();
     this.uncounted = true;
     await this.change(...bodies);
     await this.flow.next();
