@@ -15,6 +15,7 @@ from PIL import Image
 from doc_pages import ROOT
 from groundtune.world.render import render
 from groundtune.world.scenes import scenes
+from reward_folder import fill_corrected
 
 LOCAL_ONLY = ("prompt:", "prices:", "budget:", "dry_run:")
 """Lines of the judge's file that need more files, or send nothing."""
@@ -96,6 +97,11 @@ def more_images(folder: Path) -> None:
         render(scene).save(folder / "images" / f"{at}.png")
 
 
+def compared(folder: Path) -> None:
+    """Answers, comparisons and corrections that a tiny model learns in seconds."""
+    fill_corrected(folder / "runs" / "compared")
+
+
 def thumbs(folder: Path) -> None:
     """A thumb as an application sends it, and thumbs in a file."""
     image = base64.b64encode((folder / "photos" / "0.png").read_bytes()).decode()
@@ -112,7 +118,8 @@ def thumbs(folder: Path) -> None:
 
 
 DATA: dict[str, Callable[[Path], None]] = {
-    each.__name__: each for each in (pope, mme, mmhal, people, pictures, more_images, thumbs)
+    each.__name__: each
+    for each in (pope, mme, mmhal, people, pictures, more_images, compared, thumbs)
 }
 
 
