@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_pages import PAGES, ROOT, Unrun, commands_of, lines_of
+from doc_pages import PAGES, ROOT, Unrun, blocks_of, commands_of, lines_of
 from page_reader import reader
 from readers_folder import make_folder
 
@@ -17,7 +17,9 @@ ALWAYS = ("README.md", "docs/start.md")
 OTHERS = [
     page
     for page in PAGES
-    if page not in ALWAYS and "not_run" not in PAGES[page] and commands_of(page)[0]
+    if page not in ALWAYS
+    and "not_run" not in PAGES[page]
+    and (commands_of(page)[0] or blocks_of(page))
 ]
 
 
@@ -44,6 +46,10 @@ def test_the_commands_of_a_page_work(
         monkeypatch.setenv(name, value)
     with reader(tmp_path) as person:
         person.follow(page)
+
+
+def test_a_page_with_python_blocks_alone_is_run() -> None:
+    assert "docs/api.md" in OTHERS
 
 
 def test_every_page_with_commands_is_in_the_table() -> None:
