@@ -273,6 +273,27 @@ def test_answers_with_escapes_are_read_as_a_table_wherever_a_piece_ends(
         assert read == said
 
 
+@pytest.mark.parametrize("last", ['{"answer": "no", "n": 5}', "", '{"answer": "a\tb", "n": 6}'])
+def test_lines_of_windows_are_a_table_and_a_line_with_a_tab_is_refused_by_its_number(
+    tmp_path: Path, last: str
+) -> None:
+    path = tmp_path / "a.json"
+    rows = [f'{{"answer": "no {i} \\"x\\"", "n": {i}}}' for i in range(5)]
+    path.write_bytes(b"\xef\xbb\xbf" + "\r\n".join([*rows, last]).encode())
+    if "\t" in last:
+        with pytest.raises(UserError) as error:
+            list(pieces(path, ["answer"]))
+        assert error.value.where == f"{path}:6"
+        return
+    texts = [
+        col.texts[code]
+        for piece in pieces(path, ["answer"])
+        for col in [piece["answer"]]
+        for code in col.codes_N
+    ]
+    assert texts == [f'no {i} "x"' for i in range(5)] + ["no"] * bool(last)
+
+
 def test_half_a_character_that_is_escaped_is_refused_with_its_line(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text('{"answer": "\\ud83d\\ude00"}\n{"answer": "a \\ud83d"}\n')

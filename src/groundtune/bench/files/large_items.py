@@ -28,7 +28,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from groundtune.bench.files.columns import Column, codes_of
+from groundtune.bench.files.columns import Column, codes_of, integer_array
 from groundtune.bench.stats.sums import ALWAYS, SumTable
 from groundtune.errors import UserError
 from groundtune.records import Record, Score
@@ -112,7 +112,7 @@ class ItemFile:
         self, done: int, images: Column, answers: Column, labels_N: Small, outcomes_N: Small
     ) -> None:
         """Add rows after the first `done`."""
-        rows = _integers(np.arange(done + 1, done + 1 + len(outcomes_N)), pa.int64())
+        rows = integer_array(np.arange(done + 1, done + 1 + len(outcomes_N)), pa.int64())
         columns = (
             (images.codes_N, _texts(images.texts)),
             (answers.codes_N, _texts(answers.texts)),
@@ -121,7 +121,7 @@ class ItemFile:
             (outcomes_N, self._names[3:]),
         )
         coded = [
-            pa.DictionaryArray.from_arrays(_integers(codes, pa.int32()), names)
+            pa.DictionaryArray.from_arrays(integer_array(codes, pa.int32()), names)
             for codes, names in columns
         ]
         self._batches.append(pa.record_batch([rows, *coded], schema=self.schema))
@@ -136,16 +136,11 @@ class ItemFile:
 
 def _texts(texts: Sequence[str]) -> Any:
     """An Arrow array of texts; `pa.array` would import pandas, which takes longer than a piece."""
-    encoded = [text.encode() for text in texts]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    buffers = [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))]
+    together = "".join(texts)
+    sizes = texts if together.isascii() else [text.encode() for text in texts]
+    ends = np.cumsum([0, *map(len, sizes)], dtype=np.int32)
+    buffers = [None, pa.py_buffer(ends), pa.py_buffer(together.encode())]
     return pa.Array.from_buffers(pa.string(), len(texts), buffers)
-
-
-def _integers(codes: NDArray[Any], kind: Any) -> Any:
-    """An Arrow array over numpy's memory, without pandas as `_texts`."""
-    values = np.ascontiguousarray(codes, dtype=kind.to_pandas_dtype())
-    return pa.Array.from_buffers(kind, len(values), [None, pa.py_buffer(values)])
 
 
 class LargeItems(Record):

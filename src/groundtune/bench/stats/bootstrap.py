@@ -28,6 +28,7 @@ import numpy as np
 from groundtune.bench.metric import Floats, Metric, ratio
 from groundtune.bench.stats.exchange import Pairing
 from groundtune.bench.stats.significance import LEVEL, Interval, wilson
+from groundtune.bench.stats.student import student_quantile
 from groundtune.bench.stats.sums import SumTable, apply, is_binary, refuse_other_items, value_of
 from groundtune.records import Difference, Estimate
 
@@ -97,9 +98,7 @@ def tail_of(images: int) -> float:
     """
     if images < 2:
         return LEVEL / 2
-    from scipy.special import stdtrit  # pyright: ignore
-
-    quantile = float(stdtrit(images - 1, 1 - LEVEL / 2))
+    quantile = student_quantile(images - 1, 1 - LEVEL / 2)
     return NormalDist().cdf(-quantile * (images / (images - 1)) ** 0.5)
 
 

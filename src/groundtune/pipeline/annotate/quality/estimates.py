@@ -9,7 +9,6 @@ Wilson's. Where all rows say the same, the interval reaches to what could have g
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
 from math import isnan, nan, sqrt
 from statistics import NormalDist
 from typing import Literal, NamedTuple
@@ -18,6 +17,7 @@ import numpy as np
 
 from groundtune.bench.metric import Floats, ratio
 from groundtune.bench.stats.significance import LEVEL, wilson
+from groundtune.bench.stats.student import student_quantile
 from groundtune.feedback.agreement.alpha import alpha
 from groundtune.records import Record
 
@@ -155,7 +155,7 @@ def _interval(
     if is_rate and abs(hits - round(hits)) < 1e-6:
         low, high = wilson(round(hits), number)
     elif error > 1e-12:
-        half = _student(number - 1) * error
+        half = student_quantile(number - 1, 1 - LEVEL / 2) * error
         low, high = value - half, value + half
     elif formula.unit in _BOUNDS:
         unseen = 1 - (LEVEL / 2) ** (1 / number)
@@ -163,10 +163,3 @@ def _interval(
     else:
         return None, None
     return max(lowest, low), min(highest, high)
-
-
-@lru_cache(maxsize=4096)
-def _student(freedom: int) -> float:
-    from scipy.special import stdtrit  # pyright: ignore
-
-    return float(stdtrit(freedom, 1 - LEVEL / 2))
