@@ -32,6 +32,21 @@ def test_a_image_is_stored_once_as_it_came_under_its_sha256(tmp_path: Path):
     assert store.open(sha256).tobytes() == noise().tobytes()
 
 
+def test_an_image_that_two_rows_name_is_read_again_only_if_its_file_changed(tmp_path: Path):
+    store, file = ImageStore(tmp_path / "images"), tmp_path / "a.png"
+    file.write_bytes(encoded(noise()))
+    first = store.add_named("a.png", [tmp_path], "row 1")
+    store.path(first).unlink()
+    assert store.add_named("a.png", [tmp_path], "row 2") == first
+    assert not store.path(first).exists()
+    file.write_bytes(encoded(noise(50)))
+    second = store.add_named("a.png", [tmp_path], "row 3")
+    assert second == hashlib.sha256(file.read_bytes()).hexdigest() != first
+    file.unlink()
+    with pytest.raises(UserError, match="doesn't exist"):
+        store.add_named("a.png", [tmp_path], "row 4")
+
+
 def test_a_stored_file_that_lost_its_end_is_stored_again(tmp_path: Path):
     store, data = ImageStore(tmp_path), encoded(noise())
     sha256 = store.add(data)

@@ -31,14 +31,17 @@ def after_pairs(folder: Path, answers: Path | None = None) -> list[str]:
         folder: Folder that holds the pairs.
         answers: Folder that holds the answers that they were made from.
     """
-    from groundtune.pipeline.models.prompt_sources import source_of
+    from groundtune.pipeline.models.prompt_sources import source_of_datasets
     from groundtune.pipeline.runs.folder import RunFolder
+    from groundtune.store.tables import read_column
 
-    source = source_of(RunFolder(folder).prompts.read())
+    run = RunFolder(folder)
+    sources = (row for part in run.prompts.parts() for row in read_column(part, "source"))
+    source = source_of_datasets({row["dataset"] for row in sources})
     if source is not None and source.recipe:
         return ["groundtune", "train", source.recipe, "--pairs", str(folder)]
     method: list[str] = []
-    if any(pair.origin == "thumb" for pair in RunFolder(folder).pairs.read()):
+    if any("thumb" in read_column(part, "origin") for part in run.pairs.parts()):
         method = ["method.type=kto", "method.thumbs=true"]
     rows = RunFolder(answers).answers.read() if answers else []
     models = {row.producer.name for row in rows if row.producer.kind == "model"}

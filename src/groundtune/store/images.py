@@ -41,6 +41,8 @@ class ImageStore:
         self._checked: set[str] = set()
         self._names: dict[Path, tuple[Path, bool]] = {}
         """By file: the name that matched it first, and whether that was the exact path."""
+        self._added: dict[Path, tuple[tuple[int, int], str]] = {}
+        """By file: its time and size when it was stored, and its sha256."""
 
     def path(self, sha256: str) -> Path:
         """Path of the image's file, which may not exist."""
@@ -78,7 +80,14 @@ class ImageStore:
             UserError: as `add`; several different files fit, or a file fits two names.
         """
         path = self._find(name, roots, where)
-        return self.add(path, name=f"{where}: {printable_name(name)}")
+        where = f"{where}: {printable_name(name)}"
+        now = _time_and_size(path)
+        before, sha256 = self._added.get(path, (None, ""))
+        if now is None or now != before:
+            sha256 = self.add(path, name=where)
+            if now is not None:
+                self._added[path] = now, sha256
+        return sha256
 
     def _find(self, name: str, roots: Sequence[Path], where: str) -> Path:
         path = Path(name)
@@ -123,6 +132,14 @@ class ImageStore:
         return data
 
 
+def _time_and_size(path: Path) -> tuple[int, int] | None:
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return None
+    return state.st_mtime_ns, state.st_size
+
+
 def _without_backslashes(path: Path) -> Path:
     r"""The path of a Windows name: `scans\1.png` or `C:\scans\1.png`."""
     name = str(path)
@@ -145,6 +162,8 @@ def _tails(path: Path, roots: Sequence[Path]) -> Iterator[Path]:
 
 def _only(files: Sequence[Path], name: str, where: str) -> Path:
     """The one file among these; copies with equal bytes count as one."""
+    if len(files) == 1:
+        return files[0]
     contents = {file.resolve(): file for file in files}
     if len(contents) > 1 and len({file.read_bytes() for file in contents}) > 1:
         raise UserError(

@@ -38,9 +38,10 @@ def _plain(value: object) -> object:
     if kind in _ATOMS:
         return value
     if kind is dict or isinstance(value, Mapping):
-        items = cast("Mapping[object, object]", value).items()
-        if any(not isinstance(name, str) for name, _ in items):
+        names_and_values = cast("Mapping[object, object]", value)
+        if not all(issubclass(each, str) for each in set(map(type, names_and_values))):
             raise TypeError("a key's dict must have text as its keys")
+        items = names_and_values.items()
         return {name: each if type(each) in _ATOMS else _plain(each) for name, each in items}
     if kind is list or kind is tuple:
         values = cast("Sequence[object]", value)

@@ -15,6 +15,6 @@ def test_quantiles_are_scipys(freedom: int, share: float):
     )
 
 
-def test_one_degree_of_freedom_is_cauchys_distribution():
+def test_one_and_two_degrees_of_freedom_have_closed_forms():
     assert student_quantile(1, 0.75) == pytest.approx(1)
-    assert student_quantile(2, 0.975) == pytest.approx(4.302652729696, abs=1e-11)
+    assert student_quantile(2, 0.975) == pytest.approx(0.95 * (2 / (1 - 0.95**2)) ** 0.5)

@@ -5,7 +5,7 @@ Third parties register theirs through the entry point group `groundtune.sources`
 name is the source's, its object a `PromptSource`. A name of ours can't be taken.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
@@ -139,7 +139,11 @@ def requested(prompts: str) -> PromptRequest | None:
 
 def source_of(prompts: Iterable[Prompt]) -> PromptSource | None:
     """Return the source that all of these prompts are from, if there is one."""
-    datasets = {prompt.source.dataset for prompt in prompts}
+    return source_of_datasets({prompt.source.dataset for prompt in prompts})
+
+
+def source_of_datasets(datasets: Set[str]) -> PromptSource | None:
+    """Return the source whose prompts have this data set alone, if there is one."""
     return next((each for each in _all() if {each.dataset} == datasets), None)
 
 
