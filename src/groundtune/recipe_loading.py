@@ -322,8 +322,8 @@ class _Explanation:
     def _unknown(self, errors: list[ErrorDetails]) -> UserError:
         keys = self._keys(errors[0])
         chosen, variants = self._models_at(errors[0]["loc"])
-        beside = [self._keys(e)[-1] for e in errors if self._keys(e)[:-1] == keys[:-1]]
-        lacks = [key for key in beside if any(key in model.model_fields for model in variants)]
+        siblings = [self._keys(e)[-1] for e in errors if self._keys(e)[:-1] == keys[:-1]]
+        lacks = [key for key in siblings if any(key in model.model_fields for model in variants)]
         type_field = _tag_field(chosen[0], errors[0]["loc"][-2]) if lacks else ""
         if type_field:
             chooser = ".".join((*keys[:-1], type_field))

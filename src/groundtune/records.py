@@ -164,8 +164,8 @@ class Claim(Record):
     start: Offset
     end: Offset
     text: str
-    """The statement as a sentence that stands alone; for an unparsed claim, the text that could not
-    be read."""
+    """The statement as a sentence that makes sense alone; for an unparsed claim, the text that
+    could not be read."""
     question: str = ""
     p_yes: float | None = None
     p_no: float | None = None

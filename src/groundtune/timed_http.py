@@ -31,11 +31,11 @@ class TimedProtocol(H11Protocol):
     _began = False
 
     def too_slow(self) -> Refusal:
-        """What a client is told whose headers took too long."""
+        """The reply to a client whose headers took too long."""
         raise NotImplementedError
 
     def not_http(self, why: str) -> Refusal:
-        """What a client is told that doesn't speak HTTP."""
+        """The reply to a client that doesn't speak HTTP."""
         raise NotImplementedError
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]

@@ -62,7 +62,7 @@ def test_images_without_a_yes_no_question_are_counted(tmp_path: Path):
 def test_vqa_without_its_questions_is_refused(tmp_path: Path):
     file = vqa(tmp_path, VQA)
     (tmp_path / "v2_OpenEnded_mscoco_train2014_questions.json").unlink()
-    with pytest.raises(UserError, match="The file of the questions is missing"):
+    with pytest.raises(UserError, match="The questions file is missing"):
         dialogues("vqav2-short", file)
 
 

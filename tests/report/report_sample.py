@@ -331,7 +331,7 @@ def sample() -> ReportInput:
         metric="chair_s",
         model="ddpo",
         against="base",
-        beside=(
+        companions=(
             ref(benchmark="captions/greedy", metric="recall"),
             ref(benchmark="captions/greedy", metric="words"),
             ref(benchmark="yesno/adversarial", metric="accuracy"),
@@ -368,7 +368,7 @@ def sample() -> ReportInput:
                 difference("ddpo", "captions/greedy", "chair_s", -0.207, 0.04, 0.308),
             ),
         ),
-        trade_offs=(TradeOff(x=headline.beside[0], y=headline),),
+        trade_offs=(TradeOff(x=headline.companions[0], y=headline),),
         strata=_strata(),
         counts=tuple(
             AnswerCount(

@@ -80,7 +80,7 @@ def test_unparsed_scores_are_no_examples() -> None:
 
 def test_a_third_model_stands_between_the_two() -> None:
     scores = [*both([(1, 0)]), score("dpo", 0, 1)]
-    (example,) = choose_examples(scores, "base", "ddpo", shown, beside=["dpo"]).shown
+    (example,) = choose_examples(scores, "base", "ddpo", shown, others=["dpo"]).shown
     assert [answer.model for answer in example.answers] == ["base", "dpo", "ddpo"]
 
 

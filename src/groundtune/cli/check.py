@@ -144,11 +144,11 @@ def _rows(summary: "CheckSummary") -> list[list[str]]:
 
 
 def _error(summary: "CheckSummary") -> str:
-    from groundtune.pipeline.check.page import told
+    from groundtune.pipeline.check.page import corrected_note
 
     if not summary.corrected:
         return "unknown: mark answers in to-mark.jsonl and pass it as --marks"
-    return " ".join(told(name, each) for name, each in summary.corrected.items())
+    return " ".join(corrected_note(name, each) for name, each in summary.corrected.items())
 
 
 def _kept(summary: "CheckSummary") -> str:

@@ -24,7 +24,7 @@ def overcorrection(
 
     Args:
         runs: NUMBER=FOLDER: pairs, and the run of groundtune bench of the model that was trained on
-            so many. The first is the base, with 0.
+            that many. The first is the base, with 0.
         error: The metric that is to fall (default chair_sentence).
         coverage: The metric that must not (default recall).
         benchmark: The benchmark, as groundtune compare prints it (default the first that has both).

@@ -108,10 +108,10 @@ def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:
             raise UserError("The file exists.", str(out), "Name another with --out FILE.")
         write_atomic(out, path.read_bytes())
         schema = schema_file(command_of(path))
-        beside = out.parent / schema.parent.name / schema.name
-        if schema.is_file() and not beside.exists():
-            beside.parent.mkdir(exist_ok=True)
-            write_atomic(beside, schema.read_bytes())
+        next_to_copy = out.parent / schema.parent.name / schema.name
+        if schema.is_file() and not next_to_copy.exists():
+            next_to_copy.parent.mkdir(exist_ok=True)
+            write_atomic(next_to_copy, schema.read_bytes())
     finish(
         {},
         wrote=out,

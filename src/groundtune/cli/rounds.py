@@ -25,10 +25,10 @@ def rounds(
     """
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
-    from groundtune.pipeline.align.side_by_side import beside, write_beside
+    from groundtune.pipeline.align.side_by_side import compare_runs, write_beside
 
     labels = [_label_and_folder(run) for run in runs]
-    comparison = beside(
+    comparison = compare_runs(
         [folder for _, folder in labels],
         {folder: label for label, folder in labels if label},
         allow_evaluation_images=allow_evaluation_images,

@@ -77,7 +77,7 @@ def _rows(found: "StyleSummary") -> list[list[str]]:
 def _shown(found: "StyleSummary") -> dict[str, object]:
     return {
         "pairs": found.pairs,
-        "told by style alone": _share(*found.style_auc),
+        "found by style alone": _share(*found.style_auc),
         "longer one chosen": _share(*found.length_auc),
         "style": "one style" if found.passed else "; ".join(found.why),
     }

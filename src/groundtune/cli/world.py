@@ -98,7 +98,7 @@ def train(
         out: Folder for the model (default: runs/world/NAME-SEED or runs/world/NAME-hard-SEED).
         states: Folder for the states from which a stopped training resumes.
         threads: CPU threads. With 1, two trainings on a machine give identical weights.
-        minutes: Stop at the next state after so many minutes; the same command then resumes.
+        minutes: Stop at the next state after this many minutes; the same command then resumes.
         json: Print the result as one JSON object.
     """
     import time
@@ -122,11 +122,11 @@ def train(
             done = build_detector(planned, model, states, progress, **how)
         else:
             done = build(plan(name, seed, difficulty), model, states, progress, **how)
-    told = {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start)}
+    result = {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start)}
     again = ["groundtune", "world", "train", name, "--seed", str(seed), "--difficulty", difficulty]
     again += ["--out", str(model), "--states", str(states), "--threads", str(threads)]
     finish(
-        told | (_size(model) if done else {"finished": "no"}),
+        result | (_size(model) if done else {"finished": "no"}),
         wrote=model if done else states,
         next_command=_after_training(name, model) if done else again,
         json=json,

@@ -90,7 +90,7 @@ class HiddenStates:
 class TokenValues(nn.Module):
     """What a head makes of the state at each token of each answer, (T,) fp32: a TokenLogProbs.
 
-    It stands where the training loop expects an engine of log-probabilities; the head's weights
+    The training loop uses it as an engine of log-probabilities; the head's weights
     are its parameters.
     """
 

@@ -20,7 +20,7 @@ from groundtune.vlm.plain import plain_model
 class PolicyValues(nn.Module):
     """Returns (T, 2) per answer: log p of each token, and the value before it.
 
-    It stands where the loop expects an engine of log-probabilities.
+    The loop uses it as an engine of log-probabilities.
     """
 
     def __init__(self, head: nn.Module, states: HiddenStates | None = None) -> None:

@@ -76,8 +76,8 @@ def tagged_answers(path: Path) -> tuple[list[TaggedAnswer], int]:
         if spans is None or _TAG.sub("", tagged) != text:
             refused += 1
             continue
-        told = row.fields.get("original_solution")
-        corrected = told if isinstance(told, str) and told != "None" else ""
+        original = row.fields.get("original_solution")
+        corrected = original if isinstance(original, str) and original != "None" else ""
         name = str(row.fields.get("image_path", row.fields.get("id", "")))
         found.append(TaggedAnswer(name, text, spans, corrected))
     if not found:

@@ -27,7 +27,7 @@ class InstructedEditor:
     """An `Editor` over a model that follows instructions.
 
     With `sees`, the model gets the images when it corrects and when it lists what is missing; a
-    model of text alone can't list anything, and corrects by what it is told.
+    model of text alone can't list anything, and corrects by what the prompt says.
     """
 
     def __init__(

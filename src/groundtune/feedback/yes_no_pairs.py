@@ -37,7 +37,7 @@ def yes_no_pairs(
     answer the seed chooses which pairs stay.
     """
     asked: dict[str, Prompt] = {}
-    said: dict[str, set[str]] = {}
+    words_of: dict[str, set[str]] = {}
     parent: dict[str, str] = {}
     for answer in answers:
         for claim in claims[answer.key].claims:
@@ -45,11 +45,11 @@ def yes_no_pairs(
                 continue
             prompt = question_prompt(prompts[answer.prompt], claim.statement.question + suffix)
             asked[prompt.key] = prompt
-            said.setdefault(prompt.key, set()).add(YES if claim.status == "right" else NO)
+            words_of.setdefault(prompt.key, set()).add(YES if claim.status == "right" else NO)
             parent.setdefault(prompt.key, answer.key)
     sides = {
         word: sorted(
-            (key for key, words in said.items() if words == {word}),
+            (key for key, words in words_of.items() if words == {word}),
             key=lambda key: key_of("yes-no", seed, key),
         )
         for word in (YES, NO)

@@ -256,8 +256,8 @@ class EndpointClient:
     def _fault(self, response: httpx.Response, url: str) -> PassingFault | EndpointFault:
         """Return the fault for an error status."""
         status = response.status_code
-        said = self._clean(_message_of(response))
-        why = f"HTTP {status} {said}".strip()
+        detail = self._clean(_message_of(response))
+        why = f"HTTP {status} {detail}".strip()
         if may_pass(status):
             wait_s = retry_after_s(response.headers.get("retry-after", ""))
             return PassingFault(why, url=url, status=status, wait_s=wait_s)
@@ -268,7 +268,7 @@ class EndpointClient:
         }
         kind = EndpointRefusal if status in _UNFIT else EndpointFault
         return kind(
-            f"The endpoint refuses the request (HTTP {status}): {said}",
+            f"The endpoint refuses the request (HTTP {status}): {detail}",
             f"{response.request.url}, model {self.settings.model}",
             fixes.get(status, "Change what the server complains about."),
             why=why,

@@ -141,7 +141,7 @@ class CompletionReader:
 class _Draft:
     """One answer, as far as it has been read."""
 
-    said: ThoughtFilter = field(default_factory=ThoughtFilter)
+    answer_filter: ThoughtFilter = field(default_factory=ThoughtFilter)
     text: str = ""
     thoughts: str = ""
     refused: bool = False
@@ -169,10 +169,10 @@ class _Draft:
 
     def choice(self) -> CompletionChoice:
         """Return the answer as read so far."""
-        self.text += self.said.feed(_whole(self.half)) + self.said.end()
+        self.text += self.answer_filter.feed(_whole(self.half)) + self.answer_filter.end()
         return CompletionChoice(
             text=self.text,
-            thoughts=_whole(self.thoughts + self.said.thoughts).strip(),
+            thoughts=_whole(self.thoughts + self.answer_filter.thoughts).strip(),
             refused=self.refused,
             finish=self.finish,
             first=self.first,
@@ -181,7 +181,7 @@ class _Draft:
     def _add_text(self, piece: str) -> str:
         piece = self.half + piece
         self.half = piece[-1:] if "\ud800" <= piece[-1:] <= "\udbff" else ""
-        new = self.said.feed(_whole(piece.removesuffix(self.half)))
+        new = self.answer_filter.feed(_whole(piece.removesuffix(self.half)))
         self.text += new
         return new
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 Watch = Callable[[Sequence[Sequence[int]]], Collection[int]]
-"""Told after each step what the rows' tokens are so far; says which rows end there."""
+"""Receives the rows' tokens after each step; returns which rows end there."""
 
 
 class DrawnAnswer(NamedTuple):
@@ -43,8 +43,8 @@ class _Drawing(NamedTuple):
 
 
 _SHRINK_BELOW = 0.8
-"""Rows are dropped from the batch once less than this share of them goes on: copying the cache
-costs, too."""
+"""Finished rows are dropped from the batch once less than this share is unfinished: copying the
+cache costs, too."""
 
 
 def decode(

@@ -125,8 +125,8 @@ class HfGenerator:
 
     def _reply(self, ids: list[int]) -> Reply:
         finished = bool(ids) and ids[-1] in self.vlm.eos_ids
-        said = split_thoughts(decode_answer(self.vlm, ids))
-        return Reply(said.answer, len(ids), finished, said.thoughts)
+        reply = split_thoughts(decode_answer(self.vlm, ids))
+        return Reply(reply.answer, len(ids), finished, reply.thoughts)
 
 
 def _length(prompt: Prompt) -> tuple[int, int]:

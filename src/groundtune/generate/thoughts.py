@@ -88,7 +88,7 @@ def split_thoughts(text: str) -> Thought:
 
 
 def without_thoughts(reply: Reply) -> Reply:
-    """Return a reply whose text is the answer alone: whoever generated it may have left them in."""
+    """Return a reply whose text is the answer alone: the server may have left them in."""
     thought = split_thoughts(reply.text)
     if thought.answer == reply.text:
         return reply

@@ -83,22 +83,22 @@ def read_annotations(path: Path) -> Annotations:
     Raises:
         UserError: there are no annotations, a row can't be read, or boxes lie outside their images.
     """
-    told = Annotations()
+    annotations = Annotations()
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    known = [_read(file, told, alone=not path.is_dir()) for file in files]
-    if not any(known) or not told.images:
+    known = [_read(file, annotations, alone=not path.is_dir()) for file in files]
+    if not any(known) or not annotations.images:
         raise UserError("There are no annotations.", str(path), WHAT_TO_GIVE)
-    _leave_out_boxes(path, told)
-    return told
+    _leave_out_boxes(path, annotations)
+    return annotations
 
 
-def _read(path: Path, told: Annotations, *, alone: bool) -> bool:
+def _read(path: Path, annotations: Annotations, *, alone: bool) -> bool:
     """Read a file; whether it is one of annotations."""
     start = beginning(path).lstrip()
     if start.startswith("{"):
-        return _read_coco(path, told)
+        return _read_coco(path, annotations)
     if start.startswith("["):
-        return sum(_genome(row, told) for row in json_rows(path, WHAT_TO_GIVE)) > 0
+        return sum(_genome(row, annotations) for row in json_rows(path, WHAT_TO_GIVE)) > 0
     if alone:
         raise UserError("The file is not JSON.", str(path), WHAT_TO_GIVE)
     return False
@@ -111,25 +111,25 @@ class _Coco(NamedTuple):
     boxes: list[tuple[int, int, list[float]]]
 
 
-def _read_coco(path: Path, told: Annotations) -> bool:
+def _read_coco(path: Path, annotations: Annotations) -> bool:
     held, seen = _Coco({}, []), False
     wanted = {"images", "categories", "annotations"}
     for key, row in json_members(path, wanted, fix=WHAT_TO_GIVE):
         with _reading(row):
-            _coco(key, row.fields, held, told)
+            _coco(key, row.fields, held, annotations)
         seen = seen or key != "images"
-    told.classes |= set(held.names.values())
+    annotations.classes |= set(held.names.values())
     for image_id, category, (left, top, width, height) in held.boxes:
         name = held.names.get(category, "")
         region = Region(name, left, top, left + width, top + height)
-        told.images[image_id].objects.append(region)
+        annotations.images[image_id].objects.append(region)
     return seen
 
 
-def _coco(key: str, fields: Fields, held: _Coco, told: Annotations) -> None:
+def _coco(key: str, fields: Fields, held: _Coco, annotations: Annotations) -> None:
     """Read a row of one of COCO's lists."""
     if key == "images":
-        image = told.images[int(fields["id"])]
+        image = annotations.images[int(fields["id"])]
         if "width" in fields and "height" in fields:
             image.size = int(fields["width"]), int(fields["height"])
     elif key == "categories":
@@ -139,26 +139,26 @@ def _coco(key: str, fields: Fields, held: _Coco, told: Annotations) -> None:
         box = [left, top, width, height]
         held.boxes.append((int(fields["image_id"]), int(fields["category_id"]), box))
     elif "caption" in fields:
-        told.images[int(fields["image_id"])].captions.append(str(fields["caption"]))
+        annotations.images[int(fields["image_id"])].captions.append(str(fields["caption"]))
 
 
-def _genome(row: Row, told: Annotations) -> bool:
+def _genome(row: Row, annotations: Annotations) -> bool:
     """Read an image of one of Visual Genome's files."""
     fields = row.fields
     with _reading(row):
         if "regions" in fields:
-            image = told.images[int(fields.get("id", fields.get("image_id")))]
+            image = annotations.images[int(fields.get("id", fields.get("image_id")))]
             image.regions += [_box(each, str(each["phrase"])) for each in fields["regions"]]
             return True
         if "objects" in fields:
-            image = told.images[int(fields["image_id"])]
+            image = annotations.images[int(fields["image_id"])]
             image.objects += [
                 _box(each, str(name)) for each in fields["objects"] for name in each["names"]
             ]
             return True
         if "image_id" in fields and "width" in fields:
             size = int(fields["width"]), int(fields["height"])
-            told.images[int(fields["image_id"])].size = size
+            annotations.images[int(fields["image_id"])].size = size
     return False
 
 
@@ -185,20 +185,20 @@ class _reading:  # a context manager, used as a function
             ) from error
 
 
-def _leave_out_boxes(path: Path, told: Annotations) -> None:
+def _leave_out_boxes(path: Path, annotations: Annotations) -> None:
     """Count and leave out boxes outside their image, where its size is known."""
     example = ""
-    for number, image in told.images.items():
+    for number, image in annotations.images.items():
         for boxes in (image.regions, image.objects):
-            told.boxes += len(boxes)
+            annotations.boxes += len(boxes)
             outside = [box for box in boxes if image.size and _is_outside(box, image.size)]
             for box in outside:
                 example = example or f"image {number}, {box.phrase!r}"
                 boxes.remove(box)
-            told.outside += len(outside)
-    if told.outside > OUTSIDE * told.boxes:
+            annotations.outside += len(outside)
+    if annotations.outside > OUTSIDE * annotations.boxes:
         raise UserError(
-            f"{told.outside:,} of {told.boxes:,} boxes lie outside their images.",
+            f"{annotations.outside:,} of {annotations.boxes:,} boxes lie outside their images.",
             f"{path}: {example}",
             "Give the annotations of these images, in pixels of the whole image.",
         )

@@ -129,7 +129,7 @@ def claim_advantages(
     to_go_BT = reward_to_go(reward_BT, mask_BT)
     most = int(claims_BT.masked_fill(~mask_BT, 0).max()) + 1
     after_BN = torch.zeros(len(to_go_BT), most, dtype=torch.double)
-    """What is still to come once so many claims were made; 0 for more claims than there are."""
+    """The sum still to come after a number of claims; 0 for more claims than there are."""
     for number in range(most):
         here_BT = mask_BT & (claims_BT == number)
         first_B = here_BT.int().argmax(-1)

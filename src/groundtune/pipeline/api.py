@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Run:
     """A run's folder, and the verbs that fill it.
 
-    `progress` is told how far each verb is; nothing is shown without one.
+    `progress` receives how far each verb is; nothing is shown without one.
     """
 
     def __init__(self, folder: str | Path, progress: Progress | None = None) -> None:
@@ -241,7 +241,7 @@ class Run:
 
     @property
     def scores(self) -> list[Score]:
-        """What the benchmarks said of every model.
+        """The benchmarks' scores of every model.
 
         Raises:
             UserError: nothing was evaluated.

@@ -56,7 +56,7 @@ def _is_large(run: Path) -> bool:
 
 
 def report_scores(run: Path) -> Path:
-    """The report of what `groundtune bench` scored: every model beside the first.
+    """The report of what `groundtune bench` scored: every model next to the first.
 
     Raises:
         UserError: the models have not answered the same items.
@@ -104,7 +104,7 @@ def report_scores(run: Path) -> Path:
 
 
 def report_answers(run: Path) -> Path:
-    """The report of a run that only sampled: answers beside their images, and counts.
+    """The report of a run that only sampled: answers next to their images, and counts.
 
     Raises:
         UserError: there are no prompts, or an image is missing.

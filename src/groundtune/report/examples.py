@@ -82,7 +82,7 @@ def choose_examples(
     tuned: str,
     item: Callable[[Score], ItemView],
     *,
-    beside: Sequence[str] = (),
+    others: Sequence[str] = (),
     number: int = 12,
 ) -> Examples:
     """Choose by a fixed rule equally many that improved, got worse, stayed wrong and right.
@@ -90,11 +90,11 @@ def choose_examples(
     `scores` are those of one benchmark and one decoding; a mistake is a span of a score. The groups
     take turns, the largest changes first, with ties broken by the hash of the item's name, so that
     neither a person nor the order of the items chooses. If a group runs out, the others fill in.
-    `beside` names models to show between the two.
+    `others` names models to show between the two.
     """
     by_model = {
         name: {s.item: s for s in scores if s.model == name and s.status == "scored"}
-        for name in dict.fromkeys((base, *beside, tuned))
+        for name in dict.fromkeys((base, *others, tuned))
     }
     before, after = by_model[base], by_model[tuned]
     both = [name for name in before if name in after]

@@ -77,7 +77,7 @@ class Headline(MetricRef):
 
     model: str
     against: str
-    beside: tuple[MetricRef, ...] = ()
+    companions: tuple[MetricRef, ...] = ()
     """Further metrics that the verdict must name: recall, words, yes/no accuracy."""
     fixed: str = ""
     """Where and when the choice was fixed, in plain words."""
@@ -184,7 +184,7 @@ class Subject(Record):
     """In display order; a metric without a spec is shown under its plain name."""
     benchmarks: tuple[BenchmarkSpec, ...] = ()
     headline: MetricRef | None = None
-    beside: tuple[MetricRef, ...] = ()
+    companions: tuple[MetricRef, ...] = ()
     """Further metrics that the verdict must name: recall, words, yes/no accuracy."""
     fixed: str = ""
     """Where and when the choice of the headline was fixed, in plain words."""
@@ -211,7 +211,7 @@ class Subject(Record):
             **self.headline.model_dump(),
             model=model,
             against=against,
-            beside=self.beside,
+            companions=self.companions,
             fixed=self.fixed,
         )
 

@@ -115,7 +115,7 @@ def scatter(report: ReportInput, pair: TradeOff) -> Plot | None:
             (model.label, value_text(x.value, x_spec), value_text(y.value, y_spec))
             for model, x, y in points
         ),
-        crosses=tuple(_beside(i, crosses) for i in range(len(crosses))),
+        crosses=tuple(_cross_with_label(i, crosses) for i in range(len(crosses))),
     )
 
 
@@ -123,7 +123,7 @@ def _y_ticks(up: Scale, spec: MetricSpec, height: int) -> tuple[Tick, ...]:
     return tuple(Tick(up.height(value, height), label) for value, label in labels(up, spec))
 
 
-def _beside(index: int, crosses: Sequence[Cross]) -> Cross:
+def _cross_with_label(index: int, crosses: Sequence[Cross]) -> Cross:
     """Return the cross with its label moved below those of nearby higher crosses."""
     cross = crosses[index]
     near = [

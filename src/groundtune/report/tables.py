@@ -108,7 +108,9 @@ def front_refs(report: ReportInput, role: str) -> list[MetricRef]:
         return refs
     headline = report.headline
     main = headline.benchmark if headline else refs[0].benchmark
-    verdict_refs = {_place(ref) for ref in headline.beside} if headline else set[tuple[str, str]]()
+    verdict_refs = (
+        {_place(ref) for ref in headline.companions} if headline else set[tuple[str, str]]()
+    )
     covered = {family(benchmark) for benchmark, _ in verdict_refs} | {family(main)}
     added: set[str] = set()
     visible: set[tuple[str, str]] = set()
@@ -182,7 +184,7 @@ def strip(report: ReportInput) -> tuple[BeforeAfter, ...]:
     headline = report.headline
     if headline is None:
         return ()
-    refs = (headline, *headline.beside)
+    refs = (headline, *headline.companions)
     return tuple(filter(None, (_change(report, r) for r in refs if not _is_saturated(report, r))))
 
 

@@ -89,10 +89,10 @@ def _of_figures(report: ReportInput) -> Verdict:
     tone = tone_of(difference, spec)
     first = _headline_sentence(report, headline, difference)
     others = _others_sentence(report, headline)
-    beside = _beside_sentence(report, headline)
+    companion_part = _companion_sentence(report, headline)
     length = _length_sentence(report, headline, tone)
     looked_at = comparisons_text(report.differences)
-    parts = (first, beside, length, others, looked_at)
+    parts = (first, companion_part, length, others, looked_at)
     sentences = tuple(sentence for sentence in parts if sentence)
     return Verdict(_title(report, headline, difference, tone), sentences, tone)
 
@@ -256,9 +256,9 @@ def comparisons_text(differences: Sequence[Difference]) -> str:
     )
 
 
-def _beside_sentence(report: ReportInput, headline: Headline) -> str:
+def _companion_sentence(report: ReportInput, headline: Headline) -> str:
     clauses: list[str] = []
-    for ref in headline.beside:
+    for ref in headline.companions:
         difference = report.difference(headline.model, ref)
         if difference is not None:
             clauses.append(change_clause(difference, named_spec(report, ref)))
@@ -297,7 +297,7 @@ def _at_equal_length(control: LengthControl, model: str, metric: str) -> Differe
 def _cost_at_equal_length(report: ReportInput, control: LengthControl, headline: Headline) -> str:
     """What is clearly worse at equal length: truncation also removes right statements."""
     clauses: list[str] = []
-    for ref in headline.beside:
+    for ref in headline.companions:
         difference = _at_equal_length(control, headline.model, ref.metric)
         spec = report.metric(ref)
         if difference and difference.clear and tone_of(difference, spec) == "worse":

@@ -166,7 +166,7 @@ def write_model(
         sweep(path.parent)
         with whole_folder(path) as temporary, quiet():
             vlm.model.save_pretrained(temporary, state_dict=weights)
-            carry_over(vlm, temporary, beside=path)
+            carry_over(vlm, temporary, destination=path)
             for name, data in (files or {}).items():
                 (temporary / name).parent.mkdir(parents=True, exist_ok=True)
                 (temporary / name).write_bytes(data)

@@ -43,10 +43,10 @@ _CLASS_IN = (
 """Files in which `AutoProcessor` finds the processor's class, apart from config.json."""
 
 
-def carry_over(vlm: "Vlm", folder: Path, *, beside: Path) -> None:
+def carry_over(vlm: "Vlm", folder: Path, *, destination: Path) -> None:
     """Copy the files of the model's base to `folder`, over what is there.
 
-    `beside` is where the folder will be: a run inside the base's folder is not copied.
+    `destination` is where the folder will be: a run inside the base's folder is not copied.
 
     Raises:
         UserError: the base's folder is gone.
@@ -54,7 +54,7 @@ def carry_over(vlm: "Vlm", folder: Path, *, beside: Path) -> None:
     base = base_folder(vlm.name, vlm.revision.split("+")[0])
     if not base.is_dir():
         raise _gone(vlm.name)
-    for name in base_files(base, skip=beside):
+    for name in base_files(base, skip=destination):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(base / name, target)

@@ -45,27 +45,27 @@ def encode_rounds(vlm: "Vlm", prompt: Prompt, answer: str) -> EncodedRounds:
             chat template doesn't keep a dialogue's earlier rounds as they were.
     """
     where = f"prompt {prompt.key}"
-    told = [_plain(message) for message in prompt.messages]
-    told.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
-    answers = [place for place, each in enumerate(told) if each["role"] == "assistant"]
+    messages = [_plain(message) for message in prompt.messages]
+    messages.append({"role": "assistant", "content": [{"type": "text", "text": answer}]})
+    answers = [place for place, each in enumerate(messages) if each["role"] == "assistant"]
     later = prompt.messages[answers[0] :]
     if any(isinstance(part, ImagePart) for message in later for part in message.content):
         raise UnfitError("An image comes after the dialogue's first answer.", where, _FIX)
     if found := special_in_prompt(vlm, prompt) or special_in(vlm, [answer], "assistant"):
         raise refusal(vlm, found, "The dialogue", where)
-    start = len(render(vlm.processor, told[: answers[0]], generate=True))
-    whole = render(vlm.processor, told, generate=False)
+    start = len(render(vlm.processor, messages[: answers[0]], generate=True))
+    whole = render(vlm.processor, messages, generate=False)
     spoken: list[tuple[int, int]] = []
     for place in answers:
-        before = render(vlm.processor, told[:place], generate=True)
-        said = vlm.form.lead + _text(told[place])
-        if not whole.startswith(before + said):
+        before = render(vlm.processor, messages[:place], generate=True)
+        turn_text = vlm.form.lead + _text(messages[place])
+        if not whole.startswith(before + turn_text):
             raise UnfitError(
                 "The chat template doesn't keep a dialogue's earlier rounds as they were.",
                 where,
                 _FIX,
             )
-        spoken.append((len(before) - start, len(before) + len(said) - start))
+        spoken.append((len(before) - start, len(before) + len(turn_text) - start))
     return _encode(vlm, whole[start:], spoken)
 
 

@@ -29,7 +29,7 @@ class Door(Record):
     """How people reach the app."""
 
     person: str = ""
-    """Whoever reaches the app is this person, without login; "" asks everybody to log in."""
+    """Everyone who reaches the app is this person, without login; "" asks everyone to log in."""
     url: str = ""
     """The address that people use, such as "https://annotate.example.org", behind a proxy."""
     frames: tuple[str, ...] = ()
@@ -43,7 +43,7 @@ class Door(Record):
         return bool(self.frames) or self.url.startswith("https:")
 
     def address_of(self, request: Request) -> str:
-        """The client's address. A proxy adds it at the end; what stands before is the client's."""
+        """The client's address. A proxy adds it at the end; what comes before is the client's."""
         hops = ",".join(request.headers.getlist("x-forwarded-for")).split(",")
         if self.proxies and len(hops) >= self.proxies and hops[-self.proxies].strip():
             return hops[-self.proxies].strip()

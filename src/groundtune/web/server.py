@@ -73,7 +73,7 @@ class WebProtocol(TimedProtocol):
         """The error of a request that is not HTTP."""
         return self._told(WebError(400, "no_http", "request", why=why.rstrip(".")))
 
-    def _told(self, error: WebError) -> Refusal:
+    def _refusal(self, error: WebError) -> Refusal:
         # Headers of this request, or of the last one, as far as they came.
         words = words_of(language_of(getattr(self, "headers", None) or []))
         return Refusal(error.status, bytes(error.response(words).body))

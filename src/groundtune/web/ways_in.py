@@ -89,7 +89,7 @@ def _origin(option: str, given: str) -> str:
     usual = all(sign.isalnum() or sign in ".-:" for sign in host) and host.isascii()
     if parts.scheme not in ("http", "https") or not host or not plain or not usual or "@" in given:
         raise UserError(
-            f"{option} is no address of a site.",
+            f"{option} is not the address of a site.",
             f"{option} {given}",
             "Give scheme and host alone, such as https://annotate.example.org.",
         )

@@ -70,7 +70,7 @@ class Fact(Record):
 
     @property
     def text(self) -> str:
-        """The fact as a sentence that stands alone."""
+        """The fact as a sentence that makes sense alone."""
         subject, rest = self._parts()
         denied = " not" if self.negated and self.aspect != "object" else ""
         return capital(f"{subject} {self._verb}{denied} {rest}.")

@@ -60,12 +60,15 @@ def instances(scenes: Scenes) -> Row:
 
 def captions(scenes: Scenes) -> Row:
     """COCO's captions_*.json: five true captions an image."""
-    told = [
+    captions_of_images = [
         (image, caption(scene, np.random.default_rng([scene.seed, turn])))
         for image, scene in scenes.items()
         for turn in range(CAPTIONS)
     ]
-    rows = [{"id": i, "image_id": image, "caption": text} for i, (image, text) in enumerate(told)]
+    rows = [
+        {"id": i, "image_id": image, "caption": text}
+        for i, (image, text) in enumerate(captions_of_images)
+    ]
     return {"images": _images(scenes), "annotations": rows}
 
 

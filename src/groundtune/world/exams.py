@@ -49,12 +49,12 @@ def mme(scenes: Scenes) -> dict[str, dict[int, str]]:
         for number, (task, ask) in enumerate(_MME.items()):
             asked = ask(scene, np.random.default_rng([scene.seed, 5, number]))
             if asked is not None:
-                lines = (f"{text}{SUFFIX}\t{told}\n" for text, told in _told(asked))
+                lines = (f"{text}{SUFFIX}\t{reply}\n" for text, reply in _with_replies(asked))
                 found[task][image] = "".join(lines)
     return found
 
 
-def _told(asked: YesNo) -> tuple[tuple[str, str], ...]:
+def _with_replies(asked: YesNo) -> tuple[tuple[str, str], ...]:
     return (asked[0], "Yes"), (asked[1], "No")
 
 
@@ -210,6 +210,6 @@ _MMHAL: Mapping[str, Callable[[Scene, np.random.Generator], Question | None]] = 
 
 def shr(scenes: Scenes) -> tuple[list[Row], list[Row], list[Row]]:
     """SHR's list of images, and its facts in two parts; regions are Visual Genome's."""
-    told = list(fact_rows(scenes))
-    half = (len(told) + 1) // 2
-    return [{"image_id": image} for image in scenes], told[:half], told[half:]
+    rows = list(fact_rows(scenes))
+    half = (len(rows) + 1) // 2
+    return [{"image_id": image} for image in scenes], rows[:half], rows[half:]

@@ -18,7 +18,7 @@ from groundtune.pipeline.align.choosing import RoundChoice, read_choice
 from groundtune.pipeline.align.prompts import hold_out, of_round
 from groundtune.pipeline.align.run import align, align_jobs, rewrite_align
 from groundtune.pipeline.align.settings import AlignResult, AlignSettings, Round
-from groundtune.pipeline.align.side_by_side import beside
+from groundtune.pipeline.align.side_by_side import compare_runs
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.recipes.registry import find
@@ -125,7 +125,7 @@ def test_the_report_has_a_row_a_round(made: AlignResult):
 
 
 def test_rounds_of_the_world_are_also_compared_at_equal_length(made: AlignResult, out: Path):
-    told = beside([out])
+    told = compare_runs([out])
     assert [row[0] for row in told.table] == [row[0] for row in made.table]
     assert [row[1:] for row in told.table] == [row[3:] for row in made.table]
     assert told.page.length_control is not None

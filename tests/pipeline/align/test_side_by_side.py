@@ -8,14 +8,14 @@ import pytest
 from align_runs import finished
 from groundtune.cli.app import EXIT_DONE, EXIT_INPUT, run
 from groundtune.errors import UserError
-from groundtune.pipeline.align.side_by_side import beside
+from groundtune.pipeline.align.side_by_side import compare_runs
 from groundtune.store.run_json import write_run
 
 
 def test_seeds_are_pooled_round_by_round_and_other_recipes_are_named_by_what_differs(
     tmp_path: Path,
 ):
-    made = beside(
+    made = compare_runs(
         [
             finished(tmp_path / "a", (0.8, 0.5, 0.2), seed=0),
             finished(tmp_path / "b", (0.8, 0.6, 0.3), seed=1),
@@ -45,17 +45,17 @@ def test_runs_whose_checkpoints_the_truth_chose_are_named_on_the_page_and_in_the
 ):
     by_claims = finished(tmp_path / "a", (0.8, 0.5))
     by_truth = finished(tmp_path / "b", (0.8, 0.3), choose={"by": "truth"})
-    made = beside([by_claims, by_truth])
+    made = compare_runs([by_claims, by_truth])
     assert [row[0] for row in made.table[1:]] == ["Base", "Round 1", "choose.by=truth"]
     warning = "the truth chose the checkpoints of 1 of the 2 runs (choose.by=truth)"
     assert warning in made.verdict
     assert any(warning in note.text for note in made.page.subject.notes)
-    assert "truth" not in beside([by_claims]).verdict
+    assert "truth" not in compare_runs([by_claims]).verdict
 
 
 def test_a_recipe_may_be_given_a_name(tmp_path: Path):
     one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
-    made = beside([one, two], {two: "Few candidates"})
+    made = compare_runs([one, two], {two: "Few candidates"})
     assert made.table[-1][0] == "Few candidates"
     assert made.page.model("Few candidates").note == "n=4, 1 round, seed 0"
 
@@ -64,28 +64,28 @@ def test_two_recipes_of_one_name_are_refused(tmp_path: Path):
     one, two = finished(tmp_path / "a", (0.8, 0.5)), finished(tmp_path / "b", (0.8, 0.6), n=4)
     three = finished(tmp_path / "c", (0.8, 0.6), n=5)
     with pytest.raises(UserError, match="would be called Other"):
-        beside([one, two, three], {two: "Other", three: "Other"})
+        compare_runs([one, two, three], {two: "Other", three: "Other"})
     with pytest.raises(UserError, match="would be called round-1"):
-        beside([one, two], {two: "round-1"})
+        compare_runs([one, two], {two: "round-1"})
 
 
 def test_a_seed_that_has_done_fewer_rounds_limits_the_rows(tmp_path: Path):
     one = finished(tmp_path / "a", (0.8, 0.5, 0.2))
     two = finished(tmp_path / "b", (0.8, 0.5), seed=1)
-    assert [row[0] for row in beside([one, two]).table[1:]] == ["Base", "Round 1"]
+    assert [row[0] for row in compare_runs([one, two]).table[1:]] == ["Base", "Round 1"]
 
 
 def test_what_is_no_finished_run_or_comes_twice_is_refused(tmp_path: Path):
     one = finished(tmp_path / "a", (0.8, 0.5))
     with pytest.raises(UserError, match="one recipe and one seed"):
-        beside([one, finished(tmp_path / "b", (0.8, 0.6))])
+        compare_runs([one, finished(tmp_path / "b", (0.8, 0.6))])
     with pytest.raises(UserError, match="No round is done"):
-        beside([finished(tmp_path / "c", (0.8,), rounds=2)])
+        compare_runs([finished(tmp_path / "c", (0.8,), rounds=2)])
     with pytest.raises(UserError, match="items"):
-        beside([one, finished(tmp_path / "d", (0.8, 0.6), items=30, seed=1)])
+        compare_runs([one, finished(tmp_path / "d", (0.8, 0.6), items=30, seed=1)])
     write_run(tmp_path / "e", {"command": "train"}, {}, {}, [])
     with pytest.raises(UserError, match="not of groundtune align"):
-        beside([tmp_path / "e"])
+        compare_runs([tmp_path / "e"])
 
 
 def test_the_command_prints_a_table_and_writes_a_page(
@@ -110,12 +110,12 @@ def test_a_page_says_how_many_settings_of_each_recipe_were_tried(tmp_path: Path)
     one = finished(tmp_path / "a", (0.8, 0.5), settings_tried=37)
     two = finished(tmp_path / "b", (0.8, 0.6), seed=1, settings_tried=40)
     three = finished(tmp_path / "c", (0.8, 0.6), n=4, settings_tried=1)
-    made = beside([one, two, three], {three: "Few candidates"})
+    made = compare_runs([one, two, three], {three: "Few candidates"})
     text = (
         "Settings tried before these were chosen: Round 1 40, Few candidates 1. More tries flatter"
     )
     assert made.page.summary.startswith(text)
     assert made.page.subject.limits[0].startswith(text)
     assert [group.settings_tried for group in made.comparison.groups] == [40, 1]
-    unknown = beside([finished(tmp_path / "d", (0.8, 0.6))])
+    unknown = compare_runs([finished(tmp_path / "d", (0.8, 0.6))])
     assert unknown.page.summary == "Settings tried before these were chosen: not recorded."

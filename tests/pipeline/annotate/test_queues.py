@@ -84,7 +84,7 @@ def test_the_known_side_of_a_comparison_is_the_item_s(tmp_path: Path):
 
 def test_a_run_without_corrections_is_no_gold(tmp_path: Path):
     run_of(tmp_path / "run", [[TEXT]])
-    with pytest.raises(UserError, match="no corrections whose results could be known"):
+    with pytest.raises(UserError, match="no corrections to use as known results"):
         open_project(tmp_path / "farm").add_gold(tmp_path / "run")
 
 

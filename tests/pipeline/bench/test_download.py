@@ -227,7 +227,7 @@ def test_a_redirect_to_what_is_not_https_is_refused(to: str, server: Server, tmp
 
 def test_redirects_come_to_an_end(server: Server, tmp_path: Path):
     server.faults = [sends_on("/a.json")] * 20
-    assert "sends on more than 5 times" in refused(server, tmp_path / "a.json").what
+    assert "redirects more than 5 times" in refused(server, tmp_path / "a.json").what
 
 
 def test_without_a_connection_it_says_so_and_is_not_tried_again(tmp_path: Path):

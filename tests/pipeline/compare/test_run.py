@@ -169,7 +169,7 @@ def test_a_headline_that_lost_its_value_fails_by_what_is_tested_in_its_place(
     told = ["compare", str(base), str(lazy), "--fail-on", "regression", "--out", str(out)]
     assert run(told) == 1
     said = capsys.readouterr().out
-    why = "F1 has no value for lazy: every answer is 'no'. In its place stands: Right answers."
+    why = "F1 has no value for lazy: every answer is 'no'. Shown in its place: Right answers."
     assert "pope/greedy: Right answers*" in said
     assert f"* pope/greedy: {why}" in said
     assert "regressions  lazy on pope/greedy" in said

@@ -16,7 +16,7 @@ from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.align.prompts import hold_out
 from groundtune.pipeline.align.settings import AlignSettings, Round
-from groundtune.pipeline.align.side_by_side import beside
+from groundtune.pipeline.align.side_by_side import compare_runs
 from groundtune.pipeline.align.steps import sample_round
 from groundtune.pipeline.models.prompt_sources import Part, PromptSource
 from groundtune.pipeline.models.settings import LabelledModel
@@ -265,7 +265,7 @@ def test_rounds_that_report_on_what_they_learnt_from_are_refused_or_named(
     shown = imported(tmp_path / "shown", noise(1), noise(2))
     clean = aligned(tmp_path / "clean", shown, imported(tmp_path / "other", noise(3)))
     text = "of the 2 images that this page reports on are in the training data"
-    assert not any(text in note.text for note in beside([clean]).page.subject.notes)
+    assert not any(text in note.text for note in compare_runs([clean]).page.subject.notes)
     seen = imported(tmp_path / "seen", noise(2).resize((50, 50)), noise(4))
     leaks = aligned(tmp_path / "leaks", shown, seen)
     capsys.readouterr()
@@ -277,7 +277,7 @@ def test_rounds_that_report_on_what_they_learnt_from_are_refused_or_named(
     assert run(command) == 0
     assert f"1 {text}" in (tmp_path / "page" / "report.html").read_text()
     allowed = aligned(tmp_path / "allowed", shown, seen, allow_evaluation_images=True)
-    assert f"1 {text}" in beside([allowed]).page.subject.notes[-1].text
+    assert f"1 {text}" in compare_runs([allowed]).page.subject.notes[-1].text
 
 
 def test_a_world_model_is_not_measured_on_scenes_that_it_learnt_from(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from groundtune.pipeline.world.facts import (
     FactAnswers,
     FactStudy,
     another,
-    facts_beside,
+    facts_shown,
     questions,
     study,
 )
@@ -100,7 +100,7 @@ def test_questions_are_about_present_and_absent_objects_and_one_attribute() -> N
 
 def test_every_fact_of_a_scene_is_told_and_anothers_are_of_another_scene() -> None:
     drawn = list(scenes("development", 5))
-    told = facts_beside(drawn, 0)
+    told = facts_shown(drawn, 0)
     for scene in drawn:
         lines = [line.removeprefix("- ") for line in told[scene.key].splitlines()[1:]]
         assert sorted(lines) == sorted(facts(scene))

@@ -17,7 +17,7 @@ TEMPLATE_TOKENS = 100
 """Least number of tokens that a chat template adds: a default system text, dates, special
 tokens."""
 ENOUGH = 8
-"""Number of usages from which a server's fixed and per-byte counts can be told apart."""
+"""Number of usages from which a server's fixed and per-byte counts can be separated."""
 MARGIN = 2
 """Assumed longest reply of a server that ignores the limit, as a multiple of the longest so far."""
 

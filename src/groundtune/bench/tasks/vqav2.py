@@ -147,10 +147,10 @@ def _tidy(text: str) -> str:
 
 def normalise(text: str) -> str:
     """An answer without marks, articles and full stops, with small numbers as digits."""
-    beside = bool(_COMMA.search(text))
+    by_comma = bool(_COMMA.search(text))
     result = text
     for mark in _MARKS:
-        vanishes = beside or f"{mark} " in text or f" {mark}" in text
+        vanishes = by_comma or f"{mark} " in text or f" {mark}" in text
         result = result.replace(mark, "" if vanishes else " ")
     words = _STOP.sub("", result, count=_MOST_STOPS).lower().split()
     words_ = (DIGITS.get(word, word) for word in words)

@@ -217,10 +217,8 @@ def _per_answer(
     )
 
 
-def _per_mention(name: str, label: str, wrong: str, said: str) -> Metric:
-    return Metric(
-        name=name, label=label, numerator={wrong: 1}, denominator={said: 1}, better="lower"
-    )
+def _per_mention(name: str, label: str, wrong: str, of: str) -> Metric:
+    return Metric(name=name, label=label, numerator={wrong: 1}, denominator={of: 1}, better="lower")
 
 
 METRICS: tuple[Metric, ...] = (

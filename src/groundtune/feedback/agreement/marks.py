@@ -1,6 +1,6 @@
 """Spans of two people in one text: the characters of both, which belong together, what they write.
 
-An insertion has no characters; it counts as the character before which it stands, or the text's
+An insertion has no characters; it counts as the character that follows it, or the text's
 last one, so that it is neither lost nor more than that.
 """
 

@@ -92,15 +92,15 @@ def say_the_same(first: str, second: str) -> bool:
 
 def text_sums(text: str, people: Sequence[MarkedText], same: SameText = say_the_same) -> Sums:
     """Return the sums of an answer; those who can't tell count for the verdict only."""
-    told = [each.spans for each in people if each.verdict != "unsure"]
+    marked_spans = [each.spans for each in people if each.verdict != "unsure"]
     length = len(text)
-    places = [units_of(length, spans, _ANY) for spans in told]
-    kinds = [units_of(length, spans) for spans in told]
-    pairs = [_pair_sums(text, *pair, same) for pair in combinations(told, 2)]
+    places = [units_of(length, spans, _ANY) for spans in marked_spans]
+    kinds = [units_of(length, spans) for spans in marked_spans]
+    pairs = [_pair_sums(text, *pair, same) for pair in combinations(marked_spans, 2)]
     return added(
         [
             value_sums("wrong", [each.verdict for each in people]),
-            *_sentence_sums(text, told),
+            *_sentence_sums(text, marked_spans),
             unit_sums("places", length, places),
             unit_sums("marks", length, kinds),
             *pairs,

@@ -49,13 +49,13 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
         raise LayoutError("The pair compares two answers; thumbs are about single ones")
     good = ratings == (1.0, 0.0)
     mark = "label" if "label" in columns else "good"
-    said = "completion" if "completion" in columns else "answer"
+    answer_column = "completion" if "completion" in columns else "answer"
     asked = "prompt" if "prompt" in columns else "question"
     image = next((name for name in ("image_path", "images") if name in columns), "image")
     return {
         image: content.images[0].path,
         asked: only_question(content, "thumbs"),
-        said: content.chosen if good else content.rejected,
+        answer_column: content.chosen if good else content.rejected,
         mark: good,
     }
 

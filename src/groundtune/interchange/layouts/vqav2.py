@@ -8,7 +8,7 @@ file of the questions, v2_OpenEnded_mscoco_train2014_questions.json, is next to 
 - SHORT is RLHF-V's supervised stage (arXiv 2312.00849, 4.1): every question with the answer that
   most people gave.
 
-As in LLaVA-1.5's mixture, the suffix that asks for a short answer stands in a dialogue's first
+As in LLaVA-1.5's mixture, the suffix that asks for a short answer is in a dialogue's first
 question, and answers begin with a capital.
 """
 
@@ -54,7 +54,7 @@ def _joined(path: Path) -> Iterator[Row]:
         path.name.replace("v2_mscoco", "v2_OpenEnded_mscoco").replace("annotations", "questions")
     )
     if asked == path or not asked.is_file():
-        raise UserError("The file of the questions is missing.", str(asked), _GIVE)
+        raise UserError("The questions file is missing.", str(asked), _GIVE)
     texts = {
         row.fields.get("question_id"): row.fields.get("question")
         for _, row in json_members(asked, {"questions"}, fix=_GIVE)

@@ -75,7 +75,7 @@ class ClaimMeasure:
         return claims_subject("Claims, on prompts that were held back").model_copy(
             update={
                 "headline": self.columns[0],
-                "beside": self.columns[2:],
+                "companions": self.columns[2:],
                 "notes": (Note(kind="warning", text=SELF_NOTE),),
                 "limits": (ONE_SEED,) if seeds == 1 else (),
             }

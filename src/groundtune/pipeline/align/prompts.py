@@ -54,7 +54,7 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
 
 
 def _held_back(settings: AlignSettings, prompts: int) -> dict[str, int]:
-    """Return how many of so many prompts are for choosing and for the report; few ones are said."""
+    """Return how many of the prompts are for choosing and for the report; log a warning if few."""
     maximum = max(1, int(prompts * settings.held_back))
     requested_counts = {"choosing": settings.choose.prompts, "reporting": settings.reported}
     full = {name: min(number, maximum) for name, number in requested_counts.items()}

@@ -37,7 +37,7 @@ class Choosing(Record):
     """How a round's checkpoint is chosen: never on the reported prompts.
 
     Each checkpoint, and the model that the round began with, answers the same prompts greedily. Of
-    that model and those that keep enough of what was said rightly, the one with the least wrong is
+    that model and those that keep enough of what was right, the one with the least wrong is
     chosen; of equal ones the earliest.
     """
 
@@ -64,7 +64,7 @@ class AlignSettings(SampleSettings):
     MAY_CHANGE = SampleSettings.MAY_CHANGE | {"allow_evaluation_images", "rounds", "settings_tried"}
     command: Literal["align"] = "align"
     prompts_per_round: int = Field(default=0, ge=0)
-    """Other prompts for each round, so many of them, from the start again when all were asked; 0
+    """Number of other prompts for each round, from the start again when all were asked; 0
     asks all of them in every round. RLAIF-V has about 4,000 an iteration."""
     rounds: int = Field(default=4, ge=1)
     """RLAIF-V's number of iterations."""

@@ -71,7 +71,7 @@ class _Run(NamedTuple):
     rounds: int
 
 
-def beside(
+def compare_runs(
     folders: Sequence[Path],
     labels: Mapping[Path, str] = MappingProxyType({}),
     *,
@@ -135,7 +135,7 @@ def _read(folder: Path) -> _Run:
         raise UserError(
             "No round is done and measured there.",
             str(folder),
-            f"Go on with it: groundtune align --out {folder}",
+            f"Resume it: groundtune align --out {folder}",
         )
     return _Run(folder, settings, rounds)
 

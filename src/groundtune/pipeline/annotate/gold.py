@@ -34,7 +34,7 @@ def gold_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[A
     if not gold:
         kind = "comparisons" if task == "compare" else "corrections"
         raise UserError(
-            f"The run has no {kind} whose results could be known.",
+            f"The run has no {kind} to use as known results.",
             str(source),
             f"Use a folder with answers and their right {kind}.",
         )

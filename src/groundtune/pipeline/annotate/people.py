@@ -32,7 +32,7 @@ class PeopleError(Exception):
 
 
 class LinkView(Record):
-    """What somebody who opens a link is told."""
+    """What a person who opens a link sees."""
 
     role: Role
     name: str
@@ -108,7 +108,7 @@ def end_sessions(database: Database, by: str | None, person: str, *, besides: st
 
 
 def invite(database: Database, by: str | None, role: Role, *, uses: int, days: float) -> str:
-    """Return the token of a link by which so many people may join within so many days."""
+    """Return the token of a link by which `uses` people may join within `days` days."""
     with database.writing() as connection:
         audit.note(connection, by, "invited", role=role, uses=uses, days=days)
         return links.make_link(connection, role, uses=uses, days=days)

@@ -1,4 +1,4 @@
-"""A project: opened or created, filled with items, and told people's events."""
+"""A project: open or create it, fill it with items, and record people's events."""
 
 import json
 import os

@@ -41,7 +41,7 @@ class ModelRates(Record):
     answers: int
     """Answers that somebody has judged."""
     unsure: int
-    """Of these, answers for which it can't be told."""
+    """Of these, answers for which nobody knows it."""
     rates: tuple[ProjectRate, ...]
 
 
@@ -148,7 +148,7 @@ def _rates_of_model(own: Sequence[_Verdicts]) -> ModelRates:
 
 
 def _by_name(rates: Mapping[str, ModelRates]) -> list[ModelRates]:
-    """In order; models of one name are told apart by their revision."""
+    """In order; models of one name are distinguished by their revision."""
     names = Counter(each.model for each in rates.values())
     shown = [
         each if names[each.model] == 1 else each.model_copy(update={"model": model})

@@ -1,4 +1,4 @@
-"""Tiles of large images: whoever zooms in gets the part that is seen, in full detail.
+"""Tiles of large images: zooming in loads the visible part in full detail.
 
 Level 0 has the image's own pixels, each further level half as many per side. There are levels while
 they have more pixels than the copy for screens (`scaled.py`). All tiles of a level are cut at once

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from groundtune.bench.judge.calibrate import Calibration
-from groundtune.bench.judge.calibrate import calibrate as held_against
+from groundtune.bench.judge.calibrate import calibrate as calibration_of
 from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import benchmark_of, total_groups
 from groundtune.errors import UserError
@@ -42,13 +42,13 @@ def calibrate(
     calibrations: list[JudgeCalibration] = []
     for name, models in mine.items():
         for model, scores in models.items():
-            beside = _of(model, len(models), other.get(name, {}))
-            if beside is None:
+            other_scores = _of(model, len(models), other.get(name, {}))
+            if other_scores is None:
                 continue
             value = column or benchmark_of(name).verdict
             _refuse_missing(value, scores, run, chosen=bool(column))
-            _refuse_missing(value, beside, against, chosen=bool(column))
-            calibration = held_against(scores, beside, column=value, seed=seed)
+            _refuse_missing(value, other_scores, against, chosen=bool(column))
+            calibration = calibration_of(scores, other_scores, column=value, seed=seed)
             calibrations.append(
                 JudgeCalibration(benchmark=name, model=model, column=value, calibration=calibration)
             )

@@ -1,6 +1,6 @@
 """Downloads one published file to disk: checked byte by byte, complete or absent, resumable.
 
-    FOLDER/.NAME.part   what has come so far; the next run goes on behind it
+    FOLDER/.NAME.part   what has come so far; the next run resumes after it
     FOLDER/NAME         the file, once its sha256 is right
 
 Addresses are https, and so is wherever they send on to. A mirror may be http, if it was named so.
@@ -106,7 +106,7 @@ def _try_often(
     raise UserError(
         f"The file didn't come whole in {TRIES} tries: {why}.",
         address,
-        "Run the same command again: it goes on where it stopped.",
+        "Run the same command again: it resumes where it stopped.",
     )
 
 
@@ -151,7 +151,7 @@ def _open(client: httpx.Client, address: str, headers: dict[str, str]) -> Genera
         finally:
             response.close()
         _refuse_plain(request.url, httpx.URL(address))
-    raise UserError(f"The server sends on more than {REDIRECTS} times.", address, BY_HAND)
+    raise UserError(f"The server redirects more than {REDIRECTS} times.", address, BY_HAND)
 
 
 def _refuse_plain(to: httpx.URL, first: httpx.URL) -> None:

@@ -44,9 +44,9 @@ def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> BestOfPage
     if last.n > 1:
         note = f"by {settings.chooser}, {divided(settings.powers[0])}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
-    told = found.by_claims or found.by_truth
+    has_truth = found.by_claims or found.by_truth
     notes = tuple(model.Note(kind="warning", text=text) for text in gaps(found))
-    if not told:
+    if not has_truth:
         notes = (*notes, model.Note(kind="warning", text=NO_TRUTH))
     shown = with_labeler_name(found.labeler, SHOWN)
     subject = _subject([spec for spec in shown if spec.name in first.values], notes)
@@ -134,7 +134,7 @@ def _subject(known: Sequence[model.MetricSpec], notes: tuple[model.Note, ...]) -
         metrics=tuple(known),
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
         headline=wrong[0] if wrong else None,
-        beside=tuple(_ref(spec.name) for spec in known if spec.role == "cost"),
+        companions=tuple(_ref(spec.name) for spec in known if spec.role == "cost"),
         notes=notes,
         limits=(LIMIT,),
     )

@@ -195,11 +195,11 @@ def _rows(
             values = {"words": float(len(answer.text.split())), "seconds": ratio.seconds}
             values |= {"drawn": float(answer.tokens or ratio.tokens), "scored": 2.0 * ratio.tokens}
             if claims:
-                said = tally(groups.get(answer.key, []))
-                known = answer.key in groups and said.unparsed == said.unanswered == 0
-                said = said if known else tally([])
-                values |= {"claims": said.checked, "rejected_claims": said.rejected}
-                values |= {"checked": float(known), "rejected": float(said.rejected > 0)}
+                counts = tally(groups.get(answer.key, []))
+                known = answer.key in groups and counts.unparsed == counts.unanswered == 0
+                counts = counts if known else tally([])
+                values |= {"claims": counts.checked, "rejected_claims": counts.rejected}
+                values |= {"checked": float(known), "rejected": float(counts.rejected > 0)}
             if truth_of is not None:
                 values |= _columns(truth_of(prompt, answer.text))
             row.append(

@@ -26,7 +26,7 @@ class BestOfSettings(ModelSettings):
     facts: Show | None = None
     """Facts that a `rewarder` reads."""
     n: int = Field(default=16, ge=1, le=MOST)
-    """Candidates a prompt: the first so many answers of each. RLAIF-V's are 16 to 32."""
+    """Candidates per prompt: the first answers of each. RLAIF-V's are 16 to 32."""
     beta: float = Field(default=0.1, gt=0)
     """The beta of the training. It scales the rewards and changes no choice."""
     normalise: float = Field(default=1.0, ge=0, le=1)

@@ -84,7 +84,7 @@ def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) 
         estimates=(*_corrected(found), *found.estimates),
         differences=found.differences,
         counts=count_answers(answers),
-        examples=choose_examples(scores, names[0], names[-1], item, beside=names[1:-1], number=24),
+        examples=choose_examples(scores, names[0], names[-1], item, others=names[1:-1], number=24),
         provenance=provenance_of(folder.path),
     )
     return CheckPage(
@@ -103,7 +103,7 @@ def claims_subject(label: str, *further: model.MetricSpec, labeler: str = "") ->
     )
 
 
-def told(name: str, each: CorrectedRate) -> str:
+def corrected_note(name: str, each: CorrectedRate) -> str:
     """The labeler's own error, in a sentence."""
     error = each.error
     right = error.marked - error.wrong
@@ -167,10 +167,15 @@ def _corrected(found: CheckSummary) -> list[Estimate]:
 
     return [
         each
-        for name, told in found.corrected.items()
+        for name, corrected_note in found.corrected.items()
         for each in (
-            row(CORRECTED, told.share, name, told.marked + told.unmarked),
-            row(BY_MARKS, told.by_marks, name, told.marked),
+            row(
+                CORRECTED,
+                corrected_note.share,
+                name,
+                corrected_note.marked + corrected_note.unmarked,
+            ),
+            row(BY_MARKS, corrected_note.by_marks, name, corrected_note.marked),
         )
     ]
 
@@ -182,5 +187,5 @@ def _notes(found: CheckSummary) -> list[model.Note]:
         return [model.Note(kind="warning", text=UNKNOWN), *kept]
     return [
         *kept,
-        *(model.Note(text=told(name, each)) for name, each in found.corrected.items()),
+        *(model.Note(text=corrected_note(name, each)) for name, each in found.corrected.items()),
     ]

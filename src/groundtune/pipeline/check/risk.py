@@ -56,7 +56,7 @@ class RiskResult(Record):
     wrong_marked: int
     """Of all marked claims: what keeping all would mean."""
     needed: int
-    """Marked claims below which no threshold can be given: with none wrong among so many."""
+    """Marked claims below which no threshold can be given: even with none wrong."""
 
     @property
     def share(self) -> float:
@@ -73,7 +73,7 @@ def doubt_of(claim: Claim) -> float | None:
 
 
 def needed_marks(risk: float, confidence: float, wrong: int = 0) -> int:
-    """The fewest marked claims that pass the test with so many wrong."""
+    """The fewest marked claims that pass the test with `wrong` of them wrong."""
     number = wrong + 1
     while _p_value(wrong, number, risk) > 1 - confidence:
         number += 1

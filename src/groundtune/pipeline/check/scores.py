@@ -85,18 +85,18 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         model=model,
         answer=answer.text,
     )
-    said = tally(claims)
-    if not claims or said.unparsed or said.unanswered:
-        why = "its claims could not be read" if said.unparsed else "it was not divided"
-        why = "the labeler said neither yes nor no to a claim" if said.unanswered else why
+    counts = tally(claims)
+    if not claims or counts.unparsed or counts.unanswered:
+        why = "its claims could not be read" if counts.unparsed else "it was not divided"
+        why = "the labeler said neither yes nor no to a claim" if counts.unanswered else why
         return blank.model_copy(update={"status": "unparsed", "why": why})
     wrong = [claim for claim in with_verdict(claims) if claim.status == "rejected"]
     values = {
-        "claims": said.checked,
-        "rejected_claims": said.rejected,
-        "rejected": said.rejected > 0,
-        "supported_claims": said.checked - said.rejected,
-        "silent": said.checked == 0,
+        "claims": counts.checked,
+        "rejected_claims": counts.rejected,
+        "rejected": counts.rejected > 0,
+        "supported_claims": counts.checked - counts.rejected,
+        "silent": counts.checked == 0,
         "words": len(answer.text.split()),
     }
     return blank.model_copy(

@@ -17,14 +17,14 @@ def finding(found: CheckSummary) -> Finding | None:
     answers = figures.get("rejected_answers")
     if len(names) != 1 or answers is None:
         return None
-    said = f"{found.labeler} rejects {_rejections(found, figures, answers)}"
+    rejections = f"{found.labeler} rejects {_rejections(found, figures, answers)}"
     whose = f"{answers.model}'s answers"
     if (rate := found.corrected.get(answers.model)) is not None:
         title = f"By people's marks, {rate.share.value:.1%} of {whose} have something wrong"
-        return Finding(title=title, text=f"{_corrected_text(rate)} {said}.")
+        return Finding(title=title, text=f"{_corrected_text(rate)} {rejections}.")
     return Finding(
         title=f"{found.labeler} rejects a claim in {answers.value:.1%} of {whose}",
-        text=f"{said}. This is the labeler's opinion: no person has marked what is wrong.",
+        text=f"{rejections}. This is the labeler's opinion: no person has marked what is wrong.",
     )
 
 

@@ -84,7 +84,7 @@ def read_runs(words: Sequence[str]) -> tuple[list[float], list[Path]]:
         number, _, folder = word.partition("=")
         if not number.isdecimal() or not folder:
             raise UserError(
-                f"{word!r} is no number and folder.", word, "Write NUMBER=FOLDER: 80=runs/with-80."
+                f"{word!r} is not NUMBER=FOLDER.", word, "Write NUMBER=FOLDER: 80=runs/with-80."
             )
         numbers.append(float(number))
         folders.append(Path(folder))

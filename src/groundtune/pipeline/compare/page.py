@@ -15,7 +15,7 @@ from groundtune.report.bench_parts import BenchParts
 from groundtune.report.examples import NO_EXAMPLES, ItemView
 from groundtune.report.specs import benchmark_spec, model_label, model_spec, subject_of
 
-MOST_BESIDE = 3
+MOST_COMPANIONS = 3
 """Maximum of further headlines in the verdict."""
 MOST_WARNED = 3
 """Maximum of benchmarks whose warnings are at the top of the page; a table has all."""
@@ -39,7 +39,7 @@ def comparison_page(
     """The page; the headline is that of the second model.
 
     `scores` are those that the changed items' answers are shown of, `images` finds what an item
-    asked; `results` are what `bench score` kept beside the scores: data, revisions, notes.
+    asked; `results` are what `bench score` kept next to the scores: data, revisions, notes.
     """
     names = list(dict.fromkeys(row.benchmark for row in estimates))
     subject = subject_of(names)
@@ -73,7 +73,7 @@ def _headline(
         if benchmark.companions and name == f"{benchmark.name}/{benchmark.decodings[0]}":
             companions = (model.MetricRef(benchmark=b, metric=m) for b, m in benchmark.companions)
             return model.Headline(
-                benchmark=name, metric=benchmark.headline, beside=tuple(companions), **ends
+                benchmark=name, metric=benchmark.headline, companions=tuple(companions), **ends
             )
     wholes = [n for n in names if n.count("/") == 1] or list(names)
     refs = [
@@ -87,7 +87,7 @@ def _headline(
     first, *others = refs
     fixed = "Each benchmark's own headline; the first one given comes first."
     return model.Headline(
-        **first.model_dump(), beside=tuple(others[:MOST_BESIDE]), fixed=fixed, **ends
+        **first.model_dump(), companions=tuple(others[:MOST_COMPANIONS]), fixed=fixed, **ends
     )
 
 

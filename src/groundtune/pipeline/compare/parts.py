@@ -120,7 +120,7 @@ def substitutes(bench: BenchParts) -> list[tuple[str, str]]:
     return [
         (
             test.benchmark,
-            f"{_no_value(test, test.in_place_of, bench.behaviours)}. In its place stands: "
+            f"{_no_value(test, test.in_place_of, bench.behaviours)}. Shown in its place: "
             f"{metric_of(test.benchmark, test.metric).label}.",
         )
         for test in bench.tests

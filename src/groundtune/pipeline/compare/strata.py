@@ -10,7 +10,8 @@ from groundtune.records import Score
 from groundtune.report.model import StratumEstimate
 
 MOST = 12
-"""Strata of an axis beyond which it is left to the results' JSON; of classes so many are shown."""
+"""Most strata of an axis on the page; an axis with more is in the results' JSON. It shows as many
+classes."""
 CLASS_AXIS = "class (those most often wrong)"
 
 

@@ -73,8 +73,8 @@ def import_examples(
             left_out[row.left_out] += 1
         else:
             counts["examples"] += 1
-            said = sum(message.role == "assistant" for message in row.prompt.messages)
-            counts["rounds"] += 1 + said
+            replies = sum(message.role == "assistant" for message in row.prompt.messages)
+            counts["rounds"] += 1 + replies
             waiting.append(row)
         if len(waiting) == AT_ONCE:
             _add(waiting, target, noted)

@@ -104,13 +104,13 @@ def read_answers(reply: Reply, number: int) -> list[YesNoReply]:
             found.setdefault(int(match[1]), []).append(match[2].lower())
     answers = {"yes": _YES, "no": _NO}
     return [
-        answers.get(said[0], NO_ANSWER) if len(said := found.get(i, [])) == 1 else NO_ANSWER
+        answers.get(words[0], NO_ANSWER) if len(words := found.get(i, [])) == 1 else NO_ANSWER
         for i in range(1, number + 1)
     ]
 
 
 def images_of(
-    told: Annotations, prompts: Sequence[Prompt], where: str
+    annotations: Annotations, prompts: Sequence[Prompt], where: str
 ) -> dict[str, ImageAnnotations]:
     """The annotations of the prompts' images, by sha256.
 
@@ -119,7 +119,7 @@ def images_of(
     """
     found: dict[str, ImageAnnotations] = {}
     for prompt in prompts:
-        image = told.of(prompt.source.name or prompt.source.row)
+        image = annotations.of(prompt.source.name or prompt.source.row)
         if image is not None and len(prompt.images) == 1:
             found[prompt.images[0]] = image
     if not found:

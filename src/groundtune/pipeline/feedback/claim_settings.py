@@ -51,8 +51,8 @@ class ClaimSettings(InferenceSettings):
     """How a model makes questions: in the same call as the claims, in a second one as published, or
     not at all: the claim itself is asked about. Rules make their own."""
     instruction: str = ""
-    """What a model that divides is told, instead of the usual: split-1, which a splitter of one's
-    own has learnt with, or a file with the places ${question} and ${answer}."""
+    """The instruction of a model that divides, instead of the usual: split-1, which a custom
+    splitter has learnt with, or a file with the places ${question} and ${answer}."""
     asking: Asking = Asking()
     batch_size: int = Field(default=64, ge=1)
     """Questions: short ones, so more at once than of whole answers."""
@@ -79,8 +79,8 @@ def open_labelling(
 
     A model that is both is loaded once, or once by each worker; one that `shared` has, by name, is
     used, and others are put there for the caller to close. The labeler is asked a control
-    question first. Endpoints are closed at the end of the `with` block. Rules divide here, whoever
-    the workers are.
+    question first. Endpoints are closed at the end of the `with` block. Rules divide in this
+    process, with any workers.
 
     Raises:
         UserError: a model can't be loaded or reached, "self" is several models, or the labeler

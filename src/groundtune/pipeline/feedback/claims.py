@@ -1,7 +1,7 @@
 """Stage "label" by claims: answers are divided, and a labeler says yes or no to each claim.
 
 Resumable: a divided claim's key follows from its answer and the divider, a checked one's from that
-and the labeler; only missing ones are made. What was divided is kept beside the verdicts, so that
+and the labeler; only missing ones are made. What was divided is kept next to the verdicts, so that
 another labeler's need not be divided again.
 """
 

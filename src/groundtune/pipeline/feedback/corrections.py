@@ -38,7 +38,7 @@ class LabelSettings(Record):
     whose claims must be there: "uncertain" where it is least sure, "suspected" where it thinks
     most is wrong."""
     enough: int = Field(default=0, ge=0)
-    """Stop when something was found wrong in so many answers; 0 goes through all."""
+    """Stop when this many answers have an error; 0 goes through all."""
 
 
 class LabelSummary(Record):
@@ -68,7 +68,7 @@ def label_answers(
 ) -> LabelSummary:
     """Has every answer of `source` corrected that isn't yet, into `out` (which may be `source`).
 
-    With `enough` it stops when something was found wrong in so many answers. Those of higher
+    With `enough` it stops when that many answers have an error. Those of higher
     `priorities`, by answer, come first. `by` is the
     annotator: with the answer's key it makes the correction's, so it must name all that changes
     what the annotator does. `settings` and `command` go into the stage's run.json.
@@ -132,7 +132,7 @@ def _wrong(rows: Sequence[Correction]) -> int:
 
 
 def _until(rows: Sequence[Correction], enough: int) -> list[Correction]:
-    """The rows up to the one that is the last of so many with something wrong."""
+    """The rows up to the last of `enough` rows with an error."""
     found = [place for place, row in enumerate(rows) if row.spans]
     return list(rows[: found[enough - 1] + 1] if len(found) >= enough else rows)
 

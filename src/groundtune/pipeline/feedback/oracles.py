@@ -70,11 +70,11 @@ def _annotated(path: Path, prompts: Sequence[Prompt], reader: Generator | None) 
     from groundtune.pipeline.feedback.annotation_labeler import AnnotationLabeler, images_of
     from groundtune.store.keys import key_of
 
-    told = read_annotations(path)
-    images = images_of(told, prompts, str(path))
+    annotations = read_annotations(path)
+    images = images_of(annotations, prompts, str(path))
     held = {
         sha: [[*each] for each in (*own.regions, *own.objects)] + [own.captions]
         for sha, own in images.items()
     }
     by = Producer(kind="rule", name=f"{ANNOTATIONS}{path.name}", revision=key_of(held)[:12])
-    return AnnotationLabeler(images, frozenset(told.classes), by, reader)
+    return AnnotationLabeler(images, frozenset(annotations.classes), by, reader)

@@ -111,7 +111,7 @@ def make_reward_pairs(
     """Makes pairs of the answers in `source` by what rewarders give them, into `out`.
 
     `rewarders` by name, one a ranking, the first of which orders a side's answers. A name tells all
-    that changes the rewards: it stands in the run.json.
+    that changes the rewards: it is in run.json.
 
     Raises:
         UserError: there are no answers; none of them make a pair; or `out` has pairs that these

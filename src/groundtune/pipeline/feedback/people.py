@@ -99,13 +99,13 @@ def claim_agreement(
     unread = 0
     for answer, own in zip(answers, claims, strict=True):
         unread += any(claim.status == "unparsed" for claim in own)
-        said = [claim for claim in own if claim.status not in ("unparsed", "empty", "opinion")]
-        matched = _matched(list(answer.claims), [claim.text for claim in said])
+        checkable = [claim for claim in own if claim.status not in ("unparsed", "empty", "opinion")]
+        matched = _matched(list(answer.claims), [claim.text for claim in checkable])
         recall.append((answer.name, matched, len(answer.claims)))
-        precision.append((answer.name, matched, len(said)))
+        precision.append((answer.name, matched, len(checkable)))
         for part, describes in answer.parts.items():
             start = answer.text.find(part)
-            covered = any(start < c.end and c.start < start + len(part) for c in said)
+            covered = any(start < c.end and c.start < start + len(part) for c in checkable)
             rows = facts if describes else opinions
             rows.append((answer.name, float(covered is describes)))
     return PeopleAgreement(

@@ -1,4 +1,4 @@
-"""A splitter of one's own: lessons of recorded divisions, and how it agrees with them afterwards.
+"""A custom splitter: lessons of recorded divisions, and how it agrees with them afterwards.
 
     OUT/prompts pairs           the lessons, for groundtune train with method.type=sft
     OUT/held-out/               prompts, answers and division of the images that are not taught
@@ -36,7 +36,7 @@ class LessonSettings(Record):
     """What is taught, and what is kept to ask about afterwards."""
 
     instruction: str = "split-1"
-    """What the splitter will be told: a shipped instruction, or a file with the places ${question}
+    """The splitter's instruction: a shipped one, or a file with the places ${question}
     and ${answer}. Short, for a splitter learns the form from its lessons."""
     held_out: float = Field(default=0.2, gt=0, lt=1)
     """Share of the images."""

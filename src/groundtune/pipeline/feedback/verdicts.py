@@ -26,7 +26,7 @@ class AskedPart(Record):
 
     asked: int
     answered: int
-    """To so many it said yes or no."""
+    """Number of claims to which it said yes or no."""
 
 
 class ClaimSummary(Record):
@@ -61,27 +61,29 @@ def summary_of(
     claims: Sequence[Claim], *, checked_now: int = 0, questions_now: int = 0
 ) -> ClaimSummary:
     """Counts of a folder's claims."""
-    said = [claim for claim in claims if claim.status != "empty"]
+    claims_with_text = [claim for claim in claims if claim.status != "empty"]
     groups = by_answer(claims)
     unread = {claim.answer for claim in claims if claim.status == "unparsed"}
     kinds = {
-        kind: _counts(claim.status for claim in said if claim.kind == kind)
-        for kind in _counts(claim.kind for claim in said)
+        kind: _counts(claim.status for claim in claims_with_text if claim.kind == kind)
+        for kind in _counts(claim.kind for claim in claims_with_text)
     }
-    mass = [c.p_yes + c.p_no for c in said if c.p_yes is not None and c.p_no is not None]
+    mass = [
+        c.p_yes + c.p_no for c in claims_with_text if c.p_yes is not None and c.p_no is not None
+    ]
     return ClaimSummary(
         answers=len(groups),
-        empty=len(claims) - len(said),
+        empty=len(claims) - len(claims_with_text),
         unparsed_answers=len(unread),
         unanswered=sum(is_unanswered(claim) for claim in claims),
-        claims=len(said),
+        claims=len(claims_with_text),
         checked_now=checked_now,
         questions_now=questions_now,
-        statuses=_counts(claim.status for claim in said),
+        statuses=_counts(claim.status for claim in claims_with_text),
         kinds=kinds,
         answered=round(sum(mass) / len(mass), 4) if mass else None,
         unasked=sum(claim.status == "unchecked" and not claim.question for claim in claims),
-        asked_parts=asked_parts(said),
+        asked_parts=asked_parts(claims_with_text),
     )
 
 
@@ -93,10 +95,12 @@ def verdict_count(summary: ClaimSummary) -> int:
 def asked_parts(claims: Sequence[Claim]) -> tuple[AskedPart, ...]:
     """Return up to `PARTS` equal parts of the claims that a labeler was asked about."""
     asked = [c for c in claims if c.question and c.status not in ("unparsed", "empty")]
-    said = [not is_unanswered(claim) for claim in asked]
-    number = min(PARTS, len(said))
-    bounds = [len(said) * part // number for part in range(number + 1)] if number else []
-    parts = [said[a:b] for a, b in pairwise(bounds)]
+    claims_with_text = [not is_unanswered(claim) for claim in asked]
+    number = min(PARTS, len(claims_with_text))
+    bounds = (
+        [len(claims_with_text) * part // number for part in range(number + 1)] if number else []
+    )
+    parts = [claims_with_text[a:b] for a, b in pairwise(bounds)]
     return tuple(AskedPart(asked=len(part), answered=sum(part)) for part in parts)
 
 

@@ -252,7 +252,7 @@ class RewardMeasure:
         return Subject(
             metrics=metric_specs(METRICS),
             headline=self.columns[0],
-            beside=self.columns[1:],
+            companions=self.columns[1:],
             notes=tuple(Note(kind="warning", text=AT_CHANCE.format(name)) for name in chance),
         )
 

@@ -70,7 +70,7 @@ class Measure(Protocol):
         ...
 
     def subject(self, estimates: Sequence[Estimate], seeds: int) -> "Subject":
-        """Return how a page shows the figures of runs of so many seeds; the caller sets `fixed`."""
+        """Return how a page shows figures over `seeds` seeds; the caller sets `fixed`."""
         ...
 
     def equal_length(
@@ -81,5 +81,5 @@ class Measure(Protocol):
 
 
 def with_seed(scores: Sequence[Score], name: str, seed: int) -> list[Score]:
-    """Scores under another model's name, their items told apart by the run's seed."""
+    """Scores under another model's name, their items distinguished by the run's seed."""
     return [s.model_copy(update={"model": name, "item": f"{s.item}#{seed}"}) for s in scores]

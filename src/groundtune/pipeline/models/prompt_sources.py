@@ -124,7 +124,7 @@ def requested(prompts: str) -> PromptRequest | None:
     """Return what `world:400` asks for; None for a file, a folder or nothing.
 
     Raises:
-        UserError: no count stands after the colon.
+        UserError: there is no count after the colon.
     """
     source = named_in(prompts)
     if source is None:

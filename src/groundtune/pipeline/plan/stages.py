@@ -54,7 +54,7 @@ def training(
     machines: int = 1,
     name: str = "train",
 ) -> list[PlanStage]:
-    """Return the stages of training on so many pairs, whose answers have `answer` tokens."""
+    """Return the stages of training on a number of pairs, whose answers have `answer` tokens."""
     row = _row(model.size, answer)
     sharded = isinstance(learning, TrainSettings) and (learning.shard or learning.zero == 3)
     peak = _training_memory(model.sizes, learning, row, machines if sharded else 1)

@@ -56,7 +56,7 @@ RECIPE_COMMANDS: dict[str, RecipeCommand] = {
 
 
 def folder() -> Path:
-    """Where the recipes are: in the installed package, or beside src/ in a checkout."""
+    """Where the recipes are: in the installed package, or next to src/ in a checkout."""
     package = Path(__file__).parents[2]
     inside = package / "recipes"
     return inside if inside.is_dir() else package.parents[1] / "recipes"

@@ -223,15 +223,15 @@ def refuse_other_facts(
     Raises:
         UserError: facts seem to be those of other images.
     """
-    said: dict[str, set[str]] = {}
+    words_of: dict[str, set[str]] = {}
     for example in examples:
         texts = (
             [example.text]
             if isinstance(example, AnswerWithSpans)
             else [example.better, example.worse]
         )
-        said.setdefault(example.prompt, set()).update(w for t in texts for w in _words(t))
-    keys = sorted(said)
+        words_of.setdefault(example.prompt, set()).update(w for t in texts for w in _words(t))
+    keys = sorted(words_of)
     if len({prompts[key].images for key in keys}) < FEWEST:
         return None
     fits = 0
@@ -239,7 +239,7 @@ def refuse_other_facts(
         turned = keys[place + 1 :] + keys[:place]
         other = next(each for each in turned if prompts[each].images != prompts[key].images)
         words = {word for fact in prompts[key].facts for word in _words(fact)}
-        fits += len(words & said[key]) >= len(words & said[other])
+        fits += len(words & words_of[key]) >= len(words & words_of[other])
     if fits < SURE_SHARE * len(keys):
         raise UserError(
             f"The facts of {len(keys) - fits} of {len(keys)} prompts have more words in common "

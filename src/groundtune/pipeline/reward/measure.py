@@ -96,9 +96,9 @@ def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
     found: dict[tuple[str, str], float] = {}
     for answer in data.folder.answers.read():
         if answer.key in groups:
-            said = tally(groups[answer.key])
-            found[answer.prompt, answer.text] = -said.rejected + 1e-3 * (
-                said.checked - said.rejected
+            counts = tally(groups[answer.key])
+            found[answer.prompt, answer.text] = -counts.rejected + 1e-3 * (
+                counts.checked - counts.rejected
             )
     return found
 

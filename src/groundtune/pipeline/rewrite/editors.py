@@ -43,7 +43,7 @@ def refuse_deleting_rewriter(settings: RewriteSettings) -> None:
     """Raise UserError where the rewriter has no words of its own."""
     if settings.rewriter == DELETE and settings.rewrites:
         raise UserError(
-            "A rewriter that only deletes sentences has no other words for a text.",
+            "A rewriter that only deletes sentences can't reword a text.",
             f"rewriter={DELETE}",
             "Name a model with --rewriter, or keep the style with --rewrites 0.",
         )

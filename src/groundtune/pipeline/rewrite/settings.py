@@ -30,7 +30,7 @@ class RewriteSettings(ClaimSettings):
     correct: bool = True
     """Correct what is wrong. Without it, what is wrong stays on both sides."""
     extend: bool = True
-    """Add what is there and was not said."""
+    """Add what is in the image and the answer does not mention."""
     most_added: int = Field(default=3, ge=0)
     """Statements that are added to an answer at the most; 0 sets no limit."""
     rewrites: int = Field(default=3, ge=0)

@@ -22,7 +22,7 @@ FUNCTION_WORDS = (
     *("photo", "photograph", "scene", "view", "see", "seen", "shows", "depicts", "features"),
     *("captures", "contains", "includes", "overall", "additionally", "moreover", "however"),
 )
-"""Words that say how something is told, not what. Other languages' texts only have the marks."""
+"""Words of style, not of content. Other languages' texts only have the marks."""
 MARKS = (*";:!?()\"'*#-", "\u2014", "\u2019", "\n")
 FOLDS = 5
 RIDGE = 1.0

@@ -51,7 +51,7 @@ def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
         metrics=measured,
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out prompts"),),
         headline=_ref(wrong[0]) if wrong else None,
-        beside=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
+        companions=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
         notes=tuple(model.Note(kind="warning", text=text) for text in warnings(lines, ended)),
         limits=(LIMIT,),
     )

@@ -117,8 +117,8 @@ def _supported(judged: AnswerToReward, settings: AnswerRewardSettings) -> Compon
 
 
 def _coverage(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
-    said = _of_kinds(list(facts_of(judged.claims).values()), settings)
-    return _places(said, 1 / len(judged.facts)) if judged.facts else ComponentValue()
+    places = _of_kinds(list(facts_of(judged.claims).values()), settings)
+    return _places(places, 1 / len(judged.facts)) if judged.facts else ComponentValue()
 
 
 def _length(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:

@@ -32,15 +32,15 @@ def symbolic(prompt: Prompt, text: str, rule: Symbolic) -> float:
 
 
 def _yes_no(key: str, text: str, rule: Symbolic) -> float:
-    said = next((word for word in ("Yes", "No") if text.startswith(word)), "").lower()
-    if not said or (rule == "published" and key == "yes"):
+    reply = next((word for word in ("Yes", "No") if text.startswith(word)), "").lower()
+    if not reply or (rule == "published" and key == "yes"):
         return 0.0
-    return 0.5 if said == key else -0.5
+    return 0.5 if reply == key else -0.5
 
 
 def found(prompt: Prompt, text: str) -> float:
     """Return the word F1 between an answer and the prompt's wrong span; 0 without one."""
     wrong = Counter(_WORD.findall(prompt.source.extra.get(WRONG, "").lower()))
-    said = Counter(_WORD.findall(text.lower()))
-    shared = sum((wrong & said).values())
-    return 2 * shared / (sum(wrong.values()) + sum(said.values())) if shared else 0.0
+    reply = Counter(_WORD.findall(text.lower()))
+    shared = sum((wrong & reply).values())
+    return 2 * shared / (sum(wrong.values()) + sum(reply.values())) if shared else 0.0

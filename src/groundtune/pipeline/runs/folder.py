@@ -4,8 +4,8 @@
                 Parquet parts, each with the run.json of its stage
     images/     images by sha256
 
-A stage that is told to write into the folder that it reads adds its data set there. Told to write
-into another, it takes along what its rows stand on, so that each folder is whole.
+A stage that writes into the folder that it reads adds its data set there. If it writes into
+another, it also copies the prompts and images that its rows reference: each folder is whole.
 """
 
 import os
@@ -103,7 +103,7 @@ class RunFolder:
         seeds: dict[str, int],
         command: list[str],
     ) -> None:
-        """Writes the run.json of the stage that made a data set, beside its parts."""
+        """Write the run.json of the stage that made a data set, next to its parts."""
         write_run(data.path, settings.model_dump(mode="json"), inputs, seeds, command)
 
 

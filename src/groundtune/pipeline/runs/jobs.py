@@ -1,8 +1,8 @@
 """Runs the jobs of a larger run: each once, in the order of what they need, on all cores.
 
 A job is a function of a folder and settings. When it is done, a file in steps/ says so, under a key
-of its settings and of what it needs: the same run again skips it, a run that was stopped goes on
-with the jobs that are missing, and each of those goes on inside itself.
+of its settings and of what it needs: the same run again skips it, a stopped run resumes
+with the jobs that are missing, and each of those resumes inside itself.
 
 With one worker all happens in this process. With more, each worker is a process of its own, with
 one thread for arithmetic: that is faster for small models than one process with many threads. A
@@ -50,12 +50,12 @@ class Job:
     title: str
     """What progress calls it."""
     work: Work
-    """A function at the top of a module: it is told the run's folder, `settings` and progress."""
+    """A function at the top of a module; it takes the run's folder, `settings` and progress."""
     settings: Settings
     needs: tuple[str, ...] = ()
     """Names of the jobs that must be done before."""
     inputs: tuple[str, ...] = ()
-    """Hashes of what goes in beside settings and needs: with them changed, the job is not done."""
+    """Hashes of further inputs: a job with others is not done."""
     cost: float = 1.0
     """About how long it takes, in any unit: only progress uses it."""
     tasks: Mapping[str, float] = field(default_factory=dict[str, float])
@@ -63,7 +63,7 @@ class Job:
 
 
 class JobResult(Record):
-    """That a job is done, and what it took."""
+    """The time and memory of a job that is done."""
 
     key: str
     seconds: float
@@ -75,7 +75,7 @@ class JobResult(Record):
 
 
 class JobEvent(NamedTuple):
-    """What a worker tells of its job."""
+    """Progress of a worker's job."""
 
     job: str
     kind: Literal["begin", "start", "advance"]
@@ -153,7 +153,7 @@ def cores() -> int:
 def _keys(jobs: Sequence[Job]) -> dict[str, str]:
     keys: dict[str, str] = {}
     for job in jobs:
-        above = [keys[name] for name in job.needs]  # a job stands below what it needs
+        above = [keys[name] for name in job.needs]  # a job comes after what it needs
         settings = job.settings.decisive()
         keys[job.name] = key_of(job.name, job.work.__qualname__, settings, job.inputs, above)
     return keys
@@ -255,7 +255,7 @@ class _State:
 
 
 class _Board:
-    """All jobs as one bar of 100, with what is under way beside it."""
+    """All jobs as one bar of 100, with the jobs under way next to it."""
 
     def __init__(self, progress: Progress, jobs: Sequence[Job], done: Iterable[str], title: str):
         self._progress = progress

@@ -1,4 +1,4 @@
-"""What a run was made with and what it took, for its report."""
+"""How a run was made: command, settings, versions, seconds and memory, for its report."""
 
 import platform
 import shlex

@@ -1,4 +1,4 @@
-"""Which images of a prompt are pages of a document, told by how the prompt's source names them.
+"""Which images of a prompt are pages of a document, by how the prompt's source names them.
 
 A row of a file names its images with " | " between them: `photo.png | report.pdf#page=3-5`. A
 document's name stands for all of its pages where it is the only name, else for those that it

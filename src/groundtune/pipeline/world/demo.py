@@ -6,7 +6,7 @@
     OUT/evaluation/NAME/                    scores of the base and of each model
     OUT/steps/                              which steps are done, and what they took
 
-The same command goes on where it was stopped, and is over at once when all is done.
+The same command resumes where it was stopped, and ends at once when all is done.
 """
 
 from collections.abc import Sequence

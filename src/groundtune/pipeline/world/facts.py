@@ -2,7 +2,7 @@
 
 The questions are about the scene, half of them answered by yes: objects that are there, as many
 that are not (random, popular and adversarial ones in turn), and one number, colour or place. The
-true answer is always the scene's, also beside another scene's facts. Intervals resample scenes.
+true answer is always the scene's, also with another scene's facts. Intervals resample scenes.
 """
 
 from collections.abc import Sequence
@@ -82,12 +82,12 @@ def study(settings: FactStudy, out: Path, progress: Progress) -> list[FactAnswer
     drawn = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
     hashes = {scene.key: add_image(scene, images) for scene in drawn}
     asked = questions(drawn, settings.seed)
-    told = facts_beside(drawn, settings.seed)
+    facts_of = facts_shown(drawn, settings.seed)
     model = open_generator(settings, images)
     rows: list[FactAnswers] = []
     try:
         for shown in SHOWN:
-            lines = told if shown != "another scene's facts" else another(told)
+            lines = facts_of if shown != "another scene's facts" else another(facts_of)
             prompts = [_prompt(each, shown, hashes, lines[each.scene.key]) for each in asked]
             rows.append(_answered(shown, asked, _replies(model, prompts, shown, progress)))
     finally:
@@ -115,20 +115,20 @@ def questions(scenes: Sequence[Scene], seed: int) -> list[FactQuestion]:
     return asked
 
 
-def facts_beside(scenes: Sequence[Scene], seed: int) -> dict[str, str]:
+def facts_shown(scenes: Sequence[Scene], seed: int) -> dict[str, str]:
     """The facts of each scene as the beginning of an instruction, in an order of its own."""
-    told: dict[str, str] = {}
+    facts_of: dict[str, str] = {}
     for scene in scenes:
         lines = facts(scene)
         order = np.random.default_rng(seed_of("order", seed, scene.key)).permutation(len(lines))
-        told[scene.key] = stated([lines[int(i)] for i in order])
-    return told
+        facts_of[scene.key] = stated([lines[int(i)] for i in order])
+    return facts_of
 
 
-def another(told: dict[str, str]) -> dict[str, str]:
+def another(facts_of: dict[str, str]) -> dict[str, str]:
     """The facts of the next scene for each scene."""
-    keys = list(told)
-    return {key: told[keys[(i + 1) % len(keys)]] for i, key in enumerate(keys)}
+    keys = list(facts_of)
+    return {key: facts_of[keys[(i + 1) % len(keys)]] for i, key in enumerate(keys)}
 
 
 def _prompt(asked: FactQuestion, shown: Shown, hashes: dict[str, str], lines: str) -> Prompt:
@@ -142,7 +142,7 @@ def _prompt(asked: FactQuestion, shown: Shown, hashes: dict[str, str], lines: st
 def _replies(
     model: YesNo, prompts: Sequence[Prompt], shown: Shown, progress: Progress
 ) -> list[YesNoReply]:
-    """Ask about so many questions at once that the progress moves."""
+    """Ask in batches, so that the progress moves."""
     progress.start(f"questions with {shown}" if shown != "facts" else "questions by facts")
     replies: list[YesNoReply] = []
     for start in range(0, len(prompts), 64):

@@ -63,7 +63,7 @@ class WorldMeasure:
         """As on the world's other pages, but with the headline among the columns."""
         limits = limits_of("", seeds)[:1] if seeds == 1 else ()
         return world_subject(estimates, limits, self._names[0]).model_copy(
-            update={"headline": self.columns[0], "beside": self.columns[2:]}
+            update={"headline": self.columns[0], "companions": self.columns[2:]}
         )
 
     def equal_length(self, ours: Sequence[Score], theirs: Sequence[Score]) -> LengthControl | None:

@@ -11,7 +11,7 @@ from groundtune.report.specs import model_label, model_spec
 from groundtune.report.verdict import ONE_SEED
 
 SIMULATED = (
-    "The annotator is simulated: it knows the whole truth, never tires, and errs only as told."
+    "The annotator is simulated: it knows the whole truth, never tires, and errs only as set."
 )
 TUNED_ON = "The images are of the development split, on which settings were tuned."
 
@@ -23,7 +23,7 @@ LICENCES = (
 
 
 def limits_of(split: str, seeds: int) -> tuple[str, ...]:
-    """What a page about so many trainings from simulated corrections does not show."""
+    """The limits of a page about a number of trainings from simulated corrections."""
     one = () if seeds > 1 else (f"{ONE_SEED} groundtune study runs several.",)
     return (*one, SIMULATED, *(() if split == "test" else (TUNED_ON,)))
 
@@ -31,7 +31,7 @@ def limits_of(split: str, seeds: int) -> tuple[str, ...]:
 def learnt_models(
     base: str, learn: Mapping[str, WorldLearning], pairs: int, seeds: int = 1
 ) -> tuple[ModelSpec, ...]:
-    """The base, and what each way of learning made of it over so many seeds."""
+    """The base, and the models of each way of learning over a number of seeds."""
     pooled = f"{seeds} seeds, pooled: " if seeds > 1 else ""
     return (
         model_spec(BASE, f"{base}, as it is"),

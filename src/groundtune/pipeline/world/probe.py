@@ -168,7 +168,7 @@ def _states(
     ids = yes_no_ids(vlm)
     words = dict.fromkeys(ids.yes, "yes") | dict.fromkeys(ids.no, "no")
     progress.start("questions", len(prompts))
-    said: list[str] = []
+    answers: list[str] = []
     batches: list[list[Floats]] = []
     for start in range(0, len(prompts), settings.batch_size):
         batch = prompts[start : start + settings.batch_size]
@@ -179,7 +179,7 @@ def _states(
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         with torch.inference_mode():
             output = vlm.model(**inputs, output_hidden_states=True, use_cache=False)
-        said += [words.get(int(token), "") for token in output.logits[:, -1].argmax(-1)]
+        answers += [words.get(int(token), "") for token in output.logits[:, -1].argmax(-1)]
         batches.append([state[:, -1].double().cpu().numpy() for state in output.hidden_states[1:]])
         progress.advance(len(batch))
-    return said, [np.concatenate(layer) for layer in zip(*batches, strict=True)]
+    return answers, [np.concatenate(layer) for layer in zip(*batches, strict=True)]

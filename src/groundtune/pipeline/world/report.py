@@ -53,7 +53,7 @@ def caption_metric(name: str, decoding: str = "greedy") -> model.MetricRef:
 
 
 HEADLINE = caption_metric(WORLD_CAPTIONS.headline)
-BESIDE = tuple(
+COMPANIONS = tuple(
     model.MetricRef(benchmark=benchmark, metric=metric)
     for benchmark, metric in WORLD_CAPTIONS.companions
 )
@@ -61,7 +61,7 @@ FIXED = (
     "Answers with an invented object, greedy decoding: fixed in the recipe before anything was "
     "tuned."
 )
-TRADE_OFFS = (model.TradeOff(x=BESIDE[0], y=HEADLINE),)
+TRADE_OFFS = (model.TradeOff(x=COMPANIONS[0], y=HEADLINE),)
 EXAMPLES = 4
 """Number of images with each model's answer on the page."""
 STRATUM_LABELS = {
@@ -125,7 +125,7 @@ def demo_report(
     settings: DemoSettings, out: Path, results: WorldResults, steps: Mapping[str, JobResult]
 ) -> model.ReportInput:
     """All contents of the demo's report."""
-    beside = [name for name in settings.learn if name != settings.headline]
+    others = [name for name in settings.learn if name != settings.headline]
     item = item_of(settings.evaluation, RunFolder(out).images)
     trainings = [(name, model_label(name), out / "training" / name) for name in settings.learn]
     pairs = len(RunFolder(out).pairs.keys())
@@ -145,7 +145,7 @@ def demo_report(
         trade_offs=TRADE_OFFS,
         strata=strata_rows(results.summary.estimates),
         examples=choose_examples(
-            results.greedy, BASE, settings.headline, item, beside=beside, number=EXAMPLES
+            results.greedy, BASE, settings.headline, item, others=others, number=EXAMPLES
         ),
         curves=(prior_curve(results.greedy, models), *training_curves(trainings)),
         provenance=provenance_of(out, steps),
@@ -166,7 +166,7 @@ def world_subject(
         metrics=world_metrics(),
         benchmarks=(*shown.benchmarks, truncated),
         headline=HEADLINE,
-        beside=BESIDE,
+        companions=COMPANIONS,
         fixed=FIXED,
         on_page=on_page,
         notes=shown.notes,
@@ -308,7 +308,7 @@ SHORT: tuple[tuple[model.MetricRef, str], ...] = (
     (caption_metric("recall"), "objects there that are named"),
     (caption_metric("words"), "words per answer"),
     (caption_metric("chair_sentence", "t1"), "the same as the first, temperature 1"),
-    (BESIDE[-1], "right answers to yes/no (adversarial)"),
+    (COMPANIONS[-1], "right answers to yes/no (adversarial)"),
 )
 """Rows of the table that the command prints."""
 

@@ -1,4 +1,4 @@
-"""Events: appended once each, whoever sends them how often."""
+"""Events: appended once each, however often they are sent."""
 
 import json
 import time

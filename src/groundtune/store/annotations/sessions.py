@@ -14,9 +14,9 @@ from groundtune.store.annotations.items import Role
 from groundtune.store.annotations.tables import PEOPLE, SESSIONS
 
 IDLE_S = 7 * 86_400
-"""A session ends after so many seconds in which it isn't used,"""
+"""A session ends after this many seconds without use,"""
 LONGEST_S = 30 * 86_400
-"""and after so many in any case."""
+"""and after this many in any case."""
 _SEEN_EVERY_S = 300
 
 

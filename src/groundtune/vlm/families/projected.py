@@ -1,4 +1,4 @@
-"""Families with a tower, a projector and a causal decoder, beside LLaVA's."""
+"""Families with a tower, a projector and a causal decoder, other than LLaVA's."""
 
 from groundtune.vlm.family import Family
 

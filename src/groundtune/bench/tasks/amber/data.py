@@ -48,7 +48,7 @@ class AmberData:
     relation: Mapping[str, Sequence[str]]
     """What else each noun may be called."""
     safe: frozenset[str]
-    """Nouns that are never held against a description."""
+    """Nouns that never count as hallucinated."""
     queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])
     """(image, query) by item."""
     other_queries: Mapping[int, tuple[str, str]] = field(default_factory=dict[int, tuple[str, str]])

@@ -139,7 +139,9 @@ def _question(
     rule = rules.get(category if is_coco else f"llava_bench_{category}")
     if not isinstance(rule, dict):
         raise UserError(
-            f"There is no rule for the category {category!r}.", str(files["rules"]), "Give all."
+            f"There is no rule for the category {category!r}.",
+            str(files["rules"]),
+            "Give the rules of all categories.",
         )
     rule_fields = cast("Mapping[str, Any]", rule)
     fields = context[image].fields

@@ -221,7 +221,7 @@ def _values(pairs: Sequence[ScorePair]) -> dict[str, float]:
         "reference": sum(pair.first for pair in pairs) / n,
         "model": sum(pair.second for pair in pairs) / n,
     }
-    # a NaN or an infinity is counted beside the sums: in them it would spoil every metric
+    # a NaN or an infinity is counted apart from the sums: in them it would spoil every metric
     return {"reviews": 1.0} | {
         name if math.isfinite(mean) else f"{name}:{mean}": mean if math.isfinite(mean) else 1.0
         for name, mean in means.items()

@@ -11,7 +11,7 @@ TASK/questions_answers_YN/*.txt) checks that each question is answered once.
 
 Mode official is calculation.py (as in zjunlp/Deco at fee8d75): yes, else no, within the first four
 characters of the lowered answer, so that "not sure" and "now" are a no. Anything else is "other",
-which is wrong, and counted as unparsed here. Images are told apart by order, two lines each.
+which is wrong, and counted as unparsed here. Images are distinguished by order, two lines each.
 Mode strict reads the first word, else the only yes or no in the first sentence, tells images
 apart by name, and leaves out what it can't read (for accuracy_plus images with such an answer).
 Where the official script stops because a task has no file, the sums over tasks have no value.
@@ -62,7 +62,7 @@ class _QuestionReading(NamedTuple):
 
     asked: MmeQuestion
     answer: str
-    said: yes_no_rules.YesNoReading
+    reading: yes_no_rules.YesNoReading
     image: str
     item: str
 
@@ -94,12 +94,12 @@ def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> lis
 def _score(row: _QuestionReading, pair: Sequence[_QuestionReading], scoring: Scoring) -> Score:
     task, label = row.asked.task, row.asked.label  # the pair is empty but at its last question
     values: dict[str, float] = {}
-    if row.said != "unread" or scoring.mode == "official":
-        values |= {"questions": 1, "right": row.said == label, "yes": row.said == "yes"}
-    if pair and (scoring.mode == "official" or all(one.said != "unread" for one in pair)):
-        values |= {"images": 1, "both": all(one.said == one.asked.label for one in pair)}
+    if row.reading != "unread" or scoring.mode == "official":
+        values |= {"questions": 1, "right": row.reading == label, "yes": row.reading == "yes"}
+    if pair and (scoring.mode == "official" or all(one.reading != "unread" for one in pair)):
+        values |= {"images": 1, "both": all(one.reading == one.asked.label for one in pair)}
     values |= {f"{task}:{name}": value for name, value in values.items() if name != "yes"}
-    unread = row.said == "unread"
+    unread = row.reading == "unread"
     return Score(
         key=score_key(MME, row.item, row.answer, scoring),
         benchmark=f"{MME.name}/{task}",
@@ -108,8 +108,8 @@ def _score(row: _QuestionReading, pair: Sequence[_QuestionReading], scoring: Sco
         model=scoring.model,
         answer=row.answer,
         values={name: float(value) for name, value in values.items()},
-        extracted=("other" if unread else row.said,),
-        why="neither yes nor no can be read" if unread else "" if row.said == label else label,
+        extracted=("other" if unread else row.reading,),
+        why="neither yes nor no can be read" if unread else "" if row.reading == label else label,
         strata={"label": label},
         status="unparsed" if unread else "scored",
     )

@@ -257,7 +257,7 @@ def _starts(path: Path, names: Sequence[str]) -> Sequence[str]:
     try:
         value: object = json.loads(line)
     except (ValueError, RecursionError):
-        return ()  # whoever reads the rows says what is wrong
+        return ()  # the reader of the rows says what is wrong
     fields = cast("dict[str, object]", value) if isinstance(value, dict) else {}
     foreign = {"doc", "target", "prediction", "category"} & fields.keys()
     return names if not foreign and all(isinstance(fields.get(n), str) for n in names) else ()

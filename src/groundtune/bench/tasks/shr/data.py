@@ -127,7 +127,7 @@ def _object(path: Path) -> _Members | None:
     try:
         content = json_file(path)
     except UserError:
-        return None  # whoever reads its rows says what is wrong
+        return None  # the reader of its rows says what is wrong
     if not isinstance(content, dict) or "image_id" in content or is_inspect_log(path):
         return None
     return json.loads(text_of(path), object_pairs_hook=_Members)

@@ -3,7 +3,7 @@
     the main result      each way of learning, over seeds of sampling and training
     other bases          the same on bases that were trained from other seeds
     number of corrections, annotator's errors     a curve each, of the headline's way of learning
-    a clean twin         a base trained on clean captions, measured beside the base
+    a clean twin         a base trained on clean captions, measured next to the base
 
     OUT/run.json study.json study.md report.html
     OUT/asked/ corrected/ training/ evaluation/     one folder a run, named by what it is and a hash

@@ -53,7 +53,7 @@ def build(
     Where `stop` says so after a state is saved, it ends early, saves no model and returns None.
 
     `states` holds what is finished or interrupted, by the hash of all that led to it: a second call
-    goes on where the first stopped, and plans with a common start share it: one at a time, a second
+    resumes where the first stopped, and plans with a common start share it: one at a time, a second
     build that needs a state while another makes it is refused. With one thread the
     same sums are taken in the same order, so that two builds on one machine are equal to the bit.
     """

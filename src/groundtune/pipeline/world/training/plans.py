@@ -83,7 +83,7 @@ HARD_SCENES = Stage(
 """After the trunk, for models of hard scenes."""
 
 TALKATIVE = Habits(invent=1.2)
-"""The machine writer's habits, with a fifth more inventions: a model that is told facts as well
+"""The machine writer's habits, with a fifth more inventions: a model that reads facts as well
 invents less than its captions."""
 
 BASE = Stage(

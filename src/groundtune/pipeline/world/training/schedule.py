@@ -11,7 +11,7 @@ from groundtune.protocols import Progress
 
 
 class Steps:
-    """So many steps of so many images; after a warm-up the learning rate stays or decays to 0."""
+    """Steps of batches of images; after a warm-up the learning rate stays or decays to 0."""
 
     def __init__(
         self,
@@ -99,7 +99,7 @@ class Optimisers:
         return [part.state_dict() for part in self._parts]
 
     def load(self, state: list[dict[str, object]]) -> None:
-        """Goes on from a state."""
+        """Resume from a state."""
         for part, saved in zip(self._parts, state, strict=True):
             part.load_state_dict(saved)
 

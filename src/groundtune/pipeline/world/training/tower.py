@@ -37,7 +37,7 @@ HEADS: dict[str, tuple[int, float]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Images:
+class PatchImages:
     """Pixels in [-1, 1] and a label a patch."""
 
     pixels_BCHW: Tensor
@@ -50,7 +50,7 @@ def pixels(scene: Scene) -> Tensor:
     return image.permute(2, 0, 1).float() / 127.5 - 1
 
 
-def images(batch: list[Scene]) -> Images:
+def images(batch: list[Scene]) -> PatchImages:
     """The images of scenes with their dense labels."""
     labels = {name: np.zeros((len(batch), 9), dtype=np.int64) for name in HEADS}
     for i, scene in enumerate(batch):
@@ -62,7 +62,7 @@ def images(batch: list[Scene]) -> Images:
         labels["context"][i] = _CONTEXT[scene.context]
         labels["background"][i] = _BACKGROUND[scene.background]
         labels["place"][i] = np.arange(9)
-    return Images(
+    return PatchImages(
         pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
         labels_BN={name: torch.tensor(value) for name, value in labels.items()},
     )
@@ -86,7 +86,7 @@ def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, fl
     return _accuracy(tower, heads)
 
 
-def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: Images) -> dict[str, Tensor]:
+def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: PatchImages) -> dict[str, Tensor]:
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16(torch.device("cpu"))):
         hidden_BND = tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
         return {name: head(hidden_BND).float() for name, head in heads.items()}
