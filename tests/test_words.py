@@ -1,10 +1,9 @@
 """Words of the code: what docs/design-conventions.md asks of names and docstrings."""
 
 import ast
-import io
 import re
-import tokenize
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 SOURCE = Path(__file__).parents[1] / "src" / "groundtune"
@@ -31,11 +30,7 @@ def names_of(code: str) -> set[str]:
 
 def prose_of(code: str) -> list[str]:
     """Return the comments and docstrings of code."""
-    comments = [
-        token.string
-        for token in tokenize.generate_tokens(io.StringIO(code).readline)
-        if token.type == tokenize.COMMENT
-    ]
+    comments = re.findall(r"(?:^|\s)# .*", code)
     texts = [
         node.value.value
         for node in ast.walk(ast.parse(code))
@@ -46,6 +41,7 @@ def prose_of(code: str) -> list[str]:
     return comments + texts
 
 
+@cache
 def files() -> dict[str, str]:
     return {str(p.relative_to(SOURCE)): p.read_text("utf-8") for p in SOURCE.rglob("*.py")}
 
