@@ -67,11 +67,11 @@ class WebProtocol(TimedProtocol):
 
     def too_slow(self) -> Refusal:
         """A timeout's error."""
-        return self._told(WebError(408, "slow_headers", "request", seconds=self.header_seconds))
+        return self._refusal(WebError(408, "slow_headers", "request", seconds=self.header_seconds))
 
     def not_http(self, why: str) -> Refusal:
         """The error of a request that is not HTTP."""
-        return self._told(WebError(400, "no_http", "request", why=why.rstrip(".")))
+        return self._refusal(WebError(400, "no_http", "request", why=why.rstrip(".")))
 
     def _refusal(self, error: WebError) -> Refusal:
         # Headers of this request, or of the last one, as far as they came.
