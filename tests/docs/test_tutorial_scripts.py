@@ -31,7 +31,7 @@ SAYS: dict[str, str] = {
     "experts": "headlines",
     "operator": "rejected: ",
     "product": "Before and after, on the same images: runs/product/align/report.html",
-    "researcher": "People",
+    "researcher": "Right counts",
 }
 
 
