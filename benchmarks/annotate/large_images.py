@@ -3,9 +3,9 @@
     python -m benchmarks.annotate.large_images
 
 Each format is stored in a fresh project, so that nothing was scaled or cut before but what adding
-an image does. Times are taken in the page: from opening the Correct screen until the image is
-drawn, and from zooming to one pixel per pixel until all tiles that are seen have come, the first
-time and again elsewhere. docs/measured/annotation.md has the table.
+an image does. Times are taken in the page: from opening the Correct screen, in a browser that shows
+the overview, until the image is drawn; and from zooming to one pixel per pixel until all tiles that
+are seen have come, the first time and again elsewhere. docs/measured/annotation.md has the table.
 """
 
 import threading
@@ -78,6 +78,7 @@ def until(page: Page, condition: str, action: str = "") -> float:
 
 def measure(page: Page, url: str) -> list[float]:
     """Milliseconds until the image is seen, until it is sharp, and until it is sharp elsewhere."""
+    page.goto(url)  # the browser's first page takes longer, whatever it shows
     page.goto(f"{url}/task/correct", wait_until="domcontentloaded")
     seen = until(page, SEEN)
     start = until(page, "parseInt(document.getElementById('scale').value) < 15")

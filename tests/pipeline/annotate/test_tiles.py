@@ -82,19 +82,33 @@ def test_an_image_whose_copy_has_all_its_pixels_has_none(tiles: Tiles, images: I
     assert tiles.levels(images.add(stream.getvalue())).levels == 0
 
 
-@pytest.mark.parametrize(("layout", "is_cut"), [("PNG", True), ("JPEG", False)])
-def test_large_images_that_take_long_are_cut_when_they_are_added(
-    tiles: Tiles, images: ImageStore, tmp_path: Path, layout: str, is_cut: bool
+@pytest.mark.parametrize(
+    ("layout", "size", "is_cut", "is_scaled"),
+    [
+        ("PNG", (3301, 2500), True, True),
+        ("JPEG", (3301, 2500), False, False),
+        ("JPEG", (6100, 4000), False, True),
+    ],
+)
+def test_large_images_that_take_long_are_made_ready_when_they_are_added(
+    *,
+    tiles: Tiles,
+    images: ImageStore,
+    tmp_path: Path,
+    layout: str,
+    size: tuple[int, int],
+    is_cut: bool,
+    is_scaled: bool,
 ):
-    image, stream = smooth((3301, 2500)), BytesIO()
+    image, stream = smooth(size), BytesIO()
     image.save(stream, layout)
     sha256 = images.add(stream.getvalue())
     tiles.prepare(sha256, ScaledImages(images, tmp_path / "scaled"))
     cut = [tiles.find(sha256, level, 0, 0) is not None for level in (0, 1, 2)]
     assert cut == [is_cut, is_cut, False]
     copy = tmp_path / "scaled" / f"{sha256}-1600.jpg"
-    assert copy.is_file() == is_cut
-    if is_cut:
+    assert copy.is_file() == is_scaled
+    if is_scaled:
         with Image.open(copy) as made:
             assert difference(made, image.resize(made.size)) < 1
 

@@ -6,6 +6,7 @@ A scaled copy is made once and kept in the project's folder `scaled/`.
 from io import BytesIO
 from pathlib import Path
 from threading import Semaphore
+from typing import Literal
 
 from PIL import Image, ImageOps
 
@@ -16,6 +17,7 @@ WIDTHS = (480, 1600)
 """Widths of scaled copies, in pixels: for lists and phones, and for screens."""
 _SLOW_PIXELS = 8_000_000
 """A PNG of 40 megapixels takes 1.7 CPU seconds to scale, a JPEG 0.3."""
+_SLOW_JPEG_PIXELS = 24_000_000
 AT_ONCE = Semaphore(2)
 """A decoded image of 40 megapixels takes 120 MB."""
 _MAGIC = {
@@ -68,15 +70,20 @@ class ScaledImages:
             image = decode(original, f"image {sha256}")
             return as_jpeg(image), "image/jpeg"
 
-    def takes_long(self, sha256: str) -> bool:
-        """Whether an image is large and not a JPEG, so that it is better scaled ahead."""
+    def ahead(self, sha256: str) -> Literal["nothing", "copy", "tiles"]:
+        """What of an image is better made before someone waits for it.
+
+        Of a large JPEG the copy for screens; of other large images, which take longer, tiles too.
+        """
         path = self._images.path(sha256)
         if not is_image(path):
-            return False  # the page says so
+            return "nothing"  # the page says so
         data = path.read_bytes()
         with Image.open(BytesIO(data), formats=FORMATS) as image:
             pixels = image.width * image.height
-        return pixels > _SLOW_PIXELS and _media_type(data) != "image/jpeg"
+        if _media_type(data) == "image/jpeg":
+            return "copy" if pixels > _SLOW_JPEG_PIXELS else "nothing"
+        return "tiles" if pixels > _SLOW_PIXELS else "nothing"
 
     def add_copy(self, sha256: str, image: Image.Image) -> None:
         """Keep the copy for screens of an image that is open."""

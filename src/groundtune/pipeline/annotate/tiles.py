@@ -82,9 +82,13 @@ class Tiles:
         Raises:
             DiskError: the disk is full.
         """
-        if not scaled.takes_long(sha256):
+        ahead = scaled.ahead(sha256)
+        if ahead == "nothing":
             return
         try:
+            if ahead == "copy":
+                scaled.of_width(sha256, WIDTHS[-1])
+                return
             found = self.levels(sha256)
             image = self._images.open(sha256)
         except UserError:
