@@ -241,3 +241,15 @@ def test_a_comment_belongs_to_the_item_that_it_was_typed_on(page: Page, tmp_path
         page.open("about:blank")
         assert [state_of(project, number).note for number in (0, 1)] == ["A fine sofa.", "Short."]
         assert state_of(project).progress == "done"
+
+
+def test_on_a_phone_the_chosen_word_stays_above_the_editor(page: Page, tmp_path: Path):
+    project = made(tmp_path, [f"{'A dog sits on a sofa. ' * 12}The end is near."])
+    with app_of(project) as url:
+        open_screen(page, f"{url}/task/correct", width=390)
+        tap(page, "near")
+        page.until("!document.getElementById('editor').hidden")
+        page.until(
+            "document.querySelector('#answer .sel').getBoundingClientRect().bottom"
+            " <= document.getElementById('editor').getBoundingClientRect().top"
+        )

@@ -85,10 +85,13 @@ function drawEditor() {
   const span = open?.id ? spanOf(open.id) : null;
   const selection = answer.selection;
   if (open && !span && open.insertAt === undefined) open = null;
-  if (!open && !selection) return editor.hide();
+  if (!open && !selection) {
+    editor.hide();
+    return;
+  }
   const range = span ?? selection ?? { start: 0, end: 0 };
   const at = open?.insertAt;
-  return editor.show({
+  editor.show({
     words: at === undefined ? wordsOf(range) : points.slice(Math.max(0, at - 30), at).join(""),
     kinds: screen.project.kinds,
     kind: span ? kindOf(span) : open?.kind ?? null,
@@ -98,6 +101,8 @@ function drawEditor() {
     doubt: at === undefined ? doubtAt(range) : undefined,
     severity: screen.project.severity ? span?.severity ?? null : undefined,
   });
+  // the editor of a phone is over the answer
+  document.querySelector("#answer :is(.sel, .mark.open)")?.scrollIntoView({ block: "nearest" });
 }
 
 const wordsOf = ({ start, end }) => points.slice(start, end).join("");
