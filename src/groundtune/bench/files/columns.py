@@ -141,7 +141,7 @@ class _Layout(NamedTuple):
         return cls(len(parts) - 1, parts[0], windows, values)
 
     def columns(self, bytes_B: Bytes, lines: int) -> Piece:
-        """The columns of a piece of so many lines.
+        """The columns of a piece with this number of lines.
 
         Raises:
             _DifferentLineError: a line has another layout.
