@@ -158,7 +158,7 @@ def gemma4(**more: Any) -> Built:
         "sliding_window": 8,
         "layer_types": ["sliding_attention", "full_attention"],
         "hidden_size_per_layer_input": 8,
-        "vocab_size_per_layer_input": 120,
+        "vocab_size_per_layer_input": parts.TEXT["vocab_size"],
         "use_bidirectional_attention": "vision",
         **more,
     }
@@ -171,7 +171,7 @@ def gemma4(**more: Any) -> Built:
         "head_dim": 16,
         "patch_size": 4,
         "pooling_kernel_size": 2,
-        "position_embedding_size": 16,
+        "position_embedding_size": 64,
     }
     config = hf.Gemma4Config(
         text_config=text,

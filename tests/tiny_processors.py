@@ -160,6 +160,26 @@ def gemma3() -> Any:
     )
 
 
+def gemma4() -> Any:
+    """An image is at most 70 tokens, the fewest it allows, of 2 x 2 patches each."""
+    tokenizer = _tokenizer(
+        "<|image|>",
+        boi_token="<|image>",
+        eoi_token="<image|>",
+        audio_token="<|audio|>",
+        boa_token="<|audio>",
+        eoa_token="<audio|>",
+    )
+    sizes = {"patch_size": 4, "max_soft_tokens": 70, "pooling_kernel_size": 2}
+    return hf.Gemma4Processor(
+        hf.Gemma4AudioFeatureExtractor(),
+        _pil("gemma4", "Gemma4ImageProcessorPil", **sizes),
+        tokenizer,
+        image_seq_length=4,
+        chat_template=_template("<|image|>"),
+    )
+
+
 def qwen3_vl_moe() -> Any:
     return _qwen(hf.Qwen3VLProcessor)
 
@@ -301,6 +321,7 @@ PROCESSORS: tuple[Callable[[], Any], ...] = (
     internvl,
     idefics3,
     gemma3,
+    gemma4,
     qwen2_vl,
     qwen2_5_vl,
     qwen3_vl,

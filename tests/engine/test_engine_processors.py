@@ -71,7 +71,7 @@ def test_instructblip_names_a_prompt_without_exactly_one_image(
     assert seen.value.where == "prompt Which?"
 
 
-@pytest.mark.parametrize("kind", ["smolvlm", "lfm2_vl", "gemma4", "kimi_k25", "mistral3"])
+@pytest.mark.parametrize("kind", ["smolvlm", "lfm2_vl", "kimi_k25", "mistral3"])
 def test_the_packages_that_a_processor_needs_are_named(kind: str, tmp_path: Path):
     if importlib.util.find_spec("torchvision"):
         pytest.skip("torchvision is installed")

@@ -4,6 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any, cast
 
+_VIDEOS = "video_processor"
+
 
 @contextmanager
 def images_only() -> Generator[None]:
@@ -15,15 +17,30 @@ def images_only() -> Generator[None]:
     """
     from transformers import ProcessorMixin
 
-    original = cast(Any, ProcessorMixin).get_attributes.__func__
+    mixin = cast(Any, ProcessorMixin)
+    get_attributes, init = mixin.get_attributes.__func__, mixin.__init__
 
     def without_videos(cls: Any) -> list[str]:
-        names = [name for name in original(cls) if name != "video_processor"]
+        names = [name for name in get_attributes(cls) if name != _VIDEOS]
         cls.get_attributes = classmethod(lambda _: names)
+        _make_videos_optional(cls.__init__)
         return names
 
-    cast(Any, ProcessorMixin).get_attributes = classmethod(without_videos)
+    def init_without_videos(self: Any, *parts: Any, **named: Any) -> None:
+        if named.get(_VIDEOS, self) is None:  # Gemma 4 passes it by name
+            del named[_VIDEOS]
+        init(self, *parts, **named)
+
+    mixin.get_attributes, mixin.__init__ = classmethod(without_videos), init_without_videos
     try:
         yield
     finally:
-        cast(Any, ProcessorMixin).get_attributes = classmethod(original)
+        mixin.get_attributes, mixin.__init__ = classmethod(get_attributes), init
+
+
+def _make_videos_optional(init: Any) -> None:
+    """Give a video part that is the last required parameter the default None."""
+    code, defaults = init.__code__, init.__defaults__ or ()
+    required = code.co_varnames[: code.co_argcount - len(defaults)]
+    if required[-1] == _VIDEOS:
+        init.__defaults__ = (None, *defaults)

@@ -139,8 +139,8 @@ def minicpmv4_6() -> Any:
     return hf.MiniCPMV4_6ForConditionalGeneration(config)
 
 
-@pytest.mark.parametrize("name", ["smolvlm2-2.2b", "gemma-4-e4b", "minicpm-v-4.6"])
-def test_a_recipe_whose_processor_needs_torchvision_trains_what_it_says_on_a_tiny_model(
+@pytest.mark.parametrize("name", ["smolvlm2-2.2b", "minicpm-v-4.6"])
+def test_a_recipe_whose_processor_needs_a_package_trains_what_it_says_on_a_tiny_model(
     name: str,
 ) -> None:
     family = abouts()[name].family

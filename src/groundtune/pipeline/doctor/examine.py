@@ -100,7 +100,7 @@ def _packages() -> list[Check]:
             checks.append(Check(state="ok", name=name, found=version(name)))
         except PackageNotFoundError:
             fix = {
-                "torchvision": "Needed by the processors of SmolVLM, Gemma 4 and MiniCPM-V only.",
+                "torchvision": "Some model families need it: docs/families.md.",
                 "groundtune": "Run pip install -e . in the checkout.",
             }.get(name, f"Run pip install {name}.")
             state = "note" if name in ("torchvision", "groundtune") else "problem"

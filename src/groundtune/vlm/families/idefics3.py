@@ -4,5 +4,10 @@ from groundtune.vlm.family import Family
 
 FAMILIES = (
     Family(name="Idefics3", model_types=("idefics3",)),
-    Family(name="SmolVLM", model_types=("smolvlm",), packages=("num2words", "torchvision")),
+    Family(
+        name="SmolVLM",
+        model_types=("smolvlm",),
+        packages=("num2words", "torchvision"),
+        note="Its chat template is filled with settings of its video part.",
+    ),
 )

@@ -7,13 +7,13 @@ FAMILIES = (
         name="Gemma 4",
         model_types=("gemma4",),
         separate_reason="the tokens of an image see each other in some layers only",
-        packages=("torchvision",),
     ),
     Family(
         name="LFM2-VL",
         model_types=("lfm2_vl",),
         separate_reason="its convolution layers read tokens in sequence and take no mask",
         packages=("torchvision",),
+        note="Transformers has no image processor of it without torchvision.",
     ),
     Family(
         name="InstructBLIP",

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 from torch.nn import functional as F
-from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessor
+from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
 
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
 from groundtune.pipeline.world.training.tower import pixels
@@ -166,7 +166,7 @@ def _config(plan: DetectorPlan) -> YolosConfig:
 
 def _processor() -> object:
     """Return the image processor: the whole image as 96 x 96 pixels in [-1, 1]."""
-    return cast(Any, YolosImageProcessor)(
+    return cast(Any, YolosImageProcessorPil)(
         size={"height": SIDE_PX, "width": SIDE_PX},
         image_mean=[0.5] * 3,
         image_std=[0.5] * 3,
