@@ -87,13 +87,14 @@ atexit.register(lambda: print(*{{name.split(".")[0] for name in sys.modules}}, f
 
 
 CHATTY = """
-import atexit, logging, sys
+import atexit, logging, subprocess, sys
 from groundtune.cli import app, finish
 from groundtune.cli.commands import Command
 
 def chatty(*, json: bool = False) -> None:
     'Chat.'
     print("Project initialised!")
+    subprocess.run(["echo", "A child's line."])
     atexit.register(print, "View the run at home.")
     logging.getLogger("groundtune.store").warning("2 files were left out.")
     logging.getLogger("tracker.api").warning("no network")
@@ -113,6 +114,7 @@ def test_with_json_stdout_has_the_object_alone_whatever_libraries_print() -> Non
     assert json.loads(done.stdout) == {"steps": 3}
     assert "Project initialised!" in done.stderr
     assert "View the run at home." in done.stderr
+    assert "A child's line." in done.stderr
 
 
 def test_a_warning_is_a_plain_line_and_names_a_foreign_library() -> None:

@@ -19,12 +19,34 @@ _results: list[TextIO] = []
 @contextmanager
 def only_json() -> Generator[None, None, None]:
     """Send what anybody prints to stderr; `print_json` alone writes to stdout."""
-    _results.append(sys.stdout)
-    try:
-        with redirect_stdout(sys.stderr):
+    with _apart(sys.stdout) as stdout, redirect_stdout(sys.stderr):
+        _results.append(stdout)
+        try:
             yield
-    finally:
-        _results.pop()
+        finally:
+            _results.pop()
+
+
+@contextmanager
+def _apart(stdout: TextIO) -> Generator[TextIO, None, None]:
+    """Yield stdout under another descriptor: child processes and compiled code print to 1."""
+    if not (_is_at(stdout, 1) and _is_at(sys.stderr, 2)):
+        yield stdout
+        return
+    stdout.flush()
+    with os.fdopen(os.dup(1), "w", encoding=stdout.encoding, errors=stdout.errors) as apart:
+        os.dup2(2, 1)
+        try:
+            yield apart
+        finally:
+            os.dup2(apart.fileno(), 1)
+
+
+def _is_at(stream: TextIO | None, descriptor: int) -> bool:
+    try:
+        return stream is not None and stream.fileno() == descriptor
+    except (OSError, ValueError):  # a test's stream, or a closed one
+        return False
 
 
 def print_json(values: Mapping[str, object]) -> None:
