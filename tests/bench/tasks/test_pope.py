@@ -189,6 +189,15 @@ def test_answers_in_another_order_are_refused_and_the_row_is_named(tmp_path: Pat
         scores_of(answers, questions)
 
 
+@pytest.mark.parametrize("n", [6, 30_000])
+def test_questions_given_as_answers_are_refused(tmp_path: Path, n: int):
+    questions = write(tmp_path / "q.json", asked(*["yes", "no"] * (n // 2)))
+    assert pope.large([questions], questions, "official", tmp_path / "items.jsonl") is None
+    with pytest.raises(UserError, match="The answers are the questions themselves") as error:
+        scores_of(questions, questions)
+    assert error.value.where == str(questions)
+
+
 def test_questions_that_say_something_else_are_no_disorder(tmp_path: Path):
     questions = write(tmp_path / "q.json", asked("yes"))
     answers = write(

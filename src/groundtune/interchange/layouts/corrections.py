@@ -31,6 +31,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 """The columns, and the alternative names of each."""
 
 _MOST_IMAGES = 1000
+_SHOWN = 200
+"""Maximum number of characters of headers in an error."""
 _BETWEEN_IMAGES = re.compile(r"[|\r\n]+")
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
 
@@ -45,7 +47,7 @@ def _translate(path: Path) -> Callable[[Fields], Fields]:
     except LayoutError as error:
         raise UserError(
             f"{error.what}.",
-            f"{path}, headers {', '.join(map(repr, headers))}",
+            f"{path}, headers {', '.join(map(repr, headers))[:_SHOWN]}",
             f"Name the columns {', '.join(NAMES)} in the first row.",
         ) from error
     return lambda row: _with_usual_names(_unguarded(row), columns)

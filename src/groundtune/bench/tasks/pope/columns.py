@@ -233,6 +233,8 @@ def score_large(data: Sequence[Path], answers: Path, mode: Mode, items: Path) ->
     column = _answer_column(answers)
     if not column or not _starts(data[0], ("image", "text", "label")):
         return None
+    if column == "text" and _starts(answers, ("image", "label")):
+        return None  # these may be the questions
     with ItemFile(items.with_suffix(".parquet")) as file:
         counts = count(data[0], answers, column, mode, file)
     return LargeScores(

@@ -192,6 +192,12 @@ def _join(
             "Give the question file that belongs to the answers.",
         )
     ordered = in_order(answers, len(questions_), where)
+    if all(a.text == q.text for a, q in zip(ordered, questions_, strict=True)):
+        raise UserError(
+            "The answers are the questions themselves.",
+            str(where),
+            "Give the file with the model's answers.",
+        )
     refuse_others(ordered, [q.id for q in questions_], [q.text for q in questions_], where)
     return ordered
 
