@@ -94,9 +94,9 @@ def test_a_bad_name_or_password_leaves_no_project(
         (["--url", "https://annotate.example.org"], "in which people log in"),
         (["--proxies", "0"], "in which people log in"),
         (["--login"], "no owner who can log in"),
-        (["--login", "--url", "annotate.example.org"], "no address of a site"),
-        (["--login", "--url", "https://annotate.example.org/farm"], "no address of a site"),
-        (["--login", "--url", "https://a@b.example"], "no address of a site"),
+        (["--login", "--url", "annotate.example.org"], "not the address of a site"),
+        (["--login", "--url", "https://annotate.example.org/farm"], "not the address of a site"),
+        (["--login", "--url", "https://a@b.example"], "not the address of a site"),
         (["--login", "--frames", "https://huggingface.co"], "over HTTPS only"),
         (
             [
@@ -106,7 +106,7 @@ def test_a_bad_name_or_password_leaves_no_project(
                 "--frames",
                 "https://b.example; script-src *",
             ],
-            "no address of a site",
+            "not the address of a site",
         ),
         (["--login", "--proxies", "10"], "0 to 9 proxies"),
         (["--login", "--host", "no such host"], "can't listen there"),

@@ -58,7 +58,7 @@ def test_an_answer_about_a_document_has_its_pages(project: Project, tmp_path: Pa
     item = add(project, written(tmp_path / "answers.csv", f"image,answer\n{names},Four pages.\n"))
     widths = [project.images.open(each).width for each in item.prompt.images]
     assert widths == [40, 41, 42, 43, 40, 42, 43]
-    assert item.prompt.source.row == names
+    assert item.prompt.source.row == "scan.pdf#page=1-4 | a.png | scan.tif#page=3-4"
 
 
 def test_corrected_answers_of_a_table_are_reviewed(project: Project, tmp_path: Path):

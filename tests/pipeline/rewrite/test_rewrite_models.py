@@ -217,7 +217,7 @@ def test_deletion_removes_whole_sentences_and_nothing_else():
 
 def test_deletion_can_correct_but_not_reword(endpoint: ScriptedEndpoint, tmp_path: Path):
     folder = answered(tmp_path / "in")
-    with pytest.raises(UserError, match="no other words"):
+    with pytest.raises(UserError, match="only deletes sentences"):
         rewritten(folder, tmp_path / "out", endpoint.url, rewriter="delete")
     made = rewritten(folder, tmp_path / "out", endpoint.url, corrector="delete")
     assert made.found.counts.corrected == 3

@@ -23,7 +23,10 @@ def settings_of(model: Path, *overrides: str) -> StudySettings:
 @pytest.mark.parametrize(
     ("tried", "text"),
     [
-        ({"ddpo": 38, "dpo": 2}, "DDPO 38, DPO 2. More tries flatter a method, so this is not a "),
+        (
+            {"ddpo": 52, "dpo": 12},
+            "DDPO 52, DPO 12. More tries flatter a method, so this is not ",
+        ),
         ({"ddpo": 3, "dpo": 3}, "DDPO 3, DPO 3."),
         ({"ddpo": None, "dpo": 3}, "DDPO not recorded, DPO 3."),
         ({"base": 3}, "3."),
@@ -112,7 +115,7 @@ def test_a_small_study_ends_in_tables_curves_and_one_line_in_the_notebook(
     (line,) = notebook.read_text().splitlines()
     assert "the test split was opened" in line
     page = made.report.read_text()
-    tried = "Settings tried before these were chosen: DDPO 38, DPO 2."
+    tried = "Settings tried before these were chosen: DDPO 52, DPO 12."
     assert tried in made.markdown.read_text()
     assert page.count(tried) == 2  # below the verdict, and in what the page does not show
     made.report.unlink()
