@@ -216,6 +216,11 @@ FEEDBACK = {
     "preference": [2, 1, 0, 1, 2, 0],
 }
 """A row of FG-RLHF's layout, which the embedded world's pairs can't fill."""
+THUMBS = [
+    {"image": "a.png", "question": "Is there a dog?", "answer": answer, "good": good}
+    for answer, good in (("No.", True), ("Yes, a big one.", False))
+]
+"""Rows about single answers, which pairs of two answers can't fill either."""
 
 
 def _layouts(at: Path) -> Iterator[Target]:
@@ -236,6 +241,9 @@ def _layouts(at: Path) -> Iterator[Target]:
         folder.mkdir(parents=True)
         if layout == "fg-rlhf":
             (folder / name).write_text(json.dumps([FEEDBACK]), "utf-8")
+        elif layout == "thumbs":
+            plain_image(random.Random(0)).save(folder / "a.png")
+            (folder / name).write_text("\n".join(map(json.dumps, THUMBS)), "utf-8")
         else:
             _must(["export", layout, at / "world", "--out", folder / name], at)
         for skip in (False, True):

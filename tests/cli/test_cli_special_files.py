@@ -103,3 +103,22 @@ def test_damaged_metadata_of_a_parquet_file_name_the_file(
     what, where, _ = capsys.readouterr().err.splitlines()[-3:]
     assert what == "error: The file's metadata are damaged: they name no licences."
     assert where == f"where: {file}"
+
+
+@pytest.mark.parametrize("command", ["import", "import to", "sample to", "annotate"])
+def test_links_in_a_circle_are_named(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    loop, rows = tmp_path / "loop.jsonl", tmp_path / "rows.jsonl"
+    loop.symlink_to(loop)
+    rows.write_text("{}\n")
+    words = {
+        "import": ["import", "trl", loop, "--out", tmp_path / "out"],
+        "import to": ["import", "trl", rows, "--out", loop],
+        "sample to": ["sample", "--model", "world:base", "--prompts", "world:2", "--out", loop],
+        "annotate": ["annotate", loop],
+    }
+    assert app.run(list(map(str, words[command]))) == 2
+    what, where, _ = capsys.readouterr().err.splitlines()[-3:]
+    assert what.startswith("error: The file can't be ")
+    assert where == f"where: {loop}"

@@ -85,7 +85,7 @@ def hold(
     Raises:
         UserError: another process holds it, which the error names; or the folder can't be written.
     """
-    resolved = path.resolve()
+    resolved = Path(os.path.realpath(path))  # path.resolve() raises for links in a circle
     mine = _mine.get()
     if resolved in mine or any(mine.get(parent) for parent in resolved.parents):
         yield

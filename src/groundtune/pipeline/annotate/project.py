@@ -24,6 +24,7 @@ from groundtune.store.annotations import events, items, leases
 from groundtune.store.annotations.database import Database, open_database
 from groundtune.store.annotations.records import AnnotationItem, Event, Task
 from groundtune.store.annotations.shared_images import SharedImages, read_file
+from groundtune.store.files import disk_error
 from groundtune.store.images import ImageStore
 from groundtune.store.json_writing import json_of
 
@@ -282,7 +283,10 @@ def open_project(
             str(path),
             "Choose a new folder for the project.",
         )
-    path.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise disk_error(error, path) from error
     return _opened(open_database(path / DATABASE), settings, path)
 
 

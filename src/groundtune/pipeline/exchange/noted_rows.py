@@ -5,6 +5,7 @@ versions. New rows may come, and a row that was skipped may be corrected; a row 
 gone is refused. DATA/inputs/ of the imported records has the notes, by the file's path.
 """
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ class NotedRows:
 
     def __init__(self, data: RecordSet[Any], file: Path) -> None:
         self._data = data.path
-        self._file = file.resolve()
+        self._file = os.path.realpath(file)  # resolve() raises for links in a circle
         self._noted = input_rows_of(data.path)
         before = f"{self._what}/"
         self._left = {
