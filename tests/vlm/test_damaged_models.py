@@ -63,3 +63,11 @@ def test_a_chat_template_with_a_mistake_names_the_model(folder: Path):
         _ = load(str(folder)).form
     assert caught.value.what.startswith("The chat template can't be rendered: ")
     assert caught.value.where == str(folder)
+
+
+def test_a_tokenizer_whose_longest_text_is_no_number_names_the_model(folder: Path):
+    file = folder / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": "long"}))
+    error = refused(folder)
+    assert error.what.startswith("The model's tokenizer can't be loaded: ")
+    assert error.where == str(folder)

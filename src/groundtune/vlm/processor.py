@@ -61,6 +61,10 @@ def load_processor(name: str, config: Any, options: dict[str, Any]) -> Any:
             name,
             "Save a tokenizer.json in the model's folder.",
         )
+    try:
+        tokenizer.encode("a")  # settings of wrong types are noticed only here
+    except LOAD_ERRORS as error:
+        raise cannot_load("tokenizer", name, error) from error
     if not getattr(processor, "chat_template", None):  # some processors ignore theirs
         files, _ = cast(Any, type(processor)).get_processor_dict(name, **options)
         processor.chat_template = files.get("chat_template")
