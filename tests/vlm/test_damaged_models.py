@@ -6,6 +6,7 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.vlm.load import load
+from tiny_processors import qwen2_vl, saved
 
 
 def refused(folder: Path, **options: Path) -> UserError:
@@ -65,9 +66,9 @@ def test_a_chat_template_with_a_mistake_names_the_model(folder: Path):
     assert caught.value.where == str(folder)
 
 
-def test_a_tokenizer_whose_longest_text_is_no_number_names_the_model(folder: Path):
-    file = folder / "tokenizer_config.json"
+def test_a_tokenizer_whose_longest_text_is_no_number_names_the_model(tmp_path: Path):
+    file = Path(saved(qwen2_vl, tmp_path)) / "tokenizer_config.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | {"model_max_length": "long"}))
-    error = refused(folder)
+    error = refused(tmp_path)
     assert error.what.startswith("The model's tokenizer can't be loaded: ")
-    assert error.where == str(folder)
+    assert error.where == str(tmp_path)
