@@ -96,7 +96,6 @@ def _by_corrections(
         label_answers,
         open_annotator,
     )
-    from groundtune.pipeline.feedback.doubts import priorities_of
     from groundtune.pipeline.runs.folder import RunFolder
 
     settings = source.load(LabelSettings, options)
@@ -108,8 +107,6 @@ def _by_corrections(
             person,
             by,
             progress,
-            enough=settings.enough,
-            priorities=priorities_of(RunFolder(answers), settings.order, settings.seed),
             settings=settings,
             command=sys.argv,
         )

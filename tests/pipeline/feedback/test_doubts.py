@@ -7,6 +7,7 @@ import pytest
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.errors import UserError
 from groundtune.feedback.asking_order import AskingOrder
+from groundtune.pipeline.api import Run
 from groundtune.pipeline.feedback.doubts import priorities_of
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Claim, Message, Producer, Prompt, TextPart
@@ -94,6 +95,47 @@ def test_label_corrects_suspected_answers_first_until_it_has_enough_and_goes_on(
         assert sum(row.answer in suspected for row in rows[:8]) >= 6
     assert run(command) == 0
     assert {row.answer for row in folder.corrections.read()} == {each.key for each in answers}
+
+
+def test_corrections_of_one_order_are_not_mixed_with_those_of_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = written(tmp_path / "world", 12)
+    command = ["label", "--answers", str(folder.path)]
+    assert run([*command, "--order", "random", "enough=3"]) == 0
+    before = folder.corrections.read()
+    capsys.readouterr()
+    assert run([*command, "enough=6"]) == EXIT_INPUT
+    assert "another order (random, not added)" in capsys.readouterr().err
+    assert folder.corrections.read() == before
+
+
+def test_the_order_and_where_to_stop_hold_from_python_too(tmp_path: Path) -> None:
+    folder = written(tmp_path / "world", 40)
+    answers = folder.answers.read()
+    suspected = {answer.key for answer in answers[::4]}
+    folder.claims.append(
+        [_claim(each.key, 0, 0.99 if each.key in suspected else 0.01) for each in answers]
+    )
+    rows = Run(folder.path).label(order="suspected", enough=6)
+    assert sum(bool(row.spans) for row in rows) == 6
+    assert sum(row.answer in suspected for row in rows) >= 5
+
+
+def test_answers_that_no_labeler_checked_are_counted_in_a_warning(
+    source: RunFolder, caplog: pytest.LogCaptureFixture
+) -> None:
+    more = Answer(key="new", prompt="p0", text="A cat.", producer=Producer(kind="model", name="m"))
+    source.answers.append([more])
+    assert "new" in priorities_of(source, "uncertain", 0)
+    assert "1 of 91 answers have no claim" in caplog.text
+
+
+def test_an_answer_without_its_prompt_is_named(source: RunFolder) -> None:
+    lost = Answer(key="lost", prompt="p", text="A cat.", producer=Producer(kind="model", name="m"))
+    source.answers.append([lost])
+    with pytest.raises(UserError, match="prompt p of an answer is missing"):
+        priorities_of(source, "uncertain", 0)
 
 
 @pytest.mark.parametrize("by", ["claims", "comparisons"])

@@ -42,13 +42,7 @@ def turns_of(
 def _by_doubt(
     items: Sequence[AnnotationItem], source: RunFolder, order: DoubtOrder
 ) -> dict[str, float]:
-    asked = {
-        item.key: ReviewUnit(
-            answers=[answer.key for answer in item.answers],
-            group=" ".join(item.prompt.images) or item.prompt.key,
-        )
-        for item in items
-    }
+    asked = {item.key: ReviewUnit.of(item.prompt, item.answers) for item in items}
     return sizes_by_doubt(asked, source, order)
 
 

@@ -5,7 +5,7 @@ made.
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -13,12 +13,14 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.feedback.asking_order import AskingOrder
 from groundtune.feedback.corrections import check_correction, correction_key
+from groundtune.pipeline.feedback.doubts import priorities_of
 from groundtune.pipeline.models.prompt_sources import load, source_of
 from groundtune.pipeline.runs.folder import RunFolder, hash_of, prompt_of, read_some
 from groundtune.protocols import Annotator, Progress
 from groundtune.records import Answer, Correction, Producer, Prompt, Record
 from groundtune.store.inputs import note_inputs
 from groundtune.store.lock import one_writer
+from groundtune.store.run_json import read_run
 
 AT_ONCE = 50
 """Corrections between two writes: what a kill loses at the most."""
@@ -61,33 +63,34 @@ def label_answers(
     by: Producer,
     progress: Progress,
     *,
-    enough: int = 0,
-    priorities: Mapping[str, float] | None = None,
-    settings: Record | None = None,
+    enough: int | None = None,
+    settings: LabelSettings | None = None,
     command: Sequence[str] = (),
 ) -> LabelSummary:
     """Has every answer of `source` corrected that isn't yet, into `out` (which may be `source`).
 
-    With `enough` it stops when that many answers have an error. Those of higher
-    `priorities`, by answer, come first. `by` is the
-    annotator: with the answer's key it makes the correction's, so it must name all that changes
-    what the annotator does. `settings` and `command` go into the stage's run.json.
+    The order and where to stop are those of `settings`; `enough` takes the place of theirs. `by`
+    is the annotator: with the answer's key it makes the correction's, so it must name all that
+    changes what the annotator does. `settings` and `command` go into the stage's run.json.
 
     Raises:
-        UserError: there are no answers; a prompt is missing; `out` has another annotator's
-            corrections; or a correction's spans don't give its text.
+        UserError: there are no answers; a prompt is missing; `out` has corrections by another
+            annotator or in another order; or a correction's spans don't give its text.
     """
+    asked = settings or LabelSettings()
+    enough = asked.enough if enough is None else enough
     folder, target = RunFolder(source), RunFolder(out)
     prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
     _refuse_mixing(target, by)
+    _refuse_other_order(target, asked.order)
+    priorities = priorities_of(folder, asked.order, asked.seed)
     used = [prompt_of(answer, prompts) for answer in answers]
     target.take_prompts(folder, {prompt.key: prompt for prompt in used}.values())
     target.take_answers(folder, answers)
     note_inputs(target.corrections.path, {"answers": answers, "prompts": used})
     keys = {correction_key(answer.key, by): answer for answer in answers}
     missing = target.corrections.missing(keys)
-    if priorities:
-        missing = sorted(missing, key=lambda key: -priorities[keys[key].key])
+    missing = sorted(missing, key=lambda key: -priorities.get(keys[key].key, 0.0))
     lacking = enough - _wrong(target.corrections.read()) if enough else len(missing)
     made = 0
     progress.start("label", total=len(missing))
@@ -155,6 +158,19 @@ def _refuse_mixing(target: RunFolder, by: Producer) -> None:
             f"The folder already has corrections by others ({', '.join(sorted(others))}).",
             str(target.corrections.path),
             "Choose another folder with --out DIR, or use the settings of the first run.",
+        )
+
+
+def _refuse_other_order(target: RunFolder, order: AskingOrder) -> None:
+    """Where `enough` left some out, the corrections are those of one order."""
+    if not (target.corrections.path / "run.json").exists():
+        return
+    before = read_run(target.corrections.path).recipe.get("order", "added")
+    if before != order:
+        raise UserError(
+            f"The folder has corrections in another order ({before}, not {order}).",
+            str(target.corrections.path),
+            f"Choose another folder with --out DIR, or use --order {before}.",
         )
 
 

@@ -1,5 +1,6 @@
 """Which answers people are asked about first: those of a run, by the doubts of its labeler."""
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -14,8 +15,10 @@ from groundtune.feedback.asking_order import (
     drawn_priorities,
     sizes_of,
 )
-from groundtune.pipeline.runs.folder import RunFolder, read_some
-from groundtune.records import Claim
+from groundtune.pipeline.runs.folder import RunFolder, prompt_of, read_some
+from groundtune.records import Answer, Claim, Prompt
+
+log = logging.getLogger(__name__)
 
 
 class ReviewUnit(NamedTuple):
@@ -24,7 +27,13 @@ class ReviewUnit(NamedTuple):
     answers: Sequence[str]
     """Keys of its answers: one, or two that are compared."""
     group: str
-    """What it has in common with others, such as its images."""
+    """What it has in common with others: its images, or its prompt where it has none."""
+
+    @classmethod
+    def of(cls, prompt: Prompt, answers: Sequence[Answer]) -> "ReviewUnit":
+        """Answers to one prompt."""
+        keys = [answer.key for answer in answers]
+        return cls(keys, " ".join(prompt.images) or prompt.key)
 
 
 def priorities_of(source: RunFolder, order: AskingOrder, seed: int) -> dict[str, float]:
@@ -33,7 +42,8 @@ def priorities_of(source: RunFolder, order: AskingOrder, seed: int) -> dict[str,
     Higher is asked earlier.
 
     Raises:
-        UserError: the run has no answers, or the order is by doubt and no claim has probabilities.
+        UserError: the run has no answers, or not their prompts, or the order is by doubt and no
+            claim has probabilities.
     """
     if order == "added":
         return {}
@@ -41,12 +51,7 @@ def priorities_of(source: RunFolder, order: AskingOrder, seed: int) -> dict[str,
     if order == "random":
         return drawn_priorities(dict.fromkeys((answer.key for answer in answers), 1.0), seed)
     prompts = source.prompts_by_key()
-    asked = {
-        answer.key: ReviewUnit(
-            [answer.key], " ".join(prompts[answer.prompt].images) or answer.prompt
-        )
-        for answer in answers
-    }
+    asked = {answer.key: ReviewUnit.of(prompt_of(answer, prompts), [answer]) for answer in answers}
     return drawn_priorities(sizes_by_doubt(asked, source, order), seed)
 
 
@@ -78,5 +83,12 @@ def _doubts(source: RunFolder, answers: Sequence[str], order: DoubtOrder) -> dic
             str(source.path),
             f"Check the claims first: groundtune label --answers {source.path} --by claims "
             "--labeler MODEL, or use order=random.",
+        )
+    without = sum(doubt == NO_DOUBT for doubt in found.values())
+    if without:
+        log.warning(
+            "%d of %d answers have no claim with a labeler's probabilities: they are asked last",
+            without,
+            len(found),
         )
     return found
