@@ -73,9 +73,10 @@ class Run:
         """Has every answer corrected, or with `by="claims"` divided into claims and checked.
 
         Corrections are by the simulated person of the prompts' source, `settings` being those of
-        `LabelSettings` (error_rate, seed, order, enough); or by your own annotator, and then `by` names all that
-        changes what it does. For claims `settings` are those of `ClaimSettings` (labeler, divider,
-        asking and so on); where all prompts are from one source, its defaults are used.
+        `LabelSettings` (error_rate, seed, order, enough); or by your own annotator, and then `by`
+        names all that changes what it does. For claims `settings` are those of `ClaimSettings`
+        (labeler, divider, asking and so on); where all prompts are from one source, its defaults
+        are used.
 
         Raises:
             UserError: there are no answers, no simulated person knows their prompts, a model
