@@ -64,8 +64,8 @@ def test_axe_finds_nothing_on_any_page(page: Page, project: Project, width: int,
                 click(page, ".kinds:not([hidden]) button:nth-child(3)")
                 look_at(f"{task}, with a mark")
                 press(page, "Escape")
-        for key, name in (("?", "help"), ("g", "guidelines")):  # the same on every screen
-            press(page, key)
+        for name in ("help", "guidelines"):  # the same on every screen
+            click(page, f".top [data-do={name}]")  # a phone has no keys
             assert page.run(f"document.getElementById('{name}').open")
             look_at(name)
             press(page, "Escape")
