@@ -125,7 +125,7 @@ class Project:
         found = gold_from_run(source, task, self.settings)
         self._take_images(source, found)
         with self.database.writing() as connection:
-            return items.set_known(connection, found)
+            return items.set_known(connection, found, seed=self.settings.seed)
 
     def contents(self, database: Database) -> tuple[int, list[str]]:
         """Return how many items a copy of the project's database has, and the images they need."""

@@ -57,7 +57,8 @@ class ProjectSettings(Settings):
     min_gold: float = Field(default=0, ge=0, le=1)
     """Pairs and exports are refused where people get fewer known results right; 0 never."""
     gold: float = Field(default=0.05, ge=0, le=1)
-    """Share of a person's items whose result is known, if the project has such items (--gold)."""
+    """Share of a person's items whose result is known, if the project has such items (--gold). It
+    holds from the first items on; their places and their order are drawn for each person."""
     order: AskingOrder = "added"
     """In which order items that are added afterwards are asked. "uncertain" prefers those about
     whose claims a labeler is least sure, "suspected" those in which it thinks most is wrong, both

@@ -20,6 +20,7 @@ from groundtune.records import Record
 from groundtune.store.annotations.records import AnnotationItem, Task
 from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS, PEOPLE, SETTINGS
 from groundtune.store.json_writing import json_of
+from groundtune.store.keys import seed_of
 
 Role = Literal["annotator", "reviewer", "owner"]
 State = Literal["new", "held", "done", "skipped"]
@@ -95,10 +96,11 @@ def add_items(
     return len(rows)
 
 
-def set_known(connection: Connection, items: Sequence[AnnotationItem]) -> int:
+def set_known(connection: Connection, items: Sequence[AnnotationItem], *, seed: int = 0) -> int:
     """Add items whose results are known, and return how many of them were taken.
 
-    One that is there already becomes such an item unless somebody has had it.
+    One that is there already becomes such an item unless somebody has had it. In lists, a new one
+    follows an item that `seed` draws: at the end of all it would show.
     """
     started = {str(row[0]) for row in connection.execute(select(ASSIGNMENTS.c.item).distinct())}
     there = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
@@ -106,7 +108,7 @@ def set_known(connection: Connection, items: Sequence[AnnotationItem]) -> int:
     for item in changed:
         values = {"content": json_of(item), **_places(item, _ALL_FOR_GOLD)}
         connection.execute(update(ITEMS).where(ITEMS.c.key == item.key).values(values))
-    return len(changed) + add_items(connection, items)
+    return len(changed) + add_items(connection, items, turns=_mixed(connection, items, seed))
 
 
 def item_of(connection: Connection, key: str) -> AnnotationItem | None:
@@ -239,6 +241,20 @@ def _places(item: AnnotationItem, wanted: int) -> dict[str, int]:
     gold = item.known is not None
     people = _ALL_FOR_GOLD if gold else wanted
     return {"free": people, "wanted": people, "gold": int(gold)}
+
+
+def _mixed(
+    connection: Connection, known: Sequence[AnnotationItem], seed: int
+) -> dict[str, ItemTurn]:
+    """Turns next to those of items that are there, of the same task."""
+    turns: dict[str, ItemTurn] = {}
+    for task in dict.fromkeys(item.task for item in known):
+        query = select(ITEMS.c.priority).where(ITEMS.c.task == task, ITEMS.c.gold == 0)
+        others = [float(row[0]) for row in connection.execute(query.order_by(ITEMS.c.place))]
+        own = [item.key for item in known if item.task == task]
+        for key in own if others else ():
+            turns[key] = ItemTurn(others[seed_of(seed, "known", key) % len(others)])
+    return turns
 
 
 def _is_seen(person: str) -> ColumnElement[bool]:

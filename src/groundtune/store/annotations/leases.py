@@ -16,7 +16,9 @@ from typing import Literal
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    FromClause,
     Integer,
+    Select,
     delete,
     exists,
     func,
@@ -59,9 +61,9 @@ def take_next(
     """Take the next item for a person, in a writing transaction; None if there is none.
 
     An item that the person holds comes first, then those of highest priority. `besides` are items
-    that the person has on screen already: to fetch one ahead. With the chance `gold_share`, 0 to 1,
-    drawn by `seed`, the person and how much they had, it is one whose result is known, if there is
-    such a one left for them.
+    that the person has on screen already: to fetch one ahead. Of what a person gets, the share
+    `gold_share`, 0 to 1, has a known result as long as such items are left for them: where and
+    which ones, `seed` draws for each person.
     """
     now = time.time() if now is None else now
     end_leases(connection, now)
@@ -77,17 +79,15 @@ def take_next(
     # Another transaction may have ended the lease since it was read.
     if item is not None and renew(connection, person, item, lease_s=lease_s, now=now):
         return str(item)
-    known = gold_share > 0 and _is_gold_due(connection, person, gold_share, seed)
-    for gold in (1, 0) if known else (0,):
-        # Rows that others have locked may be the only ones left, and come free after all.
-        for skipping in (True, False):
-            taken = _take_free(connection, person, task, gold, skip_locked=skipping)
-            if taken is not None:
-                _insert(connection, person, taken, until=now + lease_s)
-                return taken
-            if connection.dialect.name == "sqlite":
-                break
-    return None
+    taken = None
+    if gold_share > 0 and _is_gold_due(connection, person, task, gold_share, seed):
+        taken = _take_gold(connection, person, task, seed)
+    # Rows that others have locked may be the only ones left, and come free after all.
+    for skipping in (False,) if connection.dialect.name == "sqlite" else (True, False):
+        taken = taken or _take_free(connection, person, task, skip_locked=skipping)
+    if taken is not None:
+        _insert(connection, person, taken, until=now + lease_s)
+    return taken
 
 
 def hold(
@@ -214,33 +214,77 @@ def end_leases(connection: Connection, now: float | None = None) -> None:
         _add_free(connection, str(item), 1)
 
 
-def _take_free(
-    connection: Connection, person: str, task: Task, gold: int, *, skip_locked: bool
-) -> str | None:
+def _take_free(connection: Connection, person: str, task: Task, *, skip_locked: bool) -> str | None:
     """Use up a place of the free item of highest priority that the person hasn't had."""
     waiting = ITEMS.alias("waiting")
-    seen = exists().where(ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == person)
-    first = (
-        select(waiting.c.key)
-        .where(waiting.c.task == task, waiting.c.gold == gold, waiting.c.free > _NONE, ~seen)
-        .order_by(waiting.c.priority.desc(), waiting.c.place)
-        .limit(1)
-        .with_for_update(skip_locked=skip_locked, key_share=True, of=waiting)  # not in SQLite
+    first = _left_for(person, task, waiting, gold=0)
+    first = first.order_by(waiting.c.priority.desc(), waiting.c.place).limit(1)
+    return _take(
+        connection, first.with_for_update(skip_locked=skip_locked, key_share=True, of=waiting)
     )
+
+
+def _take_gold(connection: Connection, person: str, task: Task, seed: int) -> str | None:
+    """Use up a place of an item whose result is known, in an order that is each person's own.
+
+    So all of them are met about equally often, and people who sit together can't tell them by
+    meeting the same ones first. One that another transaction has locked is passed over: to wait
+    for it while holding other rows could be a deadlock.
+    """
+    left = connection.execute(_left_for(person, task, ITEMS, gold=1)).scalars()
+    for key in sorted(left, key=lambda key: seed_of(seed, "known", person, key)):
+        waiting = ITEMS.alias("waiting")
+        one = _left_for(person, task, waiting, gold=1).where(waiting.c.key == key)
+        taken = _take(connection, one.with_for_update(skip_locked=True, key_share=True, of=waiting))
+        if taken is not None:
+            return taken
+    return None
+
+
+def _left_for(
+    person: str, task: Task, waiting: FromClause, *, gold: Literal[0, 1]
+) -> Select[tuple[str]]:
+    """The keys of free items that the person hasn't had; `waiting` is the table of items."""
+    seen = exists().where(ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == person)
+    return select(waiting.c.key).where(
+        waiting.c.task == task, waiting.c.gold == gold, waiting.c.free > _NONE, ~seen
+    )
+
+
+def _take(connection: Connection, one: Select[tuple[str]]) -> str | None:
+    """Use up a place of the item that a query with one row names."""
     taken = connection.execute(
         update(ITEMS)
-        .where(ITEMS.c.key == first.scalar_subquery())
+        .where(ITEMS.c.key == one.scalar_subquery())
         .values(free=ITEMS.c.free - 1)
         .returning(ITEMS.c.key)
     ).scalar()
     return None if taken is None else str(taken)
 
 
-def _is_gold_due(connection: Connection, person: str, share: float, seed: int) -> bool:
-    """Drawn, so that nobody can count when the next one comes."""
-    mine = ASSIGNMENTS.c.person == person
-    had = connection.execute(select(func.count()).select_from(ASSIGNMENTS).where(mine))
-    return random.Random(seed_of(seed, "gold", person, had.scalar_one())).random() < share
+def _is_gold_due(connection: Connection, person: str, task: Task, share: float, seed: int) -> bool:
+    """Whether a person's next item of a task is to be one whose result is known.
+
+    Of each `1 / share` items one is, at a place drawn for each person: the share holds from the
+    beginning, and nobody can count when the next one comes. Where people have had too few, because
+    such items were added late, every second item catches up, on average.
+    """
+    had = select(func.count(), func.coalesce(func.sum(ITEMS.c.gold), 0)).select_from(
+        ASSIGNMENTS.join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
+    )
+    mine = had.where(ASSIGNMENTS.c.person == person, ITEMS.c.task == task)
+    items, known = (int(number) for number in connection.execute(mine).one())
+    missing = _gold_places(person, task, items, share, seed) - known
+    if missing <= 1:
+        return missing == 1
+    return random.Random(seed_of(seed, "late", person, task, items)).random() < max(0.5, share)
+
+
+def _gold_places(person: str, task: Task, place: int, share: float, seed: int) -> int:
+    """How many of a person's places 0 to `place` are for known results."""
+    number = int((place + 1) * share)  # these places are full, and perhaps the next one is passed
+    drawn = random.Random(seed_of(seed, "gold", person, task, number)).random()
+    return number + (int((number + drawn) / share) <= place)
 
 
 def _insert(connection: Connection, person: str, item: str, *, until: float) -> None:
