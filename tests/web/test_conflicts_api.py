@@ -65,3 +65,22 @@ def test_what_is_not_there_is_said(project: Project):
         assert HTTP.post(f"{url}/api/conflicts/nothing", json={"side": "x"}).status_code == 404
         assert HTTP.get(f"{url}/api/conflicts/nothing").status_code == 404
         assert HTTP.post(f"{url}/api/conflicts/{key}", json={"side": 5}).status_code == 422
+
+
+def test_two_reviewers_settle_no_conflict_twice(project: Project):
+    project.join("rob", "Rob", "reviewer")
+    with app_of(project, person="rita") as ritas, app_of(project, person="rob") as robs:
+        key = following(ritas)["conflict"]["item"]["key"]
+        assert following(robs)["conflict"]["item"]["key"] != key
+        shown = HTTP.get(f"{robs}/api/conflicts/{key}").json()["conflict"]
+        assert (shown["held"], shown["settled"]) == (True, False)
+        side = {"side": shown["sides"][0]["key"]}
+        refused = HTTP.post(f"{robs}/api/conflicts/{key}", json=side)
+        assert refused.status_code == 423
+        assert refused.json()["what"] == "Another reviewer has this conflict at the moment."
+        assert HTTP.post(f"{ritas}/api/conflicts/{key}", json=side).status_code == 200
+        late = HTTP.post(f"{robs}/api/conflicts/{key}", json=side)
+        assert late.status_code == 410
+        assert "has settled this conflict" in late.json()["what"]
+        known = {**side, "settled": True}
+        assert HTTP.post(f"{robs}/api/conflicts/{key}", json=known).status_code == 200

@@ -9,8 +9,10 @@ from starlette.responses import HTMLResponse
 from groundtune.pipeline.annotate.project import PersonItem, Project
 from groundtune.pipeline.annotate.settling import (
     Conflict,
+    ConflictTaken,
     conflict_of,
     next_conflict,
+    open_conflict,
     take_side,
 )
 from groundtune.records import Record
@@ -21,6 +23,7 @@ from groundtune.web.errors import WebError, not_found
 from groundtune.web.pages import Screen, pages_of
 from groundtune.web.words import language_of, words_of
 
+_TAKEN = {"another": (423, "conflict_held"), "settled": (410, "conflict_settled")}
 _SCREEN = Screen("conflicts", ("conflicts",), following="conflicts.following")
 
 
@@ -28,6 +31,8 @@ class ConflictChoice(Record):
     """Which side a reviewer takes."""
 
     side: str = Field(max_length=64)
+    settled: bool = False
+    """Whether the page showed it as settled: only then another reviewer's decision is replaced."""
 
 
 def add_conflicts(app: FastAPI, project: Project) -> None:
@@ -47,13 +52,16 @@ def add_conflicts(app: FastAPI, project: Project) -> None:
         return {"conflict": shown, "open": _open(project)}
 
     def one(who: Reviewer, request: Request, key: str) -> dict[str, Any]:
-        shown = _view(project, _found(project, who.id, key), request)
+        shown = _view(project, _found(open_conflict(project, who.id, key), key), request)
         return {"conflict": shown, "open": _open(project)}
 
     def take(who: Reviewer, key: str, taken: ConflictChoice) -> dict[str, Any]:
-        found = _found(project, who.id, key)
+        found = _found(conflict_of(project, who.id, key), key)
         try:
-            take_side(project, who.id, found, taken.side)
+            take_side(project, who.id, found, taken.side, overrule=taken.settled)
+        except ConflictTaken as error:
+            status, name = _TAKEN[error.holder]
+            raise WebError(status, name, f"item {key}") from error
         except KeyError as error:
             raise WebError(410, "no_side", f"item {key}") from error
         return {"open": _open(project)}
@@ -64,8 +72,7 @@ def add_conflicts(app: FastAPI, project: Project) -> None:
     app.post("/api/conflicts/{key}", summary="Settle a conflict by taking a side")(take)
 
 
-def _found(project: Project, reviewer: str, key: str) -> Conflict:
-    found = conflict_of(project, reviewer, key)
+def _found(found: Conflict | None, key: str) -> Conflict:
     if found is None:
         raise not_found("no_item", f"item {key}")
     return found
@@ -84,6 +91,7 @@ def _view(project: Project, conflict: Conflict, request: Request) -> dict[str, A
         "item": views.work_view(project, PersonItem(item=conflict.item, events=())),
         "kinds": [views.kind_view(kind, words) for kind in project.settings.kinds],
         "settled": conflict.settled,
+        "held": conflict.holder == "another",
         "own": own,
         "sides": [
             {"key": side.key, **side.state.model_dump(mode="json", exclude={"decided"})}

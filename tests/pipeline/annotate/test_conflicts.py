@@ -1,14 +1,16 @@
 """Items on which people differ: which ones, who settles them, and what becomes of that."""
 
+import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select, update
 
 from annotation_items import TEXT, answer_of, event, marked, prompt_of, submit
 from groundtune.feedback.agreement.likeness import likeness
 from groundtune.feedback.annotating import AnnotationState, replay
-from groundtune.pipeline.annotate.project import Project, open_project
+from groundtune.pipeline.annotate.project import PersonItem, Project, open_project
 from groundtune.pipeline.annotate.quality.live import LiveQuality
 from groundtune.pipeline.annotate.rates import one_each
 from groundtune.pipeline.annotate.results import (
@@ -16,11 +18,18 @@ from groundtune.pipeline.annotate.results import (
     finished_work,
     project_pairs,
 )
-from groundtune.pipeline.annotate.settling import conflict_of, next_conflict, take_side
+from groundtune.pipeline.annotate.settling import (
+    Conflict,
+    ConflictTaken,
+    conflict_of,
+    next_conflict,
+    open_conflict,
+    take_side,
+)
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.records import Message, Prompt, TextPart
-from groundtune.store.annotations import items
+from groundtune.store.annotations import conflicts, items
 from groundtune.store.annotations.records import (
     AnnotationItem,
     Choose,
@@ -29,6 +38,7 @@ from groundtune.store.annotations.records import (
     SetVerdict,
     Task,
 )
+from groundtune.store.annotations.tables import CONFLICTS
 
 ANNOTATORS = ("ada", "ben", "cleo")
 
@@ -137,7 +147,8 @@ def test_two_reviewers_never_get_the_same_conflict(tmp_path: Path):
     assert next_conflict(project, "rita", besides=(first.item.key,)) is None
     take_side(project, "rob", second, second.sides[0].key)
     taken = next_conflict(project, "rob")
-    assert taken is None or taken.item.key == first.item.key
+    assert taken is not None
+    assert taken.item.key == first.item.key
 
 
 def test_the_side_that_a_reviewer_takes_is_what_pairs_are_made_of(tmp_path: Path):
@@ -260,3 +271,73 @@ def test_a_side_that_is_gone_is_refused(tmp_path: Path):
         take_side(project, "rita", found, "nobody")
     project.record("ben", [event("one", SetNote(note="open again"))])
     assert next_conflict(project, "rita") is None  # one result is left
+
+
+def differing(path: Path) -> tuple[Project, Conflict]:
+    """A conflict that Rita has in the queue; Rob is a reviewer too."""
+    project = project_of(path)
+    project.join("rob", "Rob", "reviewer")
+    does(project, "ada", marked("dog", "fox"))
+    does(project, "ben", marked("dog", "cat"))
+    found = next_conflict(project, "rita")
+    assert found is not None
+    return project, found
+
+
+def settler(project: Project) -> str | None:
+    with project.database.reading() as connection:
+        return conflicts.settled_by(connection).get("one")
+
+
+def side_of(conflict: Conflict, person: str) -> str:
+    return next(side.key for side in conflict.sides if side.person == person)
+
+
+def test_a_conflict_that_another_reviewer_has_is_not_settled(tmp_path: Path):
+    project, found = differing(tmp_path / "farm")
+    shown = open_conflict(project, "rob", "one")
+    assert shown is not None
+    assert shown.holder == "another"
+    with pytest.raises(ConflictTaken, match="another"):
+        take_side(project, "rob", shown, side_of(shown, "ben"))
+    assert project.work("rob", "one") == PersonItem(item=found.item, events=())  # nothing is left
+    does(project, "rob", marked("dog", "wolf"))  # in the usual way: one more result
+    assert settler(project) is None
+    again = next_conflict(project, "rita")
+    assert again is not None
+    assert {side.person for side in again.sides} == {"ada", "ben", "rob"}
+    take_side(project, "rita", again, side_of(again, "ada"))
+    assert settler(project) == "rita"
+
+
+def test_a_conflict_that_was_settled_meanwhile_is_not_settled_again(tmp_path: Path):
+    project, found = differing(tmp_path / "farm")
+    before = conflict_of(project, "rob", "one")
+    assert before is not None
+    take_side(project, "rita", found, side_of(found, "ada"))
+    with pytest.raises(ConflictTaken, match="settled"):
+        take_side(project, "rob", before, side_of(before, "ben"))
+    assert settler(project) == "rita"
+    take_side(project, "rob", before, side_of(before, "ben"), overrule=True)
+    assert settler(project) == "rob"
+
+
+def test_a_correction_that_began_before_another_settled_is_one_more_result(tmp_path: Path):
+    project, found = differing(tmp_path / "farm")
+    project.record("rob", [event("one", marked("dog", "wolf"))])
+    take_side(project, "rita", found, side_of(found, "ada"))
+    project.record("rob", [submit("one")])
+    assert settler(project) == "rita"
+    project.record("rob", [event("one", SetNote(note="seen again")), submit("one")])
+    assert settler(project) == "rob"  # begun with Rita's decision there: meant
+
+
+def test_who_is_at_work_on_a_conflict_keeps_it(tmp_path: Path):
+    project, _ = differing(tmp_path / "farm")
+    with project.database.writing() as connection:
+        nearly_over = update(CONFLICTS).values(until=time.time() + 1)
+        connection.execute(nearly_over)
+    project.record("rita", [event("one", marked("dog", "wolf"))])
+    with project.database.reading() as connection:
+        (until,) = connection.execute(select(CONFLICTS.c.until)).scalars()
+    assert until > time.time() + 60

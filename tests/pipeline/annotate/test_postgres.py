@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
+from threading import Barrier
 
 import psycopg
 import pytest
@@ -17,7 +19,9 @@ from groundtune.pipeline.annotate.results import (
     finished_work,
     project_pairs,
 )
+from groundtune.pipeline.annotate.settling import ConflictTaken, conflict_of, take_side
 from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.store.annotations import conflicts, items
 from groundtune.store.annotations.copying import copy_database
 from groundtune.store.annotations.database import open_database
 from postgres_server import postgres
@@ -66,6 +70,43 @@ def test_twenty_people_at_once_get_different_items_and_pairs_are_made_elsewhere(
     assert counts.made == 20
     assert len(list((tmp_path / "pairs" / "images").glob("*/*"))) == 1
     elsewhere.close()
+
+
+def test_of_two_reviewers_who_settle_a_conflict_at_once_one_does(url: str, tmp_path: Path):
+    run_of(tmp_path / "run", [[f"{TEXT} {n}" for n in range(8)]])
+    for where in (url, tmp_path / "folder"):
+        project = open_project(where, {"people_per_item": 2}, cache=tmp_path / "here")
+        project.add_run(tmp_path / "run")
+        for name in ("ada", "ben"):
+            project.join(name, name, "annotator")
+            while work := project.next_work(name, "correct"):
+                key, text = work.item.key, work.item.answers[0].text
+                project.record(name, [event(key, marked("dog", name, text=text)), submit(key)])
+        for name in ("rita", "rob"):
+            project.join(name, name, "reviewer")
+        with project.database.reading() as connection:
+            keys = [item.key for item in items.all_items(connection)]
+        for key in keys:
+            together = Barrier(2)
+            settle = partial(settles, project, key, together)
+            with ThreadPoolExecutor(2) as pool:
+                found = list(pool.map(settle, ("rita", "rob")))
+            assert sorted(found) == [False, True]
+            with project.database.reading() as connection:
+                settler = conflicts.settled_by(connection)[key]
+            assert settler == ("rita" if found[0] else "rob")
+        project.close()
+
+
+def settles(project: Project, key: str, together: Barrier, reviewer: str) -> bool:
+    shown = conflict_of(project, reviewer, key)
+    assert shown is not None
+    together.wait()
+    try:
+        take_side(project, reviewer, shown, shown.sides[reviewer == "rob"].key)
+    except ConflictTaken:
+        return False
+    return True
 
 
 def test_a_project_is_backed_up_from_the_server_and_restored_as_a_folder_and_back(

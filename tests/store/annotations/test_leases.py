@@ -3,48 +3,21 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 
-import psycopg
 import pytest
 from sqlalchemy import func, select
 
 from annotation_items import item_of
 from groundtune.store.annotations import items, leases
-from groundtune.store.annotations.database import Database, open_database
+from groundtune.store.annotations.database import Database
 from groundtune.store.annotations.items import ItemTurn
 from groundtune.store.annotations.records import KnownResult
 from groundtune.store.annotations.tables import ASSIGNMENTS, ITEMS
-from postgres_server import postgres
 
 PEOPLE = [f"person{n}" for n in range(12)]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with postgres() as url:
-        yield url
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    if request.param == "sqlite":
-        database = open_database(tmp_path / "annotations.sqlite")
-        yield database
-        database.close()
-        return
-    url = request.getfixturevalue("server")
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CREATE DATABASE leases")
-    database = open_database(url.replace("/postgres?", "/leases?"))
-    yield database
-    database.close()
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("DROP DATABASE leases WITH (FORCE)")
 
 
 def filled(opened: Database, number: int, gold: int = 0, **turn: int) -> None:

@@ -7,7 +7,7 @@ from sqlalchemy import Connection
 from groundtune.feedback.agreement.likeness import likeness_of
 from groundtune.feedback.annotating import AnnotationState, replay
 from groundtune.store.annotations import conflicts, events, items
-from groundtune.store.annotations.records import AnnotationItem, Event
+from groundtune.store.annotations.records import AnnotationItem, Event, Skip, Submit
 
 REVIEWERS = ("reviewer", "owner")
 
@@ -23,8 +23,9 @@ def note_results(
     """Note whether people differ on an item that a person has just finished or skipped.
 
     Their results are a conflict where they are less alike than `below`. A reviewer who finishes an
-    item on which two others differ settles it, as does one who says so. Items whose results are
-    known are no matter for reviewers.
+    item on which two others differ settles it, as does one who says so; but not while another one
+    has it in the queue, nor over one who settled it while the reviewer was at work: then it is one
+    more result. Items whose results are known are no matter for reviewers.
     """
     if item.known is not None:
         return
@@ -33,7 +34,11 @@ def note_results(
     if not others and was_settled is None:
         return
     is_third = was_settled is not None and (others >= 2 or was_settled)
-    if settling or (is_third and items.roles_of(connection)[person] in REVIEWERS):
+    if settling or (
+        is_third
+        and items.roles_of(connection)[person] in REVIEWERS
+        and _may_settle(connection, item.key, person)
+    ):
         conflicts.settle(connection, item.key, person)
         return
     states = list(done_states(connection, item.key).values())
@@ -42,6 +47,19 @@ def note_results(
         conflicts.put_conflict(connection, item.key, likeness)
     else:
         conflicts.drop_conflict(connection, item.key)
+
+
+def _may_settle(connection: Connection, item: str, reviewer: str) -> bool:
+    holder = conflicts.holder_of(connection, reviewer, item)
+    if holder != "settled":
+        return holder != "another"
+    settler = conflicts.settled_by(connection, [item])[item]
+    stored = events.events_of(connection, item=item)
+    settled = max((each.seq for each in stored if each.person == settler), default=0)
+    own = [each for each in stored if each.person == reviewer]
+    ends = [place for place, each in enumerate(own) if isinstance(each.event.body, Submit | Skip)]
+    first = ends[-2] + 1 if len(ends) > 1 else 0  # after what the reviewer had finished before
+    return own[first].seq > settled
 
 
 def done_states(connection: Connection, item: str) -> dict[str, AnnotationState]:

@@ -21,6 +21,7 @@ from groundtune.pipeline.annotate.turns import turns_of
 from groundtune.pipeline.runs.folder import DATABASE, RunFolder, is_project
 from groundtune.records import Prompt, Record
 from groundtune.store.annotations import events, items, leases
+from groundtune.store.annotations.conflicts import renew_conflict
 from groundtune.store.annotations.database import Database, open_database
 from groundtune.store.annotations.records import AnnotationItem, Event, Task
 from groundtune.store.annotations.shared_images import SharedImages, read_file
@@ -255,6 +256,7 @@ class Project:
         lease_s = self.settings.lease_minutes * 60
         if state.progress == "open":
             leases.work_on(connection, person, key, lease_s=lease_s)
+            renew_conflict(connection, person, key, lease_s=lease_s)
         else:
             leases.end(connection, person, key, state.progress)
 

@@ -29,6 +29,17 @@ from groundtune.store.keys import key_of
 _AT_ONCE = 400
 
 
+class ConflictTaken(Exception):
+    """Another reviewer has a conflict, or has settled it.
+
+    `holder` says which: "another" or "settled".
+    """
+
+    def __init__(self, holder: conflicts.Holder) -> None:
+        super().__init__(holder)
+        self.holder = holder
+
+
 class Side(Record):
     """One person's result."""
 
@@ -47,6 +58,8 @@ class Conflict(Record):
     own: AnnotationState | None
     """The result of the reviewer who looks, if they have one."""
     settled: bool
+    holder: conflicts.Holder = "nobody"
+    """Who has it in the queue, or has settled it."""
 
 
 def next_conflict(
@@ -77,6 +90,7 @@ def conflict_of(project: Project, reviewer: str, key: str) -> Conflict | None:
         if item is None or conflicts.is_settled(connection, key) is None:
             return None
         states = done_states(connection, key)
+        holder = conflicts.holder_of(connection, reviewer, key)
     sides = [
         Side(key=key_of("side", key, person)[:16], person=person, state=state)
         for person, state in states.items()
@@ -87,18 +101,37 @@ def conflict_of(project: Project, reviewer: str, key: str) -> Conflict | None:
         sides=tuple(sorted(sides, key=lambda side: side.key)),
         own=states.get(reviewer) if settled == reviewer else None,
         settled=settled is not None,
+        holder=holder,
     )
 
 
-def take_side(project: Project, reviewer: str, conflict: Conflict, side: str) -> EventReceipt:
+def open_conflict(project: Project, reviewer: str, key: str) -> Conflict | None:
+    """Return an item's results as `conflict_of`, leased to the reviewer if nobody else has it."""
+    with project.database.writing() as connection:
+        lease_s = project.settings.lease_minutes * 60
+        conflicts.hold_conflict(connection, reviewer, key, lease_s=lease_s)
+    return conflict_of(project, reviewer, key)
+
+
+def take_side(
+    project: Project, reviewer: str, conflict: Conflict, side: str, *, overrule: bool = False
+) -> EventReceipt:
     """Make a side the reviewer's own result, which settles the conflict.
+
+    With `overrule`, also over another reviewer who has settled it.
 
     Raises:
         KeyError: there is no such side.
+        ConflictTaken: another reviewer has the conflict, or has settled it.
     """
     chosen = next((each.state for each in conflict.sides if each.key == side), None)
     if chosen is None:
         raise KeyError(side)
+    with project.database.writing() as connection:
+        lease_s = project.settings.lease_minutes * 60
+        holder = conflicts.hold_conflict(connection, reviewer, conflict.item.key, lease_s=lease_s)
+    if holder == "another" or (holder == "settled" and not overrule):
+        raise ConflictTaken(holder)
     work = project.work(reviewer, conflict.item.key)
     own = work.state if work else AnnotationState()
     bodies: list[Body] = [DropSpan(id=span.id) for span in own.spans]

@@ -1,13 +1,33 @@
-"""Items on which people differ: who looks at them, and which are settled."""
+"""Items on which people differ: who looks at them, and which are settled.
+
+A conflict is leased to one reviewer at a time, as items are (`leases.py`): it is taken in one
+UPDATE whose inner SELECT skips rows that another transaction has locked; SQLite's writers wait for
+each other from BEGIN IMMEDIATE on.
+"""
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple, cast
+from typing import Literal, NamedTuple, cast
 
-from sqlalchemy import Connection, case, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    case,
+    delete,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from groundtune.store.annotations.records import Task
 from groundtune.store.annotations.tables import ASSIGNMENTS, CONFLICTS, ITEMS
+
+Holder = Literal["reviewer", "another", "settled", "nobody"]
+"""Who has a conflict: the reviewer in question, another one, one who has settled it, or nobody,
+for there is none."""
 
 
 class ConflictCounts(NamedTuple):
@@ -55,39 +75,91 @@ def take_conflict(
     """Take the next conflict for a reviewer, in a writing transaction; None if there is none.
 
     One that the reviewer holds comes first, then those with the least alike results. Nobody else
-    gets it until the lease ends.
+    gets it until the lease ends; what the reviewer passed over is free again.
     """
     now = time.time() if now is None else now
-    mine = (CONFLICTS.c.reviewer == reviewer) & (CONFLICTS.c.until >= now)
+    taken = None
+    # Rows that others have locked may be the only ones left, and come free after all.
+    for skipping in (False,) if connection.dialect.name == "sqlite" else (True, False):
+        taken = taken or _take(connection, reviewer, besides, now, now + lease_s, skipping)
+    passed = (CONFLICTS.c.reviewer == reviewer) & (CONFLICTS.c.settled == 0)
+    if taken is not None:
+        passed &= CONFLICTS.c.item != taken
+    connection.execute(update(CONFLICTS).where(passed).values(reviewer=None, until=0))
+    return taken
+
+
+def _take(
+    connection: Connection,
+    reviewer: str,
+    besides: Sequence[str],
+    now: float,
+    until: float,
+    skip_locked: bool,
+) -> str | None:
     waiting = CONFLICTS.alias("waiting")
+    held = (waiting.c.reviewer == reviewer) & (waiting.c.until >= now)
     first = (
         select(waiting.c.item)
         .where(waiting.c.settled == 0, waiting.c.item.not_in(besides))
-        .where(
-            or_(
-                waiting.c.reviewer.is_(None),
-                waiting.c.until < now,
-                waiting.c.reviewer == reviewer,
-            )
-        )
-        .order_by(
-            case(((waiting.c.reviewer == reviewer) & (waiting.c.until >= now), 0), else_=1),
-            waiting.c.likeness,
-            waiting.c.item,
-        )
+        .where(_is_free(waiting, reviewer, now))
+        .order_by(case((held, 0), else_=1), waiting.c.likeness, waiting.c.item)
         .limit(1)
-        .with_for_update(skip_locked=True, of=waiting)  # not in SQLite
+        .with_for_update(skip_locked=skip_locked, of=waiting)  # not in SQLite
     )
     taken = connection.execute(
         update(CONFLICTS)
         .where(CONFLICTS.c.item == first.scalar_subquery())
-        .values(reviewer=reviewer, until=now + lease_s)
+        .values(reviewer=reviewer, until=until)
         .returning(CONFLICTS.c.item)
     ).scalar()
-    if taken is not None:  # one at a time: what the reviewer passed over is free again
-        others = mine & (CONFLICTS.c.item != taken) & (CONFLICTS.c.settled == 0)
-        connection.execute(update(CONFLICTS).where(others).values(reviewer=None, until=0))
     return None if taken is None else str(taken)
+
+
+def hold_conflict(
+    connection: Connection, reviewer: str, item: str, *, lease_s: float, now: float | None = None
+) -> Holder:
+    """Lease a certain conflict to a reviewer if nobody else has it; return who has it then.
+
+    One that is settled stays with who settled it.
+    """
+    now = time.time() if now is None else now
+    open_one = (CONFLICTS.c.item == item) & (CONFLICTS.c.settled == 0)
+    values = {"reviewer": reviewer, "until": now + lease_s}
+    free = update(CONFLICTS).where(open_one, _is_free(CONFLICTS, reviewer, now)).values(values)
+    if connection.execute(free.returning(CONFLICTS.c.item)).scalar() is not None:
+        return "reviewer"
+    return holder_of(connection, reviewer, item, now=now)
+
+
+def renew_conflict(connection: Connection, reviewer: str, item: str, *, lease_s: float) -> None:
+    """Start the lease of a conflict anew if the reviewer has it, who works on the item."""
+    own = (CONFLICTS.c.item == item) & (CONFLICTS.c.reviewer == reviewer)
+    renewed = update(CONFLICTS).where(own, CONFLICTS.c.settled == 0)
+    connection.execute(renewed.values(until=time.time() + lease_s))
+
+
+def holder_of(
+    connection: Connection, reviewer: str, item: str, *, now: float | None = None
+) -> Holder:
+    """Return who has a conflict; "nobody" also where its lease has run out."""
+    now = time.time() if now is None else now
+    query = select(CONFLICTS.c.settled, CONFLICTS.c.reviewer, CONFLICTS.c.until)
+    found = connection.execute(query.where(CONFLICTS.c.item == item)).first()
+    if found is None:
+        return "nobody"
+    settled, who, until = found
+    if who == reviewer:
+        return "reviewer"
+    if settled:
+        return "settled"
+    return "another" if who is not None and until >= now else "nobody"
+
+
+def _is_free(conflicts: FromClause, reviewer: str, now: float) -> ColumnElement[bool]:
+    """Whether nobody else holds a conflict."""
+    who, until = conflicts.c.reviewer, conflicts.c.until
+    return or_(who.is_(None), until < now, who == reviewer)
 
 
 def settled_by(connection: Connection, items: Iterable[str] | None = None) -> dict[str, str]:

@@ -96,7 +96,7 @@ function show(found) {
   hideTrouble();
   stage.show(conflict.item);
   byId("turns").replaceChildren(...turnsOf(conflict.item, (place) => stage.choose(place)));
-  byId("state").textContent = conflict.settled ? t("conflicts.settled") : "";
+  byId("state").textContent = conflict.held ? t("conflicts.held") : conflict.settled ? t("conflicts.settled") : "";
   byId("sides").replaceChildren(...conflict.sides.map(card));
   document.querySelector(".side").scrollTop = 0;
 }
@@ -109,8 +109,14 @@ async function next() {
 async function take(place) {
   const side = conflict?.sides[place];
   if (!side) return;
-  const { key } = conflict.item;
-  await call(`/api/conflicts/${encodeURIComponent(key)}`, { side: side.key });
+  const { item: { key }, settled: known } = conflict;
+  try {
+    await call(`/api/conflicts/${encodeURIComponent(key)}`, { side: side.key, settled: known });
+  } catch (error) {
+    if (![410, 423].includes(error.status)) throw error;
+    await next(); // another reviewer was faster: say so, and go on
+    return showTrouble(error);
+  }
   settled.push(key);
   settled.splice(0, settled.length - LONGEST);
   await next();
