@@ -28,7 +28,11 @@ def export(
     """Export pairs or people's feedback in a published data set's layout.
 
     From a run, or from an annotation project: its pairs are made on the way. A Parquet file
-    contains the images; with a JSON file they are written next to it.
+    contains the images; with a JSON file or a table they are written next to it.
+
+    A Parquet file also names the licences of its pairs. For other files of pairs
+    FILE.licences.json has them, and `groundtune import` reads it: keep it next to FILE, and rename
+    both together. Its list is empty if your data names no licence.
 
     For example:
 
@@ -39,7 +43,7 @@ def export(
     Args:
         layout: Layout of the file, from the list above.
         run: Folder with the pairs or the feedback; folder or PostgreSQL URL of a project.
-        out: File to write; its ending chooses the format: .parquet, .jsonl or .json.
+        out: File to write; its ending chooses the format: .parquet, .jsonl, .json or .csv.
         min_agreement: Refuse a project on whose answers two people agree less than this
             (Krippendorff's alpha on what is marked, or which answer is better).
         min_gold: Refuse a project whose people get a smaller share of known results right.

@@ -136,6 +136,24 @@ def test_a_table_that_was_read_is_written_again(tmp_path: Path, name: str):
     ]
 
 
+@pytest.mark.parametrize(("licence", "listed"), [(None, []), ("cc-by-nc-4.0", ["cc-by-nc-4.0"])])
+def test_the_file_next_to_a_table_names_its_licences_and_a_renamed_table_has_none(
+    tmp_path: Path, licence: str | None, listed: list[str]
+):
+    store = ImageStore(tmp_path / "store")
+    file = table(tmp_path, f"{HEADERS}\n{ROW}\n")
+    prompts, pairs, _ = read_all("corrections", file, store, licence=licence)
+    out = tmp_path / "out" / "answers.csv"
+    write_all("corrections", out, pairs, prompts, store)
+    named = out.with_name("answers.csv.licences.json")
+    assert json.loads(named.read_bytes()) == {"licences": listed}
+    assert read_all("corrections", out, store)[1][0].source.licence == "".join(listed)
+    renamed = out.rename(out.with_name("corrected.csv"))
+    assert read_all("corrections", renamed, store)[1][0].source.licence == ""
+    named.rename(out.with_name("corrected.csv.licences.json"))
+    assert read_all("corrections", renamed, store)[1][0].source.licence == "".join(listed)
+
+
 TEXT = st.text(max_size=10).filter(lambda text: text.strip() and "<image>" not in text)
 
 
