@@ -13,8 +13,10 @@ from typing import Any
 from PIL import Image
 
 from doc_pages import ROOT
+from groundtune.pipeline.world.prompts import FIRST_SCENE
+from groundtune.world.catalogue import CATEGORIES
 from groundtune.world.render import render
-from groundtune.world.scenes import scenes
+from groundtune.world.scenes import SIDE_PX, scene, scenes
 from reward_folder import fill_corrected
 
 LOCAL_ONLY = ("prompt:", "prices:", "budget:", "dry_run:")
@@ -93,8 +95,33 @@ def pictures(folder: Path) -> None:
 
 def more_images(folder: Path) -> None:
     """Twelve images of the world in `images`, so that some can be held back."""
-    for at, scene in enumerate(scenes("development", 12)):
-        render(scene).save(folder / "images" / f"{at}.png")
+    for at, each in enumerate(scenes("development", 12)):
+        render(each).save(folder / "images" / f"{at}.png")
+
+
+def annotated(folder: Path) -> None:
+    """COCO's annotations of the first scenes of `world:N` in `vg`."""
+    categories = [{"id": at, "name": name} for at, name in enumerate(CATEGORIES)]
+    images: list[dict[str, int]] = []
+    boxes: list[dict[str, Any]] = []
+    for number in range(FIRST_SCENE, FIRST_SCENE + 8):
+        images.append({"id": number, "width": SIDE_PX, "height": SIDE_PX})
+        boxes += [
+            {"image_id": number, "category_id": list(CATEGORIES).index(thing.category)}
+            | {"bbox": [box.x, box.y, box.side, box.side]}
+            for thing in scene("train", number).things
+            for box in thing.boxes
+        ]
+    (folder / "vg").mkdir()
+    told = {"images": images, "categories": categories, "annotations": boxes}
+    (folder / "vg" / "instances.json").write_text(json.dumps(told), encoding="utf-8")
+
+
+def captions(folder: Path) -> None:
+    """A caption per photograph in a table."""
+    rows = [["image", "caption"], ["0.png", "A cup."], ["1.png", "Two cups."]]
+    with (folder / "captions.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
 
 
 def compared(folder: Path) -> None:
@@ -119,7 +146,18 @@ def thumbs(folder: Path) -> None:
 
 DATA: dict[str, Callable[[Path], None]] = {
     each.__name__: each
-    for each in (pope, mme, mmhal, people, pictures, more_images, compared, thumbs)
+    for each in (
+        pope,
+        mme,
+        mmhal,
+        people,
+        pictures,
+        more_images,
+        annotated,
+        captions,
+        compared,
+        thumbs,
+    )
 }
 
 

@@ -194,10 +194,11 @@ def _no_pairs(found: RewriteSummary, out: Path) -> UserError:
     counts = found.counts
     kept = counts.model_dump(exclude={"wordings_lost", "first_sentences_lost", "pairs"})
     why = "; ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in kept.items() if n)
+    verdicts = ", ".join(f"{n:,} {name}" for name, n in found.claims.items() if n)
     most = Counter(counts.wordings_lost).most_common(1)
     most_lost = f"; {most[0][0]}: {most[0][1]:,}" if most else ""
     return UserError(
-        f"No pair could be made ({why}{most_lost}).",
+        f"No pair could be made ({why}; claims: {verdicts or 'none'}{most_lost}).",
         str(out / SUMMARY),
         "Sample more answers, or use other verifiers, another corrector or a lower least_kept.",
     )
