@@ -36,7 +36,7 @@ $(BIN)/python:
 
 # What users need, without the tools of developers: 63 packages instead of 102, with what they bring.
 $(VENV)/.installed-user: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "installing groundtune into $(VENV) (some minutes the first time)"
+	@echo "installing groundtune into $(VENV) (some minutes the first time; docs/start.md#install: less without a GPU)"
 	$(PIP_INSTALL) -e '.[serve,annotate,tables]'
 	@touch $@
 

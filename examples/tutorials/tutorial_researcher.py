@@ -2,6 +2,9 @@
 # requires-python = ">=3.11"
 # dependencies = ["groundtune", "own-method", "own-benchmark"]
 #
+# [tool.uv]
+# constraint-dependencies = ["torch==2.13.0", "transformers==5.23.0"]
+#
 # [tool.uv.sources]
 # groundtune = { path = "../..", editable = true }
 # own-method = { path = "../own_method" }

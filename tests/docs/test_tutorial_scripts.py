@@ -59,6 +59,10 @@ def test_a_script_names_what_it_needs_where_its_runner_finds_it(name: str) -> No
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert found["requires-python"] == project["requires-python"]
     needs = [Requirement(each) for each in found["dependencies"]]
+    pins = (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+    versions = found["tool"]["uv"]["constraint-dependencies"]
+    assert {Requirement(each).name for each in versions} == {"torch", "transformers"}
+    assert set(versions) <= set(pins)
     sources = found["tool"]["uv"]["sources"]
     assert {each.name for each in needs} == sources.keys()
     for each in needs:

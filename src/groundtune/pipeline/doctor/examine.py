@@ -123,8 +123,8 @@ def _accelerator(device: object) -> Check:
             state="problem",
             name="accelerator",
             found=f"there is a GPU, but torch {torch.__version__} can't use it",
-            fix="Install a torch for its driver: leave out -c constraints.txt, or see "
-            "the start page of PyTorch for the command.",
+            fix="Install a torch for its driver: without PIP_EXTRA_INDEX_URL if it is a build "
+            "for the processor (+cpu), or see the start page of PyTorch for the command.",
         )
     return Check(
         state="note",
