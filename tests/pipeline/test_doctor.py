@@ -48,6 +48,16 @@ def test_a_folder_that_does_not_exist_is_judged_by_its_parent(tmp_path: Path) ->
     assert examine(tmp_path / "new").problems == 0
 
 
+@pytest.mark.parametrize("name", ["HF_HOME", "XDG_CACHE_HOME"])
+def test_the_disk_for_models_is_where_the_hub_puts_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.delenv("HF_HOME", raising=False)
+    monkeypatch.setenv(name, str(tmp_path))
+    (check,) = (check for check in examine(tmp_path).checks if check.name == "disk for models")
+    assert check.found.endswith(f"at {tmp_path}")
+
+
 def test_the_command_prints_checks_and_models(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -150,7 +150,8 @@ def _bfloat16(device: object) -> Check:
 
 def _disk(folder: Path) -> list[Check]:
     checks: list[Check] = []
-    cache = Path(os.environ.get("HF_HOME", Path.home() / ".cache" / "huggingface"))
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    cache = Path(os.environ.get("HF_HOME") or caches / "huggingface")
     for name, place in (("disk for runs", folder), ("disk for models", cache)):
         existing = next(path for path in (place, *place.absolute().parents) if path.is_dir())
         free = shutil.disk_usage(existing).free / 1e9
