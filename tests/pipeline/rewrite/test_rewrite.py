@@ -160,7 +160,7 @@ def test_answers_in_which_nothing_is_wrong_or_missing_make_no_pair(tmp_path: Pat
     answer = folder.answers.read()[0]
     folder.answers.replace([answer.model_copy(update={"key": "b", "text": "A photo."})])
     what, where, _ = refused(folder, tmp_path / "out")
-    assert "No pair could be made (answers: 1; unread: 1; claims: none)" in what
+    assert "No pair could be made (answers: 1; unread: 1; claims: 1 unread)" in what
     assert where.endswith("rewrite.json")
 
 
