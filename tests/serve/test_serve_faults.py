@@ -143,6 +143,12 @@ def test_a_bad_body_is_refused_in_the_apis_form(url: str, name: str):
     assert refused(response)[:2] == (status, code)
 
 
+def test_half_a_character_is_named_as_such(url: str):
+    data, _, _ = BAD_BODIES["half a surrogate"]
+    response = HTTP.post(url + CHAT, content=data, headers=JSON, timeout=20)
+    assert "half a character (a lone surrogate)" in response.json()["error"]["message"]
+
+
 def test_an_image_that_is_just_not_too_thin_is_answered(url: str):
     response = HTTP.post(url + CHAT, json=body(image=data_url(png(size=(200, 1)))))
     assert response.status_code == 200

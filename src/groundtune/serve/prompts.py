@@ -20,6 +20,8 @@ T = TypeVar("T", bound=BaseModel)
 
 _STRUCTURE = 10_000
 """Maximum brackets or commas of a body, besides those in its texts."""
+_HALF = "unexpected end of hex escape"
+"""The parser's name for half a character."""
 
 
 class ParsedChat(NamedTuple):
@@ -88,7 +90,8 @@ def _parsed(body: bytes, limits: Limits, schema: type[T]) -> T:
     try:
         fields: object = from_json(body.removeprefix(BOM_UTF8), allow_inf_nan=False)
     except ValueError as error:
-        raise ApiError("invalid_json", f"The body is not JSON: {error}.") from error
+        reason = str(error).replace(_HALF, "half a character (a lone surrogate)")
+        raise ApiError("invalid_json", f"The body is not JSON: {reason}.") from error
     try:
         return schema.model_validate(fields)
     except ValidationError as error:
