@@ -34,6 +34,8 @@ PAGES = {
     "align": "align.md",
     "rounds": "align.md#compare-runs",
     "reward": "reward.md",
+    "reward study": "studies.md",
+    "methods-study": "studies.md",
     "splitter": "claims.md#train-your-own-splitter",
     "bench": "bench-files.md",
     "bench data": "bench-data.md",
@@ -52,7 +54,8 @@ PAGES = {
     "plan": "recipes.md",
 }
 """Where to read more, by a command or the first of its two words."""
-COMMON = {"--json", "--help"}
+HIDDEN = {"--json", "--help", "*"}
+"""What all commands have, and the parameters whose fields are options of their own."""
 
 
 def page() -> str:
@@ -105,19 +108,20 @@ def options(name: str) -> Iterator[str]:
     for word in name.split():
         app = app[word]
     for found in app.assemble_argument_collection(parse_docstring=True):
-        if found.name not in COMMON and found.parameter.show is not False:
+        if found.name not in HIDDEN and found.parameter.show is not False:
             yield f"| {_names(found)} | {_cell(found)} |"
 
 
 def _names(found: Argument) -> str:
-    negated = {f"--no-{each.removeprefix('--')}" for each in found.names}
+    words = [each.removeprefix("--") for each in found.names]
+    negated = {f"--{prefix}-{word}" for prefix in ("no", "empty") for word in words}
     return ", ".join(f"`{each}`" for each in found.names if each not in negated)
 
 
 def _cell(found: Argument) -> str:
     text = " ".join((found.parameter.help or "").split())
     default = found.field_info.default
-    shown = default not in (None, inspect.Parameter.empty, False, ()) and not callable(default)
+    shown = default not in (None, inspect.Parameter.empty, False, (), "") and not callable(default)
     if found.required:
         text += " (required)"
     elif shown and "default" not in text and isinstance(default, str | int | float | Path):
