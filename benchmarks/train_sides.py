@@ -91,7 +91,7 @@ class Silent:
     def start(self, task: str, total: int | None = None) -> None:
         """Says nothing."""
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """Says nothing."""
 
     def log(self, step: int, metrics: dict[str, float]) -> None:

@@ -47,6 +47,6 @@ class Notes:
     def start(self, task: str, total: int | None = None) -> None:
         self.tasks.append((task, total))
 
-    def advance(self, done: int = 1, note: str = "") -> None:
-        self.done.append(done)
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.done.append(count)
         self.notes.append(note)

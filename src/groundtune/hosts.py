@@ -16,15 +16,15 @@ def host_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     Raises:
         ValueError: it is no host, or there are several.
     """
-    given = [value.decode("latin-1") for name, value in headers if name == b"host"]
-    if not given or given == [""]:
+    values = [value.decode("latin-1") for name, value in headers if name == b"host"]
+    if not values or values == [""]:
         return ""
-    found = _HOST.fullmatch(given[0])
-    if len(given) > 1 or found is None:
+    match = _HOST.fullmatch(values[0])
+    if len(values) > 1 or match is None:
         raise ValueError("the Host header is no host")
-    if found["ipv6"] is None:
-        return found["name"]
-    return str(ipaddress.IPv6Address(found["ipv6"]))
+    if match["ipv6"] is None:
+        return match["name"]
+    return str(ipaddress.IPv6Address(match["ipv6"]))
 
 
 def is_this_machine(host: str) -> bool:

@@ -86,7 +86,7 @@ class Plugins(Generic[T]):
                 f"Several installed packages have {name}: {packages}.", where, "Uninstall one."
             )
         try:
-            found: object = points[0].load()
+            plugin: object = points[0].load()
         except (ImportError, AttributeError, SyntaxError, PydanticUserError) as error:
             reason = next(iter(str(error).splitlines()), type(error).__name__)
             raise UserError(
@@ -94,10 +94,10 @@ class Plugins(Generic[T]):
                 where,
                 f"Fix or reinstall the package {points[0].dist.name if points[0].dist else ''}.",
             ) from error
-        fault = self.fault(name, found)
+        fault = self.fault(name, plugin)
         if fault is not None:
             raise UserError(fault.what, where, fault.fix)
-        return cast("T", found)
+        return cast("T", plugin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class MoreVariants:
                 return built_in_only(value)
             others = self.plugins.names()
             if name not in others:
-                known = ", ".join(map(repr, [*built_in, *others]))
-                context = {"discriminator": repr(TYPE), "tag": name, "expected_tags": known}
+                names = ", ".join(map(repr, [*built_in, *others]))
+                context = {"discriminator": repr(TYPE), "tag": name, "expected_tags": names}
                 raise PydanticKnownError("union_tag_invalid", context)
             union: Any = Union[(*variants, self.plugins.load(name))]  # made at run time
             form: Any = Annotated[union, Field(discriminator=TYPE)]
@@ -148,10 +148,10 @@ def _type_of(value: object) -> object:
 def _points(group: str) -> "Mapping[str, list[EntryPoint]]":
     from importlib.metadata import entry_points
 
-    found: dict[str, list[EntryPoint]] = {}
+    by_name: dict[str, list[EntryPoint]] = {}
     for point in entry_points(group=group):
-        found.setdefault(point.name, []).append(point)
-    return MappingProxyType(found)
+        by_name.setdefault(point.name, []).append(point)
+    return MappingProxyType(by_name)
 
 
 @lru_cache(maxsize=64)

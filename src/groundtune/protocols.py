@@ -283,7 +283,7 @@ class Progress(Protocol):
         """Begin a new task, which replaces the current one."""
         ...
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """Add finished units of the task."""
         ...
 
@@ -294,5 +294,5 @@ class SilentProgress:
     def start(self, task: str, total: int | None = None) -> None:
         """Begin a new task."""
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """Add finished units of the task."""

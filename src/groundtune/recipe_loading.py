@@ -323,13 +323,13 @@ class _Explanation:
         keys = self._keys(errors[0])
         chosen, variants = self._models_at(errors[0]["loc"])
         siblings = [self._keys(e)[-1] for e in errors if self._keys(e)[:-1] == keys[:-1]]
-        lacks = [key for key in siblings if any(key in model.model_fields for model in variants)]
-        type_field = _tag_field(chosen[0], errors[0]["loc"][-2]) if lacks else ""
+        missing = [key for key in siblings if any(key in model.model_fields for model in variants)]
+        type_field = _tag_field(chosen[0], errors[0]["loc"][-2]) if missing else ""
         if type_field:
             chooser = ".".join((*keys[:-1], type_field))
-            what = f"{chooser}={errors[0]['loc'][-2]} has no {', '.join(lacks)}."
-            fix = f"Take {', '.join(lacks)} out, or choose another {chooser}."
-            return UserError(what, self._place((*keys[:-1], lacks[0])), fix)
+            what = f"{chooser}={errors[0]['loc'][-2]} has no {', '.join(missing)}."
+            fix = f"Take {', '.join(missing)} out, or choose another {chooser}."
+            return UserError(what, self._place((*keys[:-1], missing[0])), fix)
         names = sorted({name for model in chosen for name in model.model_fields})
         near = difflib.get_close_matches(keys[-1], names, n=1)
         fix = f"Did you mean {near[0]}?" if near else f"The keys here are {', '.join(names)}."
@@ -363,8 +363,8 @@ class _Explanation:
             if fields:
                 chosen = siblings = [m for info in fields for m in _variants(info)]
             else:
-                named = [m for m in chosen if _tag_field(m, part) or m.__name__ == part]
-                chosen = named or chosen
+                matches = [m for m in chosen if _tag_field(m, part) or m.__name__ == part]
+                chosen = matches or chosen
         return chosen, siblings
 
     def _place(self, keys: Keys) -> str:

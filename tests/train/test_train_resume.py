@@ -45,8 +45,8 @@ class StopsAtStep5(SilentProgress):
     def start(self, task: str, total: int | None = None) -> None:
         self.task, self.done = task, 0
 
-    def advance(self, done: int = 1, note: str = "") -> None:
-        self.done += done
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.done += count
         if self.task == "train" and self.done == 5:
             raise KeyboardInterrupt
 
@@ -123,8 +123,8 @@ def test_a_stopped_run_with_prompts_of_six_pairs_and_a_view_resumes_bit_by_bit(
 
 def test_ctrl_c_saves_the_current_step(params: TrainSettings, tmp_path: Path):
     class CtrlCAtStep3(StopsAtStep5):
-        def advance(self, done: int = 1, note: str = "") -> None:
-            self.done += done
+        def advance(self, count: int = 1, note: str = "") -> None:
+            self.done += count
             if self.task == "train" and self.done == 3:
                 os.kill(os.getpid(), signal.SIGINT)
 

@@ -103,7 +103,7 @@ def import_(
             licence=licence,
             skip_bad=skip_bad,
             all_rows=all_rows,
-            named=found.named,
+            display_name=found.named,
             command=sys.argv,
         )
     _finish(summary, out, json)

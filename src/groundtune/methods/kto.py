@@ -57,14 +57,14 @@ class KTO(Pairwise):
 
     def terms(self, pairs: PairLogProbs) -> dict[str, Tensor]:
         """Return the losses of wanted and of unwanted answers."""
-        wanted_B = self._loss(pairs.chosen, 1.0, wanted=True)
-        unwanted_B = self._loss(pairs.chosen, 1.0, wanted=False)
+        wanted_B = self._loss(pairs.chosen, 1.0, desirable=True)
+        unwanted_B = self._loss(pairs.chosen, 1.0, desirable=False)
         return {
-            "wanted": wanted_B + self._loss(pairs.rejected, -1.0, wanted=True),
-            "unwanted": unwanted_B + self._loss(pairs.rejected, -1.0, wanted=False),
+            "wanted": wanted_B + self._loss(pairs.rejected, -1.0, desirable=True),
+            "unwanted": unwanted_B + self._loss(pairs.rejected, -1.0, desirable=False),
         }
 
-    def _loss(self, side: AnswerLogProbs, sign: float, *, wanted: bool) -> Tensor:
+    def _loss(self, side: AnswerLogProbs, sign: float, *, desirable: bool) -> Tensor:
         """The loss of a side's answers that are wanted, or unwanted; 0 for the others, (B,)."""
         from torch.nn.functional import sigmoid
 
@@ -72,7 +72,7 @@ class KTO(Pairwise):
         mark_B = reward_B.new_full(reward_B.shape, sign)
         if self.thumbs and side.rating_B is not None:
             mark_B = side.rating_B
-        if wanted:
+        if desirable:
             loss_B = self.wanted * sigmoid(self.reference_point - reward_B)
             return loss_B * (mark_B > 0)
         return self.unwanted * sigmoid(reward_B - self.reference_point) * (mark_B < 0)

@@ -133,9 +133,9 @@ class Pairwise(BaseModel, ABC):
     @model_validator(mode="after")
     def _hooks_have_known_values(self) -> Self:
         needs, views = cast("object", self.needs), cast("object", self.views)
-        known = frozenset[object](get_args(Need))
-        if not isinstance(needs, frozenset) or not needs <= known:
-            names = ", ".join(sorted(map(str, known)))
+        allowed = frozenset[object](get_args(Need))
+        if not isinstance(needs, frozenset) or not needs <= allowed:
+            names = ", ".join(sorted(map(str, allowed)))
             raise ValueError(f"the hook needs returns {needs!r}, not a frozenset of {names}")
         kinds = {type(each) for each in self.views} if isinstance(views, tuple) else {type(views)}
         if kinds - {View}:

@@ -55,14 +55,14 @@ class PPO(PolicyGradient):
         s = sampled
         assert s.value_BT is not None, "PPO needs values"
         reward_BT = self.reward_scale * (at_end(s.terminal_B, s.mask_BT) + s.placed_BT - s.kl_BT)
-        found = gae(reward_BT, s.value_BT, s.mask_BT, gamma=self.gamma, lam=self.lam)
-        advantage_BT = found.advantage_BT
+        estimate = gae(reward_BT, s.value_BT, s.mask_BT, gamma=self.gamma, lam=self.lam)
+        advantage_BT = estimate.advantage_BT
         if self.whiten == "tokens":
             advantage_BT = whiten(advantage_BT, s.mask_BT)
         elif self.whiten == "padded":
             end_B = self.reward_scale * s.terminal_B
             advantage_BT = _whiten_padded(advantage_BT, s.mask_BT, end_B, s.longest)
-        return Advantages(advantage_BT, found.return_BT)
+        return Advantages(advantage_BT, estimate.return_BT)
 
 
 def _whiten_padded(advantage_BT: Tensor, mask_BT: Tensor, end_B: Tensor, longest: int) -> Tensor:

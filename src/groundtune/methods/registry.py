@@ -16,29 +16,29 @@ VALUES = ("needs", "views")
 """Hooks that are properties."""
 
 
-def _fault_of(name: str, found: object) -> PluginFault | None:
+def _fault_of(name: str, plugin: object) -> PluginFault | None:
     """Tell what a class lacks to be the method of a name."""
-    if not (isinstance(found, type) and issubclass(found, Pairwise)):
+    if not (isinstance(plugin, type) and issubclass(plugin, Pairwise)):
         return PluginFault(
             f"The object of the entry point {name} is not a method.",
             "Export a class that inherits from groundtune.methods.pairwise.Pairwise.",
         )
-    kind = found.model_fields.get("type")
+    kind = plugin.model_fields.get("type")
     if kind is None or (get_args(kind.annotation), kind.default) != ((name,), name):
         return PluginFault(
-            f"The method {found.__name__} does not have its name, {name}, as its type.",
+            f"The method {plugin.__name__} does not have its name, {name}, as its type.",
             f'Write in the class: type: Literal["{name}"] = "{name}"',
         )
-    lacks = sorted(found.__abstractmethods__)
-    if lacks:
+    missing = sorted(plugin.__abstractmethods__)
+    if missing:
         return PluginFault(
-            f"The method {found.__name__} lacks the hook {' and '.join(lacks)}.",
-            f"Define {' and '.join(lacks)} in the class, as methods/pairwise.py documents.",
+            f"The method {plugin.__name__} lacks the hook {' and '.join(missing)}.",
+            f"Define {' and '.join(missing)} in the class, as methods/pairwise.py documents.",
         )
     for hook in VALUES:
-        if inspect.isfunction(inspect.getattr_static(found, hook)):
+        if inspect.isfunction(inspect.getattr_static(plugin, hook)):
             return PluginFault(
-                f"The hook {hook} of the method {found.__name__} is a function.",
+                f"The hook {hook} of the method {plugin.__name__} is a function.",
                 f"Write @property above def {hook}(self).",
             )
     return None

@@ -91,10 +91,10 @@ class Run:
             open_annotator,
         )
 
-        own = load_recipe(None, [], LabelSettings, options=settings)
+        recipe = load_recipe(None, [], LabelSettings, options=settings)
         if annotator is None or by is None:
-            annotator, by = open_annotator(own, self._sets)
-        label_answers(self.folder, self.folder, annotator, by, self.progress, settings=own)
+            annotator, by = open_annotator(recipe, self._sets)
+        label_answers(self.folder, self.folder, annotator, by, self.progress, settings=recipe)
         return self.corrections
 
     def _check(self, settings: Mapping[str, Any]) -> None:
@@ -107,10 +107,12 @@ class Run:
         from groundtune.pipeline.feedback.verdicts import require_verdicts
 
         command = base_settings(self._sets)
-        own = load_recipe(None, [], ClaimSettings, command=command, options=settings)
-        with open_labelling(own, self._sets) as labelling:
-            found = label_claims(self.folder, self.folder, labelling, self.progress, settings=own)
-        require_verdicts(found, own.labeler, own.divider, self.folder)
+        recipe = load_recipe(None, [], ClaimSettings, command=command, options=settings)
+        with open_labelling(recipe, self._sets) as labelling:
+            summary = label_claims(
+                self.folder, self.folder, labelling, self.progress, settings=recipe
+            )
+        require_verdicts(summary, recipe.labeler, recipe.divider, self.folder)
 
     def pair(
         self, *, by: Literal["corrections", "claims"] = "corrections", **settings: Any
@@ -150,8 +152,8 @@ class Run:
         from groundtune.pipeline.rewrite.run import load_settings
         from groundtune.pipeline.rewrite.run import rewrite as run_rewrite
 
-        own = load_settings(self.folder, [], settings)
-        return run_rewrite(self.folder, Path(out), own, self.progress).found
+        recipe = load_settings(self.folder, [], settings)
+        return run_rewrite(self.folder, Path(out), recipe, self.progress).found
 
     def train(
         self,
@@ -201,9 +203,9 @@ class Run:
 
         options = {"model": model, "label": label or Path(model).name, **settings}
         loaded = load_recipe(None, [], BenchSettings, options=options)
-        found = data_paths([str(path) for path in data], [str(path) for path in images])
+        paths = data_paths([str(path) for path in data], [str(path) for path in images])
         out = self.folder / "evaluation" / loaded.label
-        return run_bench(loaded, out, self.progress, data_paths=found).estimates
+        return run_bench(loaded, out, self.progress, data_paths=paths).estimates
 
     def report(self) -> Path:
         """Writes the folder's report.html and returns its path.

@@ -76,15 +76,19 @@ def report_scores(run: Path) -> Path:
     from groundtune.pipeline.compare.parts import parts_of
     from groundtune.pipeline.compare.strata import strata_of_scores
 
-    large, asked = read(large_in(run)), run / "self-knowledge"
+    large, self_knowledge = read(large_in(run)), run / "self-knowledge"
     scores = read_scores(run) if has_scores(run) or not large else []
-    known = all_estimates(read_scores(asked)) if asked.is_dir() else []
+    estimates = all_estimates(read_scores(self_knowledge)) if self_knowledge.is_dir() else []
     models = list(dict.fromkeys(each.model for each in [*scores, *(m.items for m in large)]))
     summary = summarise(scores, against=models[0], further=tables_of_large(large))
     further = further_results(large, models[0])
     page = comparison_page(
         models,
-        [*all_estimates(scores), *summarise((), further=tables_of_large(large)).estimates, *known],
+        [
+            *all_estimates(scores),
+            *summarise((), further=tables_of_large(large)).estimates,
+            *estimates,
+        ],
         summary.differences,
         title=f"Benchmarks in {run.resolve().name}",
         provenance=provenance_of(run / "scores"),
@@ -113,7 +117,7 @@ def report_answers(run: Path) -> Path:
 
     folder = RunFolder(run)
     answers, prompts = folder.answers.read(), list(folder.prompts_by_key().values())
-    shown = sampling_report(
+    page = sampling_report(
         f"Answers in {run.resolve().name}",
         prompts,
         answers,
@@ -122,7 +126,7 @@ def report_answers(run: Path) -> Path:
         provenance=provenance_of(folder.answers.path),
         notes=[Note(kind="warning", text=text) for text in _from_elsewhere(answers, prompts)],
     )
-    return write_report(run, shown)
+    return write_report(run, page)
 
 
 def report_pairs(run: Path) -> Path:

@@ -37,7 +37,7 @@ class Quiet:
     def start(self, task: str, total: int | None = None) -> None:
         pass
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         pass
 
 

@@ -47,8 +47,8 @@ class Quiet:
     def start(self, task: str, total: int | None = None) -> None:
         self.done = 0
 
-    def advance(self, done: int = 1, note: str = "") -> None:
-        self.done += done
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.done += count
 
 
 class CatLover:

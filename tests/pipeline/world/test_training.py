@@ -111,9 +111,9 @@ class Told:
     def start(self, task: str, total: int | None = None) -> None:
         self.tasks.append((task, 0))
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         task, before = self.tasks[-1]
-        self.tasks[-1] = (task, before + done)
+        self.tasks[-1] = (task, before + count)
 
 
 @pytest.fixture(scope="module")

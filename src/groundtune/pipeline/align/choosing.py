@@ -164,17 +164,17 @@ def _contents_by_claims(
 
 
 def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> AnswerContent:
-    read = [score.values for score in scores if score.status == "scored"]
-    if not read:
+    scored = [score.values for score in scores if score.status == "scored"]
+    if not scored:
         raise UserError(
             f"Of {name} no answer's claims could be read, so no checkpoint can be chosen.",
             str(target.claims.path),
             "Look at the claims there; choose another feedback.divider.",
         )
     return AnswerContent(
-        wrong=sum(values["rejected"] for values in read) / len(read),
-        kept=sum(values["supported_claims"] for values in read) / len(read),
-        unchecked=len(scores) - len(read),
+        wrong=sum(values["rejected"] for values in scored) / len(scored),
+        kept=sum(values["supported_claims"] for values in scored) / len(scored),
+        unchecked=len(scores) - len(scored),
     )
 
 

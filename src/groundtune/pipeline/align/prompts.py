@@ -40,8 +40,8 @@ def hold_out(folder: Path, settings: AlignSettings, progress: Progress) -> None:
             "Give prompts about at least three images.",
         )
     held_back = images_of((*parts["choosing"], *parts["reporting"]), source_run.images)
-    learnt = training_images([settings.model, settings.adapter])
-    for training in (images_of(parts["learning"], source_run.images), *learnt):
+    seen_images = training_images([settings.model, settings.adapter])
+    for training in (images_of(parts["learning"], source_run.images), *seen_images):
         refuse_common(
             training,
             held_back,

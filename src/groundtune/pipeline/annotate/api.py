@@ -117,8 +117,8 @@ class AnnotationProject:
             UserError: nothing is finished, the work is below what is asked for, or a setting is
                 wrong.
         """
-        own = load_recipe(None, [], ProjectPairSettings, options=settings)
-        gated_pairs(self._project, Path(out), own, self._progress)
+        recipe = load_recipe(None, [], ProjectPairSettings, options=settings)
+        gated_pairs(self._project, Path(out), recipe, self._progress)
         return RunFolder(Path(out)).pairs.read()
 
     def export(self, layout: ExportLayoutName, out: str | Path) -> int:

@@ -22,7 +22,7 @@ def write_audit(database: Database, out: Path) -> int:
     if out.exists():
         raise UserError("The file is there already.", str(out), "Choose another name.")
     with database.reading() as connection:
-        found = audit.entries(connection, limit=None)
-    lines = [json_of(each.model_dump()) + "\n" for each in reversed(found)]
+        entries = audit.entries(connection, limit=None)
+    lines = [json_of(each.model_dump()) + "\n" for each in reversed(entries)]
     write_atomic(out, "".join(lines).encode())
     return len(lines)

@@ -70,8 +70,8 @@ def back_up(project: Project, out: Path) -> Manifest:
         for name, data in files.items():
             archive.writestr(name, data)
         for sha256 in images:
-            kept = zipfile.ZipInfo(f"images/{sha256}")  # compressed already
-            archive.writestr(kept, project.images.read(sha256))
+            entry = zipfile.ZipInfo(f"images/{sha256}")  # compressed already
+            archive.writestr(entry, project.images.read(sha256))
     return manifest
 
 
@@ -90,25 +90,25 @@ def restore(backup: Path, target: Path) -> Manifest:
         )
     target.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".restore-", dir=target.parent) as folder:
-        made = Path(folder) / "project"
-        made.mkdir()
-        manifest = _unpack(backup, made)
-        _check(made, backup, manifest)
+        project = Path(folder) / "project"
+        project.mkdir()
+        manifest = _unpack(backup, project)
+        _check(project, backup, manifest)
         if target.exists():
             target.rmdir()
-        made.rename(target)
+        project.rename(target)
     return manifest
 
 
-def _unpack(backup: Path, made: Path) -> Manifest:
+def _unpack(backup: Path, folder: Path) -> Manifest:
     if not backup.is_file():
         raise UserError("The file doesn't exist.", str(backup), "Check the path.")
-    images = ImageStore(made / "images")
+    images = ImageStore(folder / "images")
     try:
         with zipfile.ZipFile(backup) as archive:
             manifest = _manifest(archive, backup)
             for name, data in _files(archive, manifest, backup):
-                path = images.path(manifest.files[name]) if "/" in name else made / name
+                path = images.path(manifest.files[name]) if "/" in name else folder / name
                 write_atomic(path, data, durable=False)
     except _DAMAGED as error:
         raise _no_backup(backup, f"it can't be unpacked: {error}") from error
@@ -139,9 +139,9 @@ def _files(
         yield name, data
 
 
-def _check(made: Path, backup: Path, manifest: Manifest) -> None:
+def _check(folder: Path, backup: Path, manifest: Manifest) -> None:
     """The database opens, is of this version or an older one, and has all items and images."""
-    project = existing_project(made)
+    project = existing_project(folder)
     try:
         items, images = project.contents(project.database)
     finally:

@@ -55,11 +55,15 @@ def _may_settle(connection: Connection, item: str, reviewer: str) -> bool:
         return holder != "another"
     settler = conflicts.settled_by(connection, [item])[item]
     stored = events.events_of(connection, item=item)
-    settled = max((each.seq for each in stored if each.person == settler), default=0)
-    own = [each for each in stored if each.person == reviewer]
-    ends = [place for place, each in enumerate(own) if isinstance(each.event.body, Submit | Skip)]
+    settled_seq = max((each.seq for each in stored if each.person == settler), default=0)
+    reviewer_events = [each for each in stored if each.person == reviewer]
+    ends = [
+        place
+        for place, each in enumerate(reviewer_events)
+        if isinstance(each.event.body, Submit | Skip)
+    ]
     first = ends[-2] + 1 if len(ends) > 1 else 0  # after what the reviewer had finished before
-    return own[first].seq > settled
+    return reviewer_events[first].seq > settled_seq
 
 
 def done_states(connection: Connection, item: str) -> dict[str, AnnotationState]:
@@ -67,5 +71,5 @@ def done_states(connection: Connection, item: str) -> dict[str, AnnotationState]
     by_person: dict[str, list[Event]] = defaultdict(list)
     for stored in events.events_of(connection, item=item):
         by_person[stored.person].append(stored.event)
-    states = {person: replay(own) for person, own in by_person.items()}
+    states = {person: replay(person_events) for person, person_events in by_person.items()}
     return {person: state for person, state in states.items() if state.progress == "done"}

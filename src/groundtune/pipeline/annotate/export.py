@@ -51,10 +51,10 @@ def export_project(
         return _marks(layout, project, out)
     with TemporaryDirectory(prefix="groundtune-") as folder:
         run = Path(folder)
-        made = project_pairs(project, run, ProjectPairSettings(), progress)
+        counts = project_pairs(project, run, ProjectPairSettings(), progress)
         if is_feedback(layout):
             return export_feedback(layout, run, out, progress)
-        if not made.made:
+        if not counts.made:
             raise UserError(
                 "The finished work gives no pair: nothing was changed or chosen.",
                 project.where,

@@ -66,14 +66,14 @@ def run_of_file(file: Path, folder: Path, images: Path | None, progress: Progres
         return folder
     target = RunFolder(folder)
     progress.start("read answers", total=None)
-    found = [_understood(row, images or file.parent) for row in rows_of(file)]
+    origins = [_understood(row, images or file.parent) for row in rows_of(file)]
     how = GivenFile(file, target, images, DEFAULT_QUESTION, needs_image=False)
-    given = list(given_answers((each.row for each in found), how))
-    if not given:
+    answers = list(given_answers((each.row for each in origins), how))
+    if not answers:
         raise UserError("The file holds no answers.", str(file), "Give one with a row per answer.")
-    add_given(given, target)
-    target.corrections.add(list(_corrections(found, given, file)))
-    progress.advance(len(given))
+    add_given(answers, target)
+    target.corrections.add(list(_corrections(origins, answers, file)))
+    progress.advance(len(answers))
     return folder
 
 
@@ -92,24 +92,24 @@ def add_answers(
 
 
 def _corrections(
-    found: Sequence[AnswerOrigin], given: Sequence[GivenAnswer], file: Path
+    origins: Sequence[AnswerOrigin], answers: Sequence[GivenAnswer], file: Path
 ) -> Iterator[Correction]:
     by = Producer(kind="person", name=file.name)
-    placed = [
+    answers_with_marks = [
         (each, answer, mark)
-        for each, (_, _, answer) in zip(found, given, strict=True)
+        for each, (_, _, answer) in zip(origins, answers, strict=True)
         for mark in each.marks or ()
     ]
-    marks = [_offset_mark(mark, answer.text, each.row) for each, answer, mark in placed]
+    marks = [_offset_mark(mark, answer.text, each.row) for each, answer, mark in answers_with_marks]
     unit = unit_of(marks)
     if isinstance(unit, OffsetMark):
-        row = placed[marks.index(unit)][0].row
+        row = answers_with_marks[marks.index(unit)][0].row
         raise UserError(
             f"The mark [{unit.start}, {unit.end}) is not at its text {unit.words!r}.",
             row.where,
             "Count characters of the exact answer, the end not included.",
         )
-    for each, (_, _, answer) in zip(found, given, strict=True):
+    for each, (_, _, answer) in zip(origins, answers, strict=True):
         if each.marks is None and not each.corrected:
             continue
         spans: list[Span] = []
@@ -172,9 +172,9 @@ def _of_label_studio(row: Row, images: Path) -> AnswerOrigin:
             row.where,
             "Name the answer's text like one of these.",
         )
-    given = cast("list[Fields]", row.fields.get("annotations") or [])
-    made = [each for each in given if not each.get("was_cancelled")]
-    results = cast("list[Fields]", made[-1].get("result") or []) if made else []
+    annotations = cast("list[Fields]", row.fields.get("annotations") or [])
+    finished = [each for each in annotations if not each.get("was_cancelled")]
+    results = cast("list[Fields]", finished[-1].get("result") or []) if finished else []
     marks: list[Fields] = []
     corrected = ""
     for result in results:
@@ -191,7 +191,7 @@ def _of_label_studio(row: Row, images: Path) -> AnswerOrigin:
             _local(plain(data[name]), images) for name in _IMAGES if plain(data.get(name, ""))
         ][:1],
     }
-    return AnswerOrigin(Row(row.where, row.number, fields), marks if made else None, corrected)
+    return AnswerOrigin(Row(row.where, row.number, fields), marks if finished else None, corrected)
 
 
 def _local(address: str, images: Path) -> str:
@@ -211,5 +211,5 @@ def _of_potato(row: Row) -> AnswerOrigin:
         {**span, "text": span.get("span"), "kind": span.get("annotation") or span.get("label")}
         for span in spans
     ]
-    kept = {name: value for name, value in fields.items() if name not in ANSWER_COLUMNS}
-    return AnswerOrigin(Row(row.where, row.number, {**kept, "answer": text}), marks, "")
+    others = {name: value for name, value in fields.items() if name not in ANSWER_COLUMNS}
+    return AnswerOrigin(Row(row.where, row.number, {**others, "answer": text}), marks, "")

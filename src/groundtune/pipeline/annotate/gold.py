@@ -28,9 +28,11 @@ def gold_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[A
             "Leave --gold out, or measure people by corrections or comparisons.",
         )
     folder = RunFolder(source)
-    found = items_from_run(source, task, settings)
-    known = _compared(folder, found) if task == "compare" else _corrected(folder, found)
-    gold = list(known)
+    run_items = items_from_run(source, task, settings)
+    gold_items = (
+        _compared(folder, run_items) if task == "compare" else _corrected(folder, run_items)
+    )
+    gold = list(gold_items)
     if not gold:
         kind = "comparisons" if task == "compare" else "corrections"
         raise UserError(
@@ -62,5 +64,5 @@ def _compared(folder: RunFolder, items: list[AnnotationItem]) -> Iterator[Annota
         sides = (right.better, right.hallucinates_more)
         if right.first != first:  # the item has them the other way round
             sides = tuple(_SWAPPED.get(side or "", side) for side in sides)
-        known = KnownResult.model_validate({"better": sides[0], "hallucinates_more": sides[1]})
-        yield item.model_copy(update={"known": known})
+        result = KnownResult.model_validate({"better": sides[0], "hallucinates_more": sides[1]})
+        yield item.model_copy(update={"known": result})

@@ -36,21 +36,21 @@ def items_from_run(source: Path, task: Task, settings: ProjectSettings) -> list[
     """
     folder = RunFolder(source)
     prompts = folder.prompts_by_key()
-    found = _of_pairs(folder, task) if _has_only_pairs(folder) else _of_answers(folder, task)
-    if lost := [answer.key for answer in found.answers if answer.prompt not in prompts]:
+    rows = _of_pairs(folder, task) if _has_only_pairs(folder) else _of_answers(folder, task)
+    if orphans := [answer.key for answer in rows.answers if answer.prompt not in prompts]:
         raise UserError(
-            f"The prompt of answer {lost[0]} is missing.",
+            f"The prompt of answer {orphans[0]} is missing.",
             str(source),
             "Use a folder with both the answers and their prompts.",
         )
     if task == "compare":
-        return _comparisons(found.answers, prompts, settings.seed)
+        return _comparisons(rows.answers, prompts, settings.seed)
     if task in ("evaluate", "thumb"):
-        drawn = _drawn(source, found.answers) if task == "evaluate" else found.answers
-        return _singles(task, drawn, prompts, lambda _: (), {})
+        answers = _drawn(source, rows.answers) if task == "evaluate" else rows.answers
+        return _singles(task, answers, prompts, lambda _: (), {})
     if task == "review":
-        return _reviews(found, prompts, settings)
-    return _corrections(found, prompts, settings)
+        return _reviews(rows, prompts, settings)
+    return _corrections(rows, prompts, settings)
 
 
 class _RunSource(NamedTuple):
@@ -92,30 +92,30 @@ def _of_pairs(folder: RunFolder, task: Task) -> _RunSource:
 
 
 def _reviews(
-    found: _RunSource, prompts: dict[str, Prompt], settings: ProjectSettings
+    source: _RunSource, prompts: dict[str, Prompt], settings: ProjectSettings
 ) -> list[AnnotationItem]:
     def edits(answer: Answer) -> tuple[Span, ...]:
-        spans = found.corrections[answer.key].spans
+        spans = source.corrections[answer.key].spans
         return with_planted(answer, spans, untouched(answer.text, spans), settings)
 
-    reviewed = [answer for answer in found.answers if answer.key in found.corrections]
-    return _singles("review", reviewed, prompts, edits, found.corrections)
+    reviewed = [answer for answer in source.answers if answer.key in source.corrections]
+    return _singles("review", reviewed, prompts, edits, source.corrections)
 
 
 def _corrections(
-    found: _RunSource, prompts: dict[str, Prompt], settings: ProjectSettings
+    source: _RunSource, prompts: dict[str, Prompt], settings: ProjectSettings
 ) -> list[AnnotationItem]:
     def doubts(answer: Answer) -> tuple[Span, ...]:
-        if not found.claims:
-            marked = found.corrections.get(answer.key)
-            return marked.marks if marked else ()
-        claims = found.claims.get(answer.key, ())
+        if not source.claims:
+            correction = source.corrections.get(answer.key)
+            return correction.marks if correction else ()
+        claims = source.claims.get(answer.key, ())
         rejected = _doubts(answer, claims, "rejected", "labeler")
         trusted = _doubts(answer, claims, "supported", PLANTED)
         return with_planted(answer, rejected, trusted, settings)
 
-    corrections: Mapping[str, Correction] = {} if found.claims else found.corrections
-    return _singles("correct", found.answers, prompts, doubts, corrections)
+    corrections: Mapping[str, Correction] = {} if source.claims else source.corrections
+    return _singles("correct", source.answers, prompts, doubts, corrections)
 
 
 def _singles(
@@ -144,8 +144,8 @@ def _drawn(source: Path, answers: Sequence[Answer]) -> Sequence[Answer]:
     path = source / "to-mark.jsonl"
     if not path.is_file():
         return answers
-    drawn = {text_field(row, "answer") for row in json_rows(path)}
-    return [answer for answer in answers if answer.key in drawn]
+    keys = {text_field(row, "answer") for row in json_rows(path)}
+    return [answer for answer in answers if answer.key in keys]
 
 
 def _comparisons(
@@ -173,9 +173,9 @@ def _doubts(
     answer: Answer, claims: Sequence[Claim], status: ClaimStatus, by: str
 ) -> tuple[Span, ...]:
     """The characters of claims of a status, those of one place once."""
-    found: dict[tuple[int, int], Span] = {}
+    spans: dict[tuple[int, int], Span] = {}
     for claim in claims:
         if claim.status == status and claim.start < claim.end <= len(answer.text):
             span = Span(start=claim.start, end=claim.end, kind=claim.kind, by=by)
-            found.setdefault((claim.start, claim.end), span.model_copy(update={"note": claim.text}))
-    return tuple(found[place] for place in sorted(found))
+            spans.setdefault((claim.start, claim.end), span.model_copy(update={"note": claim.text}))
+    return tuple(spans[place] for place in sorted(spans))

@@ -52,11 +52,11 @@ def add_account(
     name = _checked(name, password)
     hashed = hash_of(password)
     with _names_differ(database) as connection:
-        known = _nameless(connection, name)
-        if known is None:
+        account = _nameless(connection, name)
+        if account is None:
             person = accounts.create_account(connection, name, role, hashed)
         else:
-            person = known.id
+            person = account.id
             accounts.set_password(connection, person, hashed)
             accounts.set_role(connection, person, role)
         audit.note(connection, by, "account_added", person, role=role)
@@ -72,15 +72,15 @@ def log_in(database: Database, name: str, password: str, *, address: str, agent:
         PeopleError: wrong_login, or wait with `seconds`.
     """
     with database.writing() as connection:
-        found = accounts.password_of(connection, name)
-        login = accounts.login_of(name) if found else ""
+        stored = accounts.password_of(connection, name)
+        login = accounts.login_of(name) if stored else ""
         _count_try(connection, login, address)
-    if not matches(password, found[1] if found else None) or found is None:
+    if not matches(password, stored[1] if stored else None) or stored is None:
         raise PeopleError("wrong_login")
     with database.writing() as connection:
         failures.clear_failures(connection, login, address)
-        audit.note(connection, found[0], "logged_in", found[0])
-        return sessions.begin_session(connection, found[0], agent=agent)
+        audit.note(connection, stored[0], "logged_in", stored[0])
+        return sessions.begin_session(connection, stored[0], agent=agent)
 
 
 def log_out(database: Database, person: str, session: str) -> None:
@@ -93,18 +93,18 @@ def log_out(database: Database, person: str, session: str) -> None:
 def end_session(database: Database, person: str, session: str) -> bool:
     """End one of a person's own sessions; return whether there was such a one."""
     with database.writing() as connection:
-        ended = sessions.end_session(connection, session, person)
-        if ended:
+        existed = sessions.end_session(connection, session, person)
+        if existed:
             audit.note(connection, person, "sessions_ended", person, sessions=1)
-    return ended
+    return existed
 
 
 def end_sessions(database: Database, by: str | None, person: str, *, besides: str = "") -> int:
     """End a person's sessions but for one; return how many there were."""
     with database.writing() as connection:
-        ended = sessions.end_sessions(connection, person, besides=besides)
-        audit.note(connection, by, "sessions_ended", person, sessions=ended)
-    return ended
+        number = sessions.end_sessions(connection, person, besides=besides)
+        audit.note(connection, by, "sessions_ended", person, sessions=number)
+    return number
 
 
 def invite(database: Database, by: str | None, role: Role, *, uses: int, days: float) -> str:
@@ -186,10 +186,10 @@ def change_password(
     """
     with database.writing() as connection:
         name = known_account(connection, person).name
-        found = accounts.password_of(connection, name)
+        stored = accounts.password_of(connection, name)
         login = accounts.login_of(name)
         _count_try(connection, login, address)
-    if not matches(old, found[1] if found else None):
+    if not matches(old, stored[1] if stored else None):
         raise PeopleError("wrong_login")
     _checked(name, new)
     hashed = hash_of(new)
@@ -212,9 +212,9 @@ def set_password(database: Database, person: str, password: str, *, by: str | No
     hashed = hash_of(password)
     with _names_differ(database) as connection:
         accounts.set_password(connection, person, hashed)
-        ended = sessions.end_sessions(connection, person)
+        number = sessions.end_sessions(connection, person)
         audit.note(connection, by, "password_changed", person)
-    return ended
+    return number
 
 
 def change_role(database: Database, by: str | None, person: str, role: Role) -> None:
@@ -260,8 +260,8 @@ def reopen_account(database: Database, by: str | None, person: str) -> None:
 def everybody(database: Database) -> list[tuple[Account, int]]:
     """All people, each with how many items they have finished."""
     with database.reading() as connection:
-        done = leases.done_by_person(connection)
-        return [(each, done.get(each.id, 0)) for each in accounts.accounts(connection)]
+        counts = leases.done_by_person(connection)
+        return [(each, counts.get(each.id, 0)) for each in accounts.accounts(connection)]
 
 
 def has_owner(database: Database) -> bool:
@@ -295,17 +295,17 @@ def keep_an_owner(connection: Connection, before: Role) -> None:
 
 def known_account(connection: Connection, person: str) -> Account:
     """The account with an id. Raises PeopleError where there is none."""
-    found = accounts.account_of(connection, person)
-    if found is None:
+    account = accounts.account_of(connection, person)
+    if account is None:
         raise PeopleError("no_person")
-    return found
+    return account
 
 
 def _link(connection: Connection, token: str) -> Link:
-    found = links.find_link(connection, token)
-    if found is None:
+    link = links.find_link(connection, token)
+    if link is None:
         raise PeopleError("no_link")
-    return found
+    return link
 
 
 def _nameless(connection: Connection, name: str) -> Account | None:

@@ -96,9 +96,9 @@ class Project:
     @property
     def guidelines(self) -> str:
         """The guidelines' Markdown: the project's own, else what comes with Groundtune."""
-        own = self.own_guidelines
-        if own is not None:
-            return own
+        custom = self.own_guidelines
+        if custom is not None:
+            return custom
         shipped = files("groundtune.pipeline.annotate").joinpath("guidelines")
         return shipped.joinpath(f"{self.settings.guidelines}.md").read_text("utf-8")
 
@@ -108,11 +108,11 @@ class Project:
         Raises:
             UserError: the run has no answers, or for a review no corrections.
         """
-        found = items_from_run(source, task, self.settings)
-        self._take_images(source, found)
-        turns = turns_of(found, RunFolder(source), task, self.settings)
+        new_items = items_from_run(source, task, self.settings)
+        self._take_images(source, new_items)
+        turns = turns_of(new_items, RunFolder(source), task, self.settings)
         with self.database.writing() as connection:
-            return items.add_items(connection, found, turns=turns)
+            return items.add_items(connection, new_items, turns=turns)
 
     def add_gold(self, source: Path, task: Task = "correct") -> int:
         """Add a run's answers as items whose right results are its corrections or comparisons.
@@ -123,26 +123,26 @@ class Project:
         Raises:
             UserError: the run has none.
         """
-        found = gold_from_run(source, task, self.settings)
-        self._take_images(source, found)
+        gold = gold_from_run(source, task, self.settings)
+        self._take_images(source, gold)
         with self.database.writing() as connection:
-            return items.set_known(connection, found, seed=self.settings.seed)
+            return items.set_known(connection, gold, seed=self.settings.seed)
 
     def contents(self, database: Database) -> tuple[int, list[str]]:
         """Return how many items a copy of the project's database has, and the images they need."""
         with database.reading() as connection:
-            found = items.all_items(connection)
-        needed = dict.fromkeys(image for item in found for image in item.prompt.images)
-        return len(found), list(needed)
+            stored = items.all_items(connection)
+        images = dict.fromkeys(image for item in stored for image in item.prompt.images)
+        return len(stored), list(images)
 
     def bring_images(self, prompts: Iterable[Prompt]) -> None:
         """Have the images of prompts in the folder, those of a project at a URL too."""
         for sha256 in dict.fromkeys(image for prompt in prompts for image in prompt.images):
             self.images.path(sha256)
 
-    def _take_images(self, source: Path, found: Sequence[AnnotationItem]) -> None:
+    def _take_images(self, source: Path, new_items: Sequence[AnnotationItem]) -> None:
         images = ImageStore(RunFolder(source).path / "images")
-        for sha256 in dict.fromkeys(image for item in found for image in item.prompt.images):
+        for sha256 in dict.fromkeys(image for item in new_items for image in item.prompt.images):
             self._take_image(images, sha256)
 
     def _take_image(self, source: ImageStore, sha256: str) -> None:
@@ -214,23 +214,23 @@ class Project:
         stored: list[Event] = []
         refused: list[EventRefusal] = []
         with self.database.writing() as connection:
-            wanted = {each.item for each in batch}
-            leases.lock_items(connection, wanted)  # the same batch may come twice at once
-            known = events.known_ids(connection, (each.id for each in batch))
-            found = {item.key: item for item in items.items_of(connection, wanted)}
+            keys = {each.item for each in batch}
+            leases.lock_items(connection, keys)  # the same batch may come twice at once
+            earlier_ids = events.known_ids(connection, (each.id for each in batch))
+            by_key = {item.key: item for item in items.items_of(connection, keys)}
             before: dict[str, list[Event]] = {}
-            for key in found:
+            for key in by_key:
                 rows = events.events_of(connection, item=key, person=person)
                 before[key] = [row.event for row in rows]
-            seen = set(known)
+            stored_ids = set(earlier_ids)
             for event in batch:
-                if event.id in seen:
+                if event.id in stored_ids:
                     continue
-                why = _why_refused(found, before, event)
+                why = _why_refused(by_key, before, event)
                 if why:
                     refused.append(EventRefusal(id=event.id, why=why))
                     continue
-                seen.add(event.id)
+                stored_ids.add(event.id)
                 stored.append(event)
                 before[event.item].append(event)
             events.append(connection, person, stored)
@@ -239,10 +239,10 @@ class Project:
                 self._note_progress(connection, person, key, state)
                 if state.progress != "open":
                     below = self.settings.conflict_below
-                    note_results(connection, found[key], person, below=below, settling=settling)
+                    note_results(connection, by_key[key], person, below=below, settling=settling)
         return EventReceipt(
             stored=tuple(each.id for each in stored),
-            known=tuple(each.id for each in batch if each.id in known),
+            known=tuple(each.id for each in batch if each.id in earlier_ids),
             refused=tuple(refused),
         )
 
@@ -369,21 +369,21 @@ def _settings(database: Database, changes: Mapping[str, object]) -> ProjectSetti
 
 def _id_of(database: Database) -> str:
     with database.writing() as connection:
-        found = items.read_setting(connection, _ID)
-        if found is None:
-            found = json_of(token_hex(8))
-            items.write_setting(connection, _ID, found)
-    return str(json.loads(found))
+        value = items.read_setting(connection, _ID)
+        if value is None:
+            value = json_of(token_hex(8))
+            items.write_setting(connection, _ID, value)
+    return str(json.loads(value))
 
 
 def _why_refused(
-    found: Mapping[str, AnnotationItem], before: Mapping[str, Sequence[Event]], event: Event
+    by_key: Mapping[str, AnnotationItem], before: Mapping[str, Sequence[Event]], event: Event
 ) -> str:
     """Why an event can't be stored; "" if it can."""
-    if event.item not in found:
+    if event.item not in by_key:
         return "There is no such item in this project."
     try:
-        check_event(found[event.item], before[event.item], event)
+        check_event(by_key[event.item], before[event.item], event)
     except RefusedEvent as error:
         return str(error)
     return ""

@@ -84,10 +84,12 @@ class LiveFigures:
             for start in range(0, len(changed), _AT_ONCE):
                 models |= self._read(changed[start : start + _AT_ONCE])
             for model in models:
-                own = [each for one in self._judged.values() for each in one if each.model == model]
+                verdicts = [
+                    each for one in self._judged.values() for each in one if each.model == model
+                ]
                 self._rates.pop(model, None)
-                if own:
-                    self._rates[model] = _rates_of_model(own)
+                if verdicts:
+                    self._rates[model] = _rates_of_model(verdicts)
             return Live(_by_name(self._rates), sum(self._suggestions.values(), SuggestionCounts()))
 
     def _read(self, keys: Sequence[str]) -> set[str]:
@@ -115,14 +117,14 @@ def rates_of(work: FinishedWork) -> list[ModelRates]:
     by_model: dict[str, list[_Verdicts]] = defaultdict(list)
     for each in _judgements(work).values():
         by_model[each.model].append(each)
-    return _by_name({model: _rates_of_model(own) for model, own in by_model.items()})
+    return _by_name({model: _rates_of_model(verdicts) for model, verdicts in by_model.items()})
 
 
 def _judgements(work: FinishedWork) -> dict[str, _Verdicts]:
     """By answer."""
     answers = {each.key: each for item in work.items.values() for each in item.answers}
     prompts = {item.prompt.key: item.prompt for item in work.items.values()}
-    found: dict[str, _Verdicts] = {}
+    verdicts: dict[str, _Verdicts] = {}
     for each in one_each(work):
         answer = answers[each.answer]
         row = ItemAnswer(
@@ -133,16 +135,16 @@ def _judgements(work: FinishedWork) -> dict[str, _Verdicts]:
         model = answer.producer.name
         (score,) = score_marks(MarkedItems(), [row], Scoring(model=model))
         unsure = each.verdict == "unsure"
-        found[answer.key] = _Verdicts(identity_of(answer.producer), model, unsure, score)
-    return found
+        verdicts[answer.key] = _Verdicts(identity_of(answer.producer), model, unsure, score)
+    return verdicts
 
 
-def _rates_of_model(own: Sequence[_Verdicts]) -> ModelRates:
-    estimates = all_estimates([each.score for each in own])
+def _rates_of_model(verdicts: Sequence[_Verdicts]) -> ModelRates:
+    estimates = all_estimates([each.score for each in verdicts])
     return ModelRates(
-        model=own[0].name,
-        answers=len(own),
-        unsure=sum(each.unsure for each in own),
+        model=verdicts[0].name,
+        answers=len(verdicts),
+        unsure=sum(each.unsure for each in verdicts),
         rates=tuple(_shown(each) for each in estimates),
     )
 
@@ -150,11 +152,11 @@ def _rates_of_model(own: Sequence[_Verdicts]) -> ModelRates:
 def _by_name(rates: Mapping[str, ModelRates]) -> list[ModelRates]:
     """In order; models of one name are distinguished by their revision."""
     names = Counter(each.model for each in rates.values())
-    shown = [
+    named_rates = [
         each if names[each.model] == 1 else each.model_copy(update={"model": model})
         for model, each in rates.items()
     ]
-    return sorted(shown, key=lambda each: each.model)
+    return sorted(named_rates, key=lambda each: each.model)
 
 
 def one_each(work: FinishedWork) -> Sequence[Correction]:

@@ -55,22 +55,22 @@ def remove(database: Database, by: str | None, person: str, *, keep_work: bool) 
     """
     with database.writing() as connection:
         account = known_account(connection, person)
-        had = data_of(connection, person)
+        data = data_of(connection, person)
         pseudonym = remove_person(connection, person, keep_work=keep_work)
         if account.can_log_in:
             keep_an_owner(connection, account.role)
-        deleted, kept = _split(had, account, keep_work=keep_work)
+        deleted, remaining = _split(data, account, keep_work=keep_work)
         author = pseudonym.id if by == person else by
         action = "pseudonymised" if keep_work else "data_deleted"
-        audit.note(connection, author, action, pseudonym.id, deleted=deleted, kept=kept)
+        audit.note(connection, author, action, pseudonym.id, deleted=deleted, kept=remaining)
     return Removal(
         person=person,
         pseudonym=pseudonym.id,
         name=pseudonym.name,
         keep_work=keep_work,
-        had=had,
+        had=data,
         deleted=deleted,
-        kept=kept,
+        kept=remaining,
         log_emptied=database.empty_log(),
     )
 
@@ -83,25 +83,25 @@ def find_person(database: Database, name: str) -> Account:
     """
     with database.reading() as connection:
         everybody = accounts(connection)
-    found = [each for each in everybody if each.id == name]
-    found = found or [each for each in everybody if login_of(each.name) == login_of(name)]
-    if not found:
+    matches = [each for each in everybody if each.id == name]
+    matches = matches or [each for each in everybody if login_of(each.name) == login_of(name)]
+    if not matches:
         raise PeopleError("no_person")
-    if len(found) > 1:
-        raise PeopleError("several_people", ids=", ".join(each.id for each in found))
-    return found[0]
+    if len(matches) > 1:
+        raise PeopleError("several_people", ids=", ".join(each.id for each in matches))
+    return matches[0]
 
 
 def _split(
-    had: PersonData, account: Account, *, keep_work: bool
+    data: PersonData, account: Account, *, keep_work: bool
 ) -> tuple[dict[str, int], dict[str, int]]:
-    work = {"events": had.events, "items": had.items}
-    gone = {
+    work = {"events": data.events, "items": data.items}
+    deleted = {
         "names": 1,
         "passwords": int(account.has_password),
-        "sessions": had.sessions,
-        "links": had.links,
-        "failed_logins": had.failed_logins,
+        "sessions": data.sessions,
+        "links": data.links,
+        "failed_logins": data.failed_logins,
     }
-    trail = {"audit_entries": had.audit_entries}
-    return (gone, work | trail) if keep_work else (gone | work, trail)
+    trail = {"audit_entries": data.audit_entries}
+    return (deleted, work | trail) if keep_work else (deleted | work, trail)

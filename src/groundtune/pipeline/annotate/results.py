@@ -102,11 +102,11 @@ def all_work(project: Project, keys: Sequence[str] | None = None) -> AllWork:
     with project.database.reading() as connection:
         for stored in events.events_of(connection, items=keys):
             by_work[stored.event.item, stored.person].append(stored.event)
-        found = items.items_of(connection, {item for item, _ in by_work})
+        stored_items = items.items_of(connection, {item for item, _ in by_work})
         roles = items.roles_of(connection)
-        settled = conflicts.settled_by(connection, keys)
-    states = {work: replay(own) for work, own in by_work.items()}
-    return AllWork({item.key: item for item in found}, roles, states, settled)
+        sides = conflicts.settled_by(connection, keys)
+    states = {work: replay(events_of_work) for work, events_of_work in by_work.items()}
+    return AllWork({item.key: item for item in stored_items}, roles, states, sides)
 
 
 def finished_work(project: Project, keys: Sequence[str] | None = None) -> FinishedWork:
@@ -119,12 +119,12 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
     comparisons: list[Comparison] = []
     evaluations: list[Correction] = []
     thumbs: list[Thumb] = []
-    shown: list[tuple[AnnotationItem, AnnotationState]] = []
+    results: list[tuple[AnnotationItem, AnnotationState]] = []
     for (key, person), state in states.items():
         item = by_key[key]
         by = Producer(kind="person", name=person, revision=key_of(state)[:12])
         if state.progress == "done" and item.suggestions and not project.settings.blind:
-            shown.append((item, state))
+            results.append((item, state))
         single = evaluations if item.task == "evaluate" else corrections
         single += filter(None, [correction_of(item, state, by)])
         comparisons += filter(None, [comparison_of(item, state, by)])
@@ -141,7 +141,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
             for key, reviewer in settled_items.items()
             if key in by_key
         },
-        shown=tuple(shown),
+        shown=tuple(results),
     )
 
 
@@ -157,7 +157,7 @@ def settled(work: FinishedWork, people: Settle) -> tuple[list[Correction], int]:
     for correction in others:
         by_answer[correction.answer].append(correction)
     choose = _majority if people == "majority" else _reviewed
-    chosen = [choose(own, work.roles) for own in by_answer.values()]
+    chosen = [choose(corrections, work.roles) for corrections in by_answer.values()]
     return [*of_reviewers, *(each for each in chosen if each is not None)], chosen.count(None)
 
 
@@ -212,8 +212,8 @@ def project_pairs(
     progress.start("pairs", total=total)
     target, prompts = RunFolder(out), _prompts(work)
     answers = {each.key: each for item in work.items.values() for each in item.answers}
-    made = _pairs_of(corrections, comparisons, answers, prompts)
-    paired = collect_pairs(made, cap=settings.cap, seed=settings.seed)
+    candidates = _pairs_of(corrections, comparisons, answers, prompts)
+    paired = collect_pairs(candidates, cap=settings.cap, seed=settings.seed)
     judged = {key for each in corrections for key in (each.prompt, each.answer)}
     judged |= {key for each in comparisons for key in (each.prompt, each.first, each.second)}
     project.bring_images(prompts[key] for key in judged & prompts.keys())
@@ -268,21 +268,21 @@ def _thumb_pairs(
     return ProjectPairCounts(**counts.model_dump())
 
 
-def _majority(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:
-    decided = [each for each in own if each.verdict != "unsure"]
+def _majority(corrections: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:
+    decided = [each for each in corrections if each.verdict != "unsure"]
     if not decided:
         return None
     text, number = Counter(each.corrected for each in decided).most_common(1)[0]
-    if 2 * number <= len(own):
+    if 2 * number <= len(corrections):
         return None
     return next(each for each in decided if each.corrected == text)
 
 
-def _reviewed(own: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:
-    reviewers = [each for each in own if roles[each.by.name] in ("reviewer", "owner")]
+def _reviewed(corrections: Sequence[Correction], roles: Mapping[str, str]) -> Correction | None:
+    reviewers = [each for each in corrections if roles[each.by.name] in ("reviewer", "owner")]
     if reviewers:
         return reviewers[-1]
-    return own[0] if len(own) == 1 else None
+    return corrections[0] if len(corrections) == 1 else None
 
 
 def _prompts(work: FinishedWork) -> dict[str, Prompt]:

@@ -75,9 +75,9 @@ def next_conflict(
             key = conflicts.take_conflict(connection, reviewer, lease_s=lease_s, besides=besides)
         if key is None:
             return None
-        found = conflict_of(project, reviewer, key)
-        if found is not None and len(found.sides) > 1:
-            return found
+        conflict = conflict_of(project, reviewer, key)
+        if conflict is not None and len(conflict.sides) > 1:
+            return conflict
         with project.database.writing() as connection:
             conflicts.drop_conflict(connection, key)
 
@@ -86,7 +86,7 @@ def conflict_of(project: Project, reviewer: str, key: str) -> Conflict | None:
     """Return an item's results for a reviewer; None if people have no results that differ."""
     with project.database.reading() as connection:
         item = items.item_of(connection, key)
-        settled = conflicts.settled_by(connection, [key]).get(key)
+        settled_side = conflicts.settled_by(connection, [key]).get(key)
         if item is None or conflicts.is_settled(connection, key) is None:
             return None
         states = done_states(connection, key)
@@ -94,13 +94,13 @@ def conflict_of(project: Project, reviewer: str, key: str) -> Conflict | None:
     sides = [
         Side(key=key_of("side", key, person)[:16], person=person, state=state)
         for person, state in states.items()
-        if person != settled
+        if person != settled_side
     ]
     return Conflict(
         item=item,
         sides=tuple(sorted(sides, key=lambda side: side.key)),
-        own=states.get(reviewer) if settled == reviewer else None,
-        settled=settled is not None,
+        own=states.get(reviewer) if settled_side == reviewer else None,
+        settled=settled_side is not None,
         holder=holder,
     )
 
@@ -133,9 +133,9 @@ def take_side(
     if holder == "another" or (holder == "settled" and not overrule):
         raise ConflictTaken(holder)
     work = project.work(reviewer, conflict.item.key)
-    own = work.state if work else AnnotationState()
-    bodies: list[Body] = [DropSpan(id=span.id) for span in own.spans]
-    bodies += [DropMissing(id=note.id) for note in own.missing]
+    state = work.state if work else AnnotationState()
+    bodies: list[Body] = [DropSpan(id=span.id) for span in state.spans]
+    bodies += [DropMissing(id=note.id) for note in state.missing]
     bodies += [span.model_copy(update={"id": _id()}) for span in chosen.spans]
     bodies += [PutMissing(id=_id(), missing=note.missing) for note in chosen.missing]
     bodies += [SetVerdict(verdict=chosen.verdict)]
@@ -146,8 +146,8 @@ def take_side(
         bodies.append(SetThumb(good=chosen.good))
     bodies.append(Submit())
     now = time.time()
-    made = [Event(id=_id(), item=conflict.item.key, body=body, at=now) for body in bodies]
-    parts = [made[start : start + _AT_ONCE] for start in range(0, len(made), _AT_ONCE)]
+    events = [Event(id=_id(), item=conflict.item.key, body=body, at=now) for body in bodies]
+    parts = [events[start : start + _AT_ONCE] for start in range(0, len(events), _AT_ONCE)]
     return [project.record(reviewer, part, settling=True) for part in parts][-1]
 
 

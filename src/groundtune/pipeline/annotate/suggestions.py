@@ -42,30 +42,30 @@ class SuggestionCounts(Record):
 
 
 def with_planted(
-    answer: Answer, found: Sequence[Span], trusted: Sequence[Span], settings: ProjectSettings
+    answer: Answer, suggestions: Sequence[Span], trusted: Sequence[Span], settings: ProjectSettings
 ) -> tuple[Span, ...]:
     """Return the suggestions in order, and for a share of answers one of `trusted` among them."""
-    drawn = random.Random(seed_of(settings.seed, PLANTED, answer.key))
-    if settings.blind or drawn.random() >= settings.planted:
-        return tuple(found)
+    rng = random.Random(seed_of(settings.seed, PLANTED, answer.key))
+    if settings.blind or rng.random() >= settings.planted:
+        return tuple(suggestions)
     apart = [
         span
         for span in trusted
-        if all(span.end <= other.start or other.end <= span.start for other in found)
+        if all(span.end <= other.start or other.end <= span.start for other in suggestions)
     ]
-    planted = [drawn.choice(apart)] if apart else []
-    return tuple(sorted([*found, *planted], key=lambda span: (span.start, span.end)))
+    planted = [rng.choice(apart)] if apart else []
+    return tuple(sorted([*suggestions, *planted], key=lambda span: (span.start, span.end)))
 
 
 def untouched(text: str, edits: Sequence[Span]) -> list[Span]:
     """The deletion of each sentence that a correction left as it is: wrong, as far as it knows."""
-    found: list[Span] = []
+    deletions: list[Span] = []
     for match in _SENTENCE.finditer(text):
         start, end = match.span()
         blank = start > 0 and text[start - 1] == " "
         if all(edit.end <= start or end <= edit.start for edit in edits) and match[0] != text:
-            found.append(Span(start=start - blank, end=end, replacement="", by=PLANTED))
-    return found
+            deletions.append(Span(start=start - blank, end=end, replacement="", by=PLANTED))
+    return deletions
 
 
 def count_suggestions(work: Iterable[tuple[AnnotationItem, AnnotationState]]) -> SuggestionCounts:
@@ -74,10 +74,10 @@ def count_suggestions(work: Iterable[tuple[AnnotationItem, AnnotationState]]) ->
     for item, state in work:
         decided = dict(state.decided)
         for place, span in enumerate(item.suggestions):
-            became = _outcome(span, decided.get(place), state)
+            outcome = _outcome(span, decided.get(place), state)
             if span.by == PLANTED:
-                became = "planted_accepted" if became == "edited" else f"planted_{became}"
-            counts[became] += 1
+                outcome = "planted_accepted" if outcome == "edited" else f"planted_{outcome}"
+            counts[outcome] += 1
     return SuggestionCounts(**counts)
 
 

@@ -89,14 +89,14 @@ class Tiles:
             if ahead == "copy":
                 scaled.of_width(sha256, WIDTHS[-1])
                 return
-            found = self.levels(sha256)
+            pyramid = self.levels(sha256)
             image = self._images.open(sha256)
         except UserError:
             return
         with AT_ONCE:
             scaled.add_copy(sha256, image)
-            for level in range(found.levels):
-                self._save(sha256, level, image, found.size(level))
+            for level in range(pyramid.levels):
+                self._save(sha256, level, image, pyramid.size(level))
 
     def _save(self, sha256: str, level: int, image: Image.Image, size: tuple[int, int]) -> None:
         """Cut an image at a level's size."""

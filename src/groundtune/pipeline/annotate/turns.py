@@ -42,10 +42,10 @@ def turns_of(
 def _by_doubt(
     items: Sequence[AnnotationItem], source: RunFolder, order: DoubtOrder
 ) -> dict[str, float]:
-    asked = {item.key: ReviewUnit.of(item.prompt, item.answers) for item in items}
-    return sizes_by_doubt(asked, source, order)
+    units = {item.key: ReviewUnit.of(item.prompt, item.answers) for item in items}
+    return sizes_by_doubt(units, source, order)
 
 
 def _is_for_one_more(item: AnnotationItem, settings: ProjectSettings) -> int:
-    drawn = random.Random(seed_of(settings.seed, "overlap", item.key)).random()
-    return int(drawn < settings.overlap)
+    chance = random.Random(seed_of(settings.seed, "overlap", item.key)).random()
+    return int(chance < settings.overlap)

@@ -38,9 +38,9 @@ def calibrate(
         UserError: a folder has no scores, they have no benchmark in common, the judges saw
             different answers, no answer has a verdict of both, or there is no such value.
     """
-    mine, other = _by_benchmark(run), _by_benchmark(against)
+    first, other = _by_benchmark(run), _by_benchmark(against)
     calibrations: list[JudgeCalibration] = []
-    for name, models in mine.items():
+    for name, models in first.items():
         for model, scores in models.items():
             other_scores = _of(model, len(models), other.get(name, {}))
             if other_scores is None:
@@ -54,7 +54,7 @@ def calibrate(
             )
     if not calibrations:
         raise UserError(
-            f"The folders have no model's benchmark in common: {_names(mine)} here, "
+            f"The folders have no model's benchmark in common: {_names(first)} here, "
             f"{_names(other)} there.",
             f"{run}, {against}",
             "Score the same answers with both judges, in one --mode and under one --label.",

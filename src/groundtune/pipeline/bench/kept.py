@@ -19,15 +19,15 @@ from groundtune.store.rows import json_file
 def sum_up(
     out: Path,
     further: Sequence[Estimate] = (),
-    done: Collection[tuple[str, str, str]] = (),
+    measured: Collection[tuple[str, str, str]] = (),
 ) -> list[Estimate]:
     """Write summary.json from the scores of the folder and further estimates; return both.
 
-    `done` are the (model, benchmark, decoding) of which the estimates are among `further`: their
-    scores are not read. Rows that are there already stay where the folder has no scores of their
-    model and benchmark.
+    `measured` are the (model, benchmark, decoding) of which the estimates are among `further`:
+    their scores are not read. Rows that are there already stay where the folder has no scores of
+    their model and benchmark.
     """
-    scores = scores_but(out, done)
+    scores = scores_but(out, measured)
     rows = [*estimate_all(scores), *further_estimates(scores), *further]
     path, new = out / "summary.json", set(map(_place, rows))
     old = [row for row in estimates_in(path) if _place(row) not in new]

@@ -111,9 +111,9 @@ def run_bench(
         items = items_of(exam, partial(given_data.image_folder, benchmark.name), images)
         sheets.append((exam, items))
     evaluation_images = images_of((item.prompt for _, items in sheets for item in items), images)
-    for learnt in training_images([settings.model, str(settings.adapter or "")]):
+    for training in training_images([settings.model, str(settings.adapter or "")]):
         refuse_common(
-            learnt,
+            training,
             evaluation_images,
             where=settings.model,
             setting="--allow-training-images",
@@ -126,10 +126,10 @@ def run_bench(
     self_knowledge: list[Estimate] = []
     for exam, items in sheets:
         answers = ask(exam.benchmark, items, generator, settings.seed, out, progress)
-        own = score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=False)
+        scores = score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=False)
         if settings.self_knowledge:
-            self_knowledge += _know(own, items, generator, settings, out, progress)
-        results += own
+            self_knowledge += _know(scores, items, generator, settings, out, progress)
+        results += scores
     write_run(
         out / "scores",
         settings.model_dump(mode="json"),

@@ -138,16 +138,16 @@ def weights(candidates: int, n: int) -> Floats:
 
 def divided(normalise: float) -> str:
     """Return the divisor of a reward in words."""
-    named = {0.0: "undivided", 1.0: "divided by length"}
-    return named.get(normalise, f"divided by length to the power {normalise:g}")
+    names = {0.0: "undivided", 1.0: "divided by length"}
+    return names.get(normalise, f"divided by length to the power {normalise:g}")
 
 
 def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float) -> BestOfCurve:
     """Return the curve over prompts with at least `most` candidates each."""
     sizes = sorted({*(2**i for i in range(most.bit_length())), most})
     every = [c for row in rows for c in row]
-    known = [name for name in every[0].values if all(name in c.values for c in every)]
-    columns = [PROMPTS, "rewarded", "reward", *known]
+    quantities = [name for name in every[0].values if all(name in c.values for c in every)]
+    columns = [PROMPTS, "rewarded", "reward", *quantities]
     images = sorted({row[0].image for row in rows})
     place = {image: i for i, image in enumerate(images)}
     sums_NIC = np.zeros((len(sizes), len(images), len(columns)))
@@ -155,7 +155,7 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float
         table = [_values(c, columns, normalise) for c in ordered(row, normalise=normalise)]
         for i, n in enumerate(sizes):
             sums_NIC[i, place[row[0].image]] += weights(len(row), n) @ np.array(table)
-    means = {name: sum(c.values[name] for c in every) / len(every) for name in known}
+    means = {name: sum(c.values[name] for c in every) / len(every) for name in quantities}
     first = _draws(sums_NIC[0], columns)
     points = [
         _point(n, _draws(sums_NIC[i], columns), first, means, len(images))
@@ -168,8 +168,8 @@ def curve_of(rows: Sequence[Sequence[Candidate]], most: int, *, normalise: float
 
 def _values(candidate: Candidate, columns: Sequence[str], normalise: float) -> list[float]:
     reward = candidate.reward(normalise)
-    known = (candidate.values[name] for name in columns[3:])
-    return [1.0, float(reward is not None), reward or 0.0, *known]
+    quantities = (candidate.values[name] for name in columns[3:])
+    return [1.0, float(reward is not None), reward or 0.0, *quantities]
 
 
 class _CurvePoint(NamedTuple):
@@ -181,7 +181,7 @@ def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _CurvePoint]:
     """Return each quantity of the columns with its resamples."""
     drawn_RC = resamples(len(sums_IC)) @ sums_IC
     whole_1C = sums_IC.sum(0, keepdims=True)
-    found: dict[str, _CurvePoint] = {}
+    points: dict[str, _CurvePoint] = {}
     for each in METRICS:
         names = (*each.numerator, *each.denominator)
         if not set(names) <= set(columns):
@@ -189,13 +189,13 @@ def _draws(sums_IC: Floats, columns: Sequence[str]) -> dict[str, _CurvePoint]:
         over, under = map(columns.index, names)
         value = float(ratio(whole_1C[:, over], whole_1C[:, under])[0])
         if np.isfinite(value):
-            found[each.name] = _CurvePoint(value, ratio(drawn_RC[:, over], drawn_RC[:, under]))
-    return found
+            points[each.name] = _CurvePoint(value, ratio(drawn_RC[:, over], drawn_RC[:, under]))
+    return points
 
 
 def _point(
     n: int,
-    own: Mapping[str, _CurvePoint],
+    quantities: Mapping[str, _CurvePoint],
     first: Mapping[str, _CurvePoint],
     means: Mapping[str, float],
     images: int,
@@ -204,7 +204,7 @@ def _point(
     values: dict[str, Rate] = {}
     changes: dict[str, Rate] = {}
     relative: dict[str, Rate] = {}
-    for name, (value, draws_R) in own.items():
+    for name, (value, draws_R) in quantities.items():
         base = first[name]
         values[name] = _rate(draws_R, value, images, share=shares[name])
         if n == 1:

@@ -36,54 +36,54 @@ class BestOfPage(NamedTuple):
     verdict: str
 
 
-def write_page(out: Path, settings: BestOfSettings, found: BestOf) -> BestOfPage:
+def write_page(out: Path, settings: BestOfSettings, result: BestOf) -> BestOfPage:
     """Write OUT/report.html."""
-    chosen = found.curves[0]
+    chosen = result.curves[0]
     first, last = chosen.points[0], chosen.points[-1]
     models = [model.ModelSpec(name="1", label="One answer")]
     if last.n > 1:
         note = f"by {settings.chooser}, {divided(settings.powers[0])}"
         models.append(model.ModelSpec(name=str(last.n), label=f"Best of {last.n}", note=note))
-    has_truth = found.by_claims or found.by_truth
-    notes = tuple(model.Note(kind="warning", text=text) for text in gaps(found))
+    has_truth = result.by_claims or result.by_truth
+    notes = tuple(model.Note(kind="warning", text=text) for text in gaps(result))
     if not has_truth:
         notes = (*notes, model.Note(kind="warning", text=NO_TRUTH))
-    shown = with_labeler_name(found.labeler, SHOWN)
-    subject = _subject([spec for spec in shown if spec.name in first.values], notes)
+    specs = with_labeler_name(result.labeler, SHOWN)
+    subject = _subject([spec for spec in specs if spec.name in first.values], notes)
     page = model.ReportInput(
-        title=f"Best of {found.n}",
-        finding=None if subject.headline else _finding(settings, found, subject),
-        summary=_summary(found, last.drawn_tokens, last.score_seconds),
+        title=f"Best of {result.n}",
+        finding=None if subject.headline else _finding(settings, result, subject),
+        summary=_summary(result, last.drawn_tokens, last.score_seconds),
         models=tuple(models),
         subject=subject,
         headline=subject.lead(str(last.n), "1"),
         estimates=tuple(
-            estimate_of(rate, str(point.n), _ref(name), found.prompts)
+            estimate_of(rate, str(point.n), _ref(name), result.prompts)
             for point in ((first, last) if last.n > 1 else (first,))
             for name, rate in point.values.items()
         ),
-        differences=_differences(found),
-        curves=_curves(found.curves, subject.metrics) if last.n > 1 else (),
+        differences=_differences(result),
+        curves=_curves(result.curves, subject.metrics) if last.n > 1 else (),
         provenance=provenance_of(out),
     )
     return BestOfPage(write_report(out, page), verdict_text(page))
 
 
-def _finding(settings: BestOfSettings, found: BestOf, subject: model.Subject) -> model.Finding:
+def _finding(settings: BestOfSettings, result: BestOf, subject: model.Subject) -> model.Finding:
     """Return what the page says where nothing is known of the answers but reward and words."""
-    last = found.curves[0].points[-1]
+    last = result.curves[0].points[-1]
     specs = {spec.name: spec for spec in subject.metrics}
     clauses = [
         change_clause(difference, specs[difference.metric])
-        for difference in _differences(found)
+        for difference in _differences(result)
         if difference.metric in specs
     ]
     text = "; ".join(clauses)
     text = f"{text[:1].upper()}{text[1:]}. " if text else ""
-    one = found.prompts == 1
+    one = result.prompts == 1
     by = settings.rewarder or settings.model
     number, best = (
-        f"{found.prompts:,} answer{'' if one else 's'}",
+        f"{result.prompts:,} answer{'' if one else 's'}",
         f"{'' if one else 'each '}the best",
     )
     return model.Finding(
@@ -93,9 +93,9 @@ def _finding(settings: BestOfSettings, found: BestOf, subject: model.Subject) ->
     )
 
 
-def _differences(found: BestOf) -> tuple[Difference, ...]:
+def _differences(result: BestOf) -> tuple[Difference, ...]:
     """Return best of the most minus one answer."""
-    last = found.curves[0].points[-1]
+    last = result.curves[0].points[-1]
     return tuple(
         Difference(
             model=str(last.n),
@@ -105,36 +105,36 @@ def _differences(found: BestOf) -> tuple[Difference, ...]:
             value=rate.value,
             low=rate.low,
             high=rate.high,
-            n=found.prompts,
+            n=result.prompts,
         )
         for name, rate in last.changes.items()
     )
 
 
-def gaps(found: BestOf) -> list[str]:
+def gaps(result: BestOf) -> list[str]:
     """What is not known of the candidates: rewards that aren't numbers, claims without verdict."""
     texts: list[str] = []
-    if found.unrewarded:
+    if result.unrewarded:
         texts.append(
             f"Answers whose reward is not a number, and that are never chosen: "
-            f"{len(found.unrewarded):,} of {found.candidates:,} (their keys: best-of.json)."
+            f"{len(result.unrewarded):,} of {result.candidates:,} (their keys: best-of.json)."
         )
-    if found.unchecked:
+    if result.unchecked:
         texts.append(
             "Answers with a claim that has no verdict, which no rate of rejected claims includes: "
-            f"{found.unchecked:,} of {found.candidates:,}."
+            f"{result.unchecked:,} of {result.candidates:,}."
         )
     return texts
 
 
-def _subject(known: Sequence[model.MetricSpec], notes: tuple[model.Note, ...]) -> model.Subject:
+def _subject(specs: Sequence[model.MetricSpec], notes: tuple[model.Note, ...]) -> model.Subject:
     """Return the report's subject; its headline is the first error metric, if there is one."""
-    wrong = [_ref(spec.name) for spec in known if spec.better == "lower"]
+    wrong = [_ref(spec.name) for spec in specs if spec.better == "lower"]
     return model.Subject(
-        metrics=tuple(known),
+        metrics=tuple(specs),
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Chosen answers"),),
         headline=wrong[0] if wrong else None,
-        companions=tuple(_ref(spec.name) for spec in known if spec.role == "cost"),
+        companions=tuple(_ref(spec.name) for spec in specs if spec.role == "cost"),
         notes=notes,
         limits=(LIMIT,),
     )
@@ -144,9 +144,9 @@ def _ref(metric: str) -> model.MetricRef:
     return model.MetricRef(benchmark=BENCHMARK, metric=metric)
 
 
-def _summary(found: BestOf, tokens: float, seconds: float) -> str:
+def _summary(result: BestOf, tokens: float, seconds: float) -> str:
     return (
-        f"{found.prompts:,} prompts with {found.n} answers each. Best of N is the mean over all "
+        f"{result.prompts:,} prompts with {result.n} answers each. Best of N is the mean over all "
         "ways to have N of them, so that one answer is the mean of all. A prompt's answers are "
         f"{tokens:,.0f} tokens to draw, and took {seconds:.2f} seconds to score."
     )
@@ -156,7 +156,7 @@ def _curves(
     curves: tuple[BestOfCurve, ...], specs: Sequence[model.MetricSpec]
 ) -> tuple[Curve, ...]:
     """Return each metric except the reward over the number of answers, a line per reward."""
-    known = curves[0].points[0].values
+    values = curves[0].points[0].values
     return tuple(
         metric_curve(
             spec,
@@ -174,5 +174,5 @@ def _curves(
             f"Bands are 95% intervals, n = {curves[0].prompts:,}.",
         )
         for spec in specs
-        if spec.name in known and spec.chart
+        if spec.name in values and spec.chart
     )

@@ -75,16 +75,16 @@ def best_of(
         candidates = candidates_of(read_some(folder.answers), settings.n, folder.answers.path)
         prompts = folder.prompts_by_key()
         progress.start(f"load {settings.rewarder or settings.model}")
-        kept = RecordSet(out / "rewards", Ratio)
-        ratios, scored = score(scorer, candidates, prompts, kept, progress, workers)
+        stored = RecordSet(out / "rewards", Ratio)
+        ratios, scored = score(scorer, candidates, prompts, stored, progress, workers)
     claims = folder.claims.read()
-    known = source_of(prompts.values())
-    truth_of = known.truth if known else None
+    prompt_source = source_of(prompts.values())
+    truth_of = prompt_source.truth if prompt_source else None
     beta = 1.0 if settings.rewarder else settings.beta
     rows = _rows(candidates, prompts, ratios, claims, beta, truth_of)
     unrewarded = _refuse_unrewarded(rows, settings)
     checked = [c.values["checked"] for row in rows for c in row] if claims else []
-    found = BestOf(
+    result = BestOf(
         prompts=len(candidates),
         candidates=sum(map(len, candidates.values())),
         n=settings.n,
@@ -102,11 +102,11 @@ def best_of(
         out, settings.model_dump(mode="json"), inputs, {"sample": settings.seed}, list(command)
     )
     results = out / RESULTS
-    write_object(results, found, indent=1)
+    write_object(results, result, indent=1)
     from groundtune.pipeline.best_of.page import write_page
 
-    page = write_page(out, settings, found)
-    return BestOfResult(found, page.verdict, results, page.path, out / "answers")
+    page = write_page(out, settings, result)
+    return BestOfResult(result, page.verdict, results, page.path, out / "answers")
 
 
 def rewrite_best_of(out: Path) -> Path:
@@ -119,14 +119,14 @@ def rewrite_best_of(out: Path) -> Path:
 
     try:
         settings = BestOfSettings.model_validate(read_run(out).recipe)
-        found = BestOf.model_validate(json_file(out / RESULTS))
+        result = BestOf.model_validate(json_file(out / RESULTS))
     except ValidationError as error:
         raise UserError(
             f"The files are not those of a finished best-of: {error.errors()[0]['msg']}.",
             f"{out / 'run.json'}, {out / RESULTS}",
             "Choose again: groundtune best-of.",
         ) from error
-    return write_page(out, settings, found).path
+    return write_page(out, settings, result).path
 
 
 def _labeler_of(folder: RunFolder) -> str:
@@ -153,7 +153,9 @@ def candidates_of(answers: Sequence[Answer], n: int, where: Path) -> dict[str, l
             str(where),
             f"Choose among --n {fewest}, or draw more: groundtune sample --n {n}.",
         )
-    return {key: sorted(own, key=lambda answer: answer.index)[:n] for key, own in groups.items()}
+    return {
+        key: sorted(group, key=lambda answer: answer.index)[:n] for key, group in groups.items()
+    }
 
 
 def _draw(
@@ -168,11 +170,11 @@ def _draw(
             f"Give a folder of answers, or a prompt source and a number: prompts={names()[0]}:40.",
         )
     last = settings.first_prompt + request.number
-    asked = request.source.prompts(
+    source_prompts = request.source.prompts(
         folder.images, last, progress, part="reporting", seed=settings.seed
     )
-    own = settings.part(SampleSettings)
-    answer_prompts(own, asked[settings.first_prompt :], folder, progress, workers)
+    sampling = settings.part(SampleSettings)
+    answer_prompts(sampling, source_prompts[settings.first_prompt :], folder, progress, workers)
 
 
 def _rows(
@@ -188,18 +190,18 @@ def _rows(
 
     groups = by_answer(claims)
     rows: list[list[Candidate]] = []
-    for key, own in candidates.items():
+    for key, group in candidates.items():
         prompt, row = prompts[key], list[Candidate]()
-        for answer in own:
+        for answer in group:
             ratio = ratios[answer.key]
             values = {"words": float(len(answer.text.split())), "seconds": ratio.seconds}
             values |= {"drawn": float(answer.tokens or ratio.tokens), "scored": 2.0 * ratio.tokens}
             if claims:
                 counts = tally(groups.get(answer.key, []))
-                known = answer.key in groups and counts.unparsed == counts.unanswered == 0
-                counts = counts if known else tally([])
+                is_checked = answer.key in groups and counts.unparsed == counts.unanswered == 0
+                counts = counts if is_checked else tally([])
                 values |= {"claims": counts.checked, "rejected_claims": counts.rejected}
-                values |= {"checked": float(known), "rejected": float(counts.rejected > 0)}
+                values |= {"checked": float(is_checked), "rejected": float(counts.rejected > 0)}
             if truth_of is not None:
                 values |= _columns(truth_of(prompt, answer.text))
             row.append(
@@ -224,17 +226,22 @@ def _refuse_unrewarded(
     Raises:
         UserError: a prompt has no other candidates.
     """
-    found = [[candidate for candidate in row if candidate.total is None] for row in rows]
-    lost = [own for own, row in zip(found, rows, strict=True) if len(own) == len(row)]
-    if lost:
+    unrewarded = [[candidate for candidate in row if candidate.total is None] for row in rows]
+    lost_prompts = [
+        row_unrewarded
+        for row_unrewarded, row in zip(unrewarded, rows, strict=True)
+        if len(row_unrewarded) == len(row)
+    ]
+    if lost_prompts:
         raise UserError(
-            f"No answer can be chosen for {len(lost)} of {len(rows)} prompts: the models' "
+            f"No answer can be chosen for {len(lost_prompts)} of {len(rows)} prompts: the models' "
             "log-probabilities of all their answers have no finite sum.",
-            f"answer {lost[0][0].answer}, model {settings.model}, reference {settings.reference}",
+            f"answer {lost_prompts[0][0].answer}, model {settings.model}, "
+            f"reference {settings.reference}",
             "Score with dtype=float32 or bfloat16 into another --out DIR; if it stays, a model's "
             "weights are not numbers.",
         )
-    return tuple(candidate.answer for own in found for candidate in own)
+    return tuple(candidate.answer for row_unrewarded in unrewarded for candidate in row_unrewarded)
 
 
 def _columns(truth: Truth) -> dict[str, float]:
@@ -267,7 +274,7 @@ def _keep(
         )
     prompts = folder.prompts_by_key()
     target.take_prompts(folder, [prompts[key] for key in candidates])
-    every = [answer for own in candidates.values() for answer in own]
+    every = [answer for group in candidates.values() for answer in group]
     target.take_answers(folder, [answer for answer in every if answer.key in chosen])
 
 

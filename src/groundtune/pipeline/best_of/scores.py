@@ -119,7 +119,7 @@ def score(
     scorer: Scorer,
     candidates: Mapping[str, Sequence[Answer]],
     prompts: Mapping[str, Prompt],
-    kept: RecordSet[Ratio],
+    stored: RecordSet[Ratio],
     progress: Progress,
     workers: Workers,
 ) -> tuple[dict[str, Ratio], int]:
@@ -127,42 +127,42 @@ def score(
 
     A prompt's candidates form one batch; a repeated text is scored once.
     """
-    answers = [answer for own in candidates.values() for answer in own]
-    note_inputs(kept.path, {"answers": answers, "prompts": [prompts[key] for key in candidates]})
+    answers = [answer for group in candidates.values() for answer in group]
+    note_inputs(stored.path, {"answers": answers, "prompts": [prompts[key] for key in candidates]})
     models = scorer.tuned, scorer.reference
-    keys = {a.key: key_of("ratio", a.key, *models) for own in candidates.values() for a in own}
-    missing = set(kept.missing(keys.values()))
+    keys = {a.key: key_of("ratio", a.key, *models) for group in candidates.values() for a in group}
+    missing = set(stored.missing(keys.values()))
     batches = [
         _CandidateBatch(prompts[prompt], list(dict.fromkeys(answer.text for answer in some)), some)
-        for prompt, own in candidates.items()
-        if (some := [answer for answer in own if keys[answer.key] in missing])
+        for prompt, group in candidates.items()
+        if (some := [answer for answer in group if keys[answer.key] in missing])
     ]
     progress.start("score answers", total=len(missing))
     for index, (ratios, seconds) in workers.run(partial(_scored, scorer.rewarder), batches):
         batch = batches[index]
-        found = dict(zip(batch.texts, ratios, strict=True))
-        kept.append(
+        ratio_of = dict(zip(batch.texts, ratios, strict=True))
+        stored.append(
             [
                 Ratio(
                     key=keys[answer.key],
                     answer=answer.key,
-                    total=found[answer.text].finite,
-                    tokens=found[answer.text].tokens,
+                    total=ratio_of[answer.text].finite,
+                    tokens=ratio_of[answer.text].tokens,
                     seconds=seconds / len(batch.answers),
                 )
                 for answer in batch.answers
             ]
         )
         progress.advance(len(batch.answers))
-    kept.compact(order=keys.values())
-    wanted = set(keys.values())
+    stored.compact(order=keys.values())
+    current = set(keys.values())
     scored = sum(len(batch.texts) for batch in batches)
-    return {row.answer: row for row in kept.read() if row.key in wanted}, scored
+    return {row.answer: row for row in stored.read() if row.key in current}, scored
 
 
 def _scored(rewarder: Lazy[LogRatios], batch: _CandidateBatch) -> tuple[list["LogRatio"], float]:
     """Return the log-ratios of the batch's texts, and the seconds that scoring took."""
-    opened = rewarder.get()
-    began = time.monotonic()
-    ratios = opened.log_ratios([batch.prompt] * len(batch.texts), batch.texts)
-    return ratios, time.monotonic() - began
+    model = rewarder.get()
+    start = time.monotonic()
+    ratios = model.log_ratios([batch.prompt] * len(batch.texts), batch.texts)
+    return ratios, time.monotonic() - start

@@ -38,8 +38,8 @@ def write_claims_to_mark(
     if path.exists():
         return
     decided = [claim for claim in claims if doubt_of(claim) is not None]
-    drawn = sorted(decided, key=lambda claim: key_of("to mark", seed, claim.key))[:number]
-    about = [prompts[answers[claim.answer].prompt] for claim in drawn]
+    sample = sorted(decided, key=lambda claim: key_of("to mark", seed, claim.key))[:number]
+    about = [prompts[answers[claim.answer].prompt] for claim in sample]
     names = write_images(folder, path, about)
     rows = [
         {
@@ -50,7 +50,7 @@ def write_claims_to_mark(
             "text": claim.text,
             "true": None,
         }
-        for claim, prompt in zip(drawn, about, strict=True)
+        for claim, prompt in zip(sample, about, strict=True)
     ]
     write_atomic(path, "".join(json_of(row) + "\n" for row in rows).encode())
 
@@ -62,12 +62,12 @@ def read_claim_marks(path: Path, claims: Sequence[Claim]) -> list[MarkedClaim]:
         UserError: the file can't be read, a row names no claim with a verdict, names one twice, or
             says something else than true or false.
     """
-    known = {claim.key: doubt for claim in claims if (doubt := doubt_of(claim)) is not None}
-    found: dict[str, MarkedClaim] = {}
+    doubts = {claim.key: doubt for claim in claims if (doubt := doubt_of(claim)) is not None}
+    marked: dict[str, MarkedClaim] = {}
     for row in json_rows(path):
         key, true = row.fields.get("claim"), row.fields.get("true")
-        if not isinstance(key, str) or key not in known or key in found:
-            what = "is marked twice" if key in found else "has no verdict in this check"
+        if not isinstance(key, str) or key not in doubts or key in marked:
+            what = "is marked twice" if key in marked else "has no verdict in this check"
             raise UserError(
                 f"The claim {key!r} {what}.",
                 row.where,
@@ -79,11 +79,11 @@ def read_claim_marks(path: Path, claims: Sequence[Claim]) -> list[MarkedClaim]:
             raise UserError(
                 f'"true" is {json_of(true)[:40]}.', row.where, "Write true, false, or null."
             )
-        found[key] = MarkedClaim(known[key], not true)
-    return list(found.values())
+        marked[key] = MarkedClaim(doubts[key], not true)
+    return list(marked.values())
 
 
-def write_kept(path: Path, claims: Sequence[Claim], found: RiskResult) -> None:
+def write_kept(path: Path, claims: Sequence[Claim], risk: RiskResult) -> None:
     """Write every claim with a verdict, and whether the threshold keeps it."""
     rows = [
         {
@@ -91,7 +91,7 @@ def write_kept(path: Path, claims: Sequence[Claim], found: RiskResult) -> None:
             "answer": claim.answer,
             "text": claim.text,
             "doubt": doubt,
-            "kept": found.threshold is not None and doubt <= found.threshold,
+            "kept": risk.threshold is not None and doubt <= risk.threshold,
         }
         for claim in claims
         if (doubt := doubt_of(claim)) is not None

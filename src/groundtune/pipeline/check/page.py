@@ -53,7 +53,7 @@ class CheckPage(NamedTuple):
     verdict: str
 
 
-def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) -> CheckPage:
+def write_page(folder: RunFolder, result: CheckSummary, scores: Sequence[Score]) -> CheckPage:
     """Write report.html of a check into its folder."""
     names = list(dict.fromkeys(score.model for score in scores))
     prompts = folder.prompts_by_key()
@@ -65,24 +65,24 @@ def write_page(folder: RunFolder, found: CheckSummary, scores: Sequence[Score]) 
         files = tuple(folder.images.read(sha256) for sha256 in prompt.images)
         return ItemView(images=files, prompt=prompt.question, name=prompt.source.name)
 
-    leads = CORRECTED.name if found.corrected else METRICS[0].name
-    subject = claims_subject("Claims", CORRECTED, BY_MARKS, labeler=found.labeler).model_copy(
+    leads = CORRECTED.name if result.corrected else METRICS[0].name
+    subject = claims_subject("Claims", CORRECTED, BY_MARKS, labeler=result.labeler).model_copy(
         update={
             "headline": model.MetricRef(benchmark=WHERE, metric=leads),
-            "notes": tuple(_notes(found)),
+            "notes": tuple(_notes(result)),
             "limits": LIMITS,
         }
     )
     page = model.ReportInput(
         title=f"Answers checked in {folder.path.resolve().name}",
-        caveat=caveat(found),
-        finding=finding(found),
-        summary=_summary(found),
+        caveat=caveat(result),
+        finding=finding(result),
+        summary=_summary(result),
         models=tuple(model.ModelSpec(name=name, label=name) for name in names),
         subject=subject,
-        headline=subject.lead(names[1] if found.differences else names[0], names[0]),
-        estimates=(*_corrected(found), *found.estimates),
-        differences=found.differences,
+        headline=subject.lead(names[1] if result.differences else names[0], names[0]),
+        estimates=(*_corrected(result), *result.estimates),
+        differences=result.differences,
         counts=count_answers(answers),
         examples=choose_examples(scores, names[0], names[-1], item, others=names[1:-1], number=24),
         provenance=provenance_of(folder.path),
@@ -118,56 +118,56 @@ def corrected_note(name: str, each: CorrectedRate) -> str:
 
 def kept_text(risk: RiskResult) -> str:
     """Which claims may be kept, in a sentence."""
-    wanted = f"at most {risk.risk:.0%} wrong, with {risk.confidence:.0%} confidence"
+    limit = f"at most {risk.risk:.0%} wrong, with {risk.confidence:.0%} confidence"
     if risk.threshold is None:
         return (
-            f"No claims can be kept ({wanted}): of {risk.marked} marked claims {risk.wrong_marked} "
+            f"No claims can be kept ({limit}): of {risk.marked} marked claims {risk.wrong_marked} "
             f"are wrong. Mark more claims (at least {risk.needed}), or use a better labeler."
         )
     return (
-        f"{risk.kept:,} of {risk.claims:,} claims ({risk.share:.0%}) can be kept ({wanted}): those "
+        f"{risk.kept:,} of {risk.claims:,} claims ({risk.share:.0%}) can be kept ({limit}): those "
         f"that the labeler doubts by at most {risk.threshold:.2g}. Of the {risk.marked_kept} "
         f"marked ones among them {risk.wrong_kept} are wrong; of all {risk.marked}, "
         f"{risk.wrong_marked}."
     )
 
 
-def checked_line(found: CheckSummary) -> str:
+def checked_line(result: CheckSummary) -> str:
     """How many answers were checked, and what became of the claims, as a list of counts."""
-    checked = found.answers - found.unchecked
-    return f"answers: {checked:,} of {found.answers:,}; {checked_text(found.claims)}"
+    checked = result.answers - result.unchecked
+    return f"answers: {checked:,} of {result.answers:,}; {checked_text(result.claims)}"
 
 
-def caveat(found: CheckSummary) -> model.Caveat | None:
+def caveat(result: CheckSummary) -> model.Caveat | None:
     """What comes before all figures where many answers were not checked."""
-    if found.unchecked < HIGH * found.answers:
+    if result.unchecked < HIGH * result.answers:
         return None
-    share = found.unchecked / found.answers
+    share = result.unchecked / result.answers
     return model.Caveat(
         title=f"{share:.0%} of the answers could not be checked",
-        text=f"What was checked: {checked_line(found)}. No rate includes the other answers.",
+        text=f"What was checked: {checked_line(result)}. No rate includes the other answers.",
     )
 
 
-def _summary(found: CheckSummary) -> str:
-    asked = found.claims
+def _summary(result: CheckSummary) -> str:
+    claims = result.claims
     mass = ""
-    if asked.answered is not None:
-        mass = f" Yes and no together had a probability of {asked.answered:.1%}."
+    if claims.answered is not None:
+        mass = f" Yes and no together had a probability of {claims.answered:.1%}."
     return (
-        f"{found.answers:,} answers about {found.images:,} images, divided into "
-        f"{asked.claims:,} claims. {found.labeler} looked at the image and said yes or no to "
-        f"{verdict_count(asked):,} of them.{mass} What was checked: {checked_line(found)}."
+        f"{result.answers:,} answers about {result.images:,} images, divided into "
+        f"{claims.claims:,} claims. {result.labeler} looked at the image and said yes or no to "
+        f"{verdict_count(claims):,} of them.{mass} What was checked: {checked_line(result)}."
     )
 
 
-def _corrected(found: CheckSummary) -> list[Estimate]:
+def _corrected(result: CheckSummary) -> list[Estimate]:
     def row(spec: model.MetricSpec, share: HasInterval, name: str, n: int) -> Estimate:
         return estimate_of(share, name, model.MetricRef(benchmark=WHERE, metric=spec.name), n)
 
     return [
         each
-        for name, corrected_note in found.corrected.items()
+        for name, corrected_note in result.corrected.items()
         for each in (
             row(
                 CORRECTED,
@@ -180,12 +180,12 @@ def _corrected(found: CheckSummary) -> list[Estimate]:
     ]
 
 
-def _notes(found: CheckSummary) -> list[model.Note]:
-    kept = [model.Note(text=kept_text(found.risk))] if found.risk else []
-    kept += [model.Note(text=agreement_text(found.second))] if found.second else []
-    if not found.corrected:
-        return [model.Note(kind="warning", text=UNKNOWN), *kept]
+def _notes(result: CheckSummary) -> list[model.Note]:
+    notes = [model.Note(text=kept_text(result.risk))] if result.risk else []
+    notes += [model.Note(text=agreement_text(result.second))] if result.second else []
+    if not result.corrected:
+        return [model.Note(kind="warning", text=UNKNOWN), *notes]
     return [
-        *kept,
-        *(model.Note(text=corrected_note(name, each)) for name, each in found.corrected.items()),
+        *notes,
+        *(model.Note(text=corrected_note(name, each)) for name, each in result.corrected.items()),
     ]

@@ -83,16 +83,16 @@ def corrected(verdicts: Sequence[PersonVerdict]) -> CorrectedRate | None:
 
     The marked answers must have been drawn at random (`write_to_mark` does).
     """
-    marked = [each for each in verdicts if each.wrong is not None]
-    if len({each.image for each in marked}) < LEAST:
+    with_marks = [each for each in verdicts if each.wrong is not None]
+    if len({each.image for each in with_marks}) < LEAST:
         return None
     return CorrectedRate(
         share=prediction_powered(verdicts),
-        by_marks=prediction_powered([each._replace(rejected=False) for each in marked]),
+        by_marks=prediction_powered([each._replace(rejected=False) for each in with_marks]),
         by_labeler=sum(each.rejected for each in verdicts) / len(verdicts),
-        marked=len(marked),
-        unmarked=len(verdicts) - len(marked),
-        error=labeler_error(marked),
+        marked=len(with_marks),
+        unmarked=len(verdicts) - len(with_marks),
+        error=labeler_error(with_marks),
     )
 
 
@@ -118,15 +118,15 @@ def prediction_powered(verdicts: Sequence[PersonVerdict]) -> Interval95:
     return Interval95(min(1.0, max(0.0, value)), max(0.0, value - half), min(1.0, value + half))
 
 
-def labeler_error(marked: Sequence[PersonVerdict]) -> LabelerError:
+def labeler_error(verdicts: Sequence[PersonVerdict]) -> LabelerError:
     """How the labeler's verdicts and the marks of these answers agree."""
-    same = sum(each.rejected == each.wrong for each in marked)
+    same = sum(each.rejected == each.wrong for each in verdicts)
     return LabelerError(
-        marked=len(marked),
-        wrong=sum(bool(each.wrong) for each in marked),
-        caught=sum(each.rejected and bool(each.wrong) for each in marked),
-        accused=sum(each.rejected and not each.wrong for each in marked),
-        agreement=_clopper_pearson(same, len(marked)),
+        marked=len(verdicts),
+        wrong=sum(bool(each.wrong) for each in verdicts),
+        caught=sum(each.rejected and bool(each.wrong) for each in verdicts),
+        accused=sum(each.rejected and not each.wrong for each in verdicts),
+        agreement=_clopper_pearson(same, len(verdicts)),
     )
 
 
@@ -137,13 +137,13 @@ def read_marks(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
         UserError: the file can't be read, a row names no answer of these, names one twice, or says
             something else than true or false.
     """
-    known = {answer.key for answer in answers}
-    found: dict[str, bool] = {}
+    keys = {answer.key for answer in answers}
+    marks: dict[str, bool] = {}
     for row in json_rows(path):
         where, fields = row.where, row.fields
         key, wrong = fields.get("answer"), fields.get("wrong")
-        if not isinstance(key, str) or key not in known or key in found:
-            what = "is marked twice" if key in found else "is not among those that are checked"
+        if not isinstance(key, str) or key not in keys or key in marks:
+            what = "is marked twice" if key in marks else "is not among those that are checked"
             raise UserError(
                 f"The answer {key!r} {what}.", where, "Mark rows of to-mark.jsonl, each once."
             )
@@ -153,8 +153,8 @@ def read_marks(path: Path, answers: Sequence[Answer]) -> dict[str, bool]:
             raise UserError(
                 f'"wrong" is {json.dumps(wrong)[:40]}.', where, "Write true, false, or null."
             )
-        found[key] = wrong
-    return found
+        marks[key] = wrong
+    return marks
 
 
 def verdicts_of(scores: Mapping[str, Score], marks: Mapping[str, bool]) -> list[PersonVerdict]:

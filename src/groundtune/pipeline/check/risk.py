@@ -90,26 +90,26 @@ def calibrate(
     least = needed_marks(risk, confidence)
     start = needed_marks(risk, confidence, wrong=1)
     start = start if len(marks) >= start else least
-    found: float | None = None
+    best: float | None = None
     for threshold in _grid(doubts):
-        kept = [mark for mark in marks if mark.doubt <= threshold]
-        if len(kept) < start:
+        below = [mark for mark in marks if mark.doubt <= threshold]
+        if len(below) < start:
             continue
-        if _p_value(sum(mark.wrong for mark in kept), len(kept), risk) > 1 - confidence:
+        if _p_value(sum(mark.wrong for mark in below), len(below), risk) > 1 - confidence:
             break
-        found = threshold
-    kept = [mark for mark in marks if found is not None and mark.doubt <= found]
-    wrong = sum(mark.wrong for mark in kept)
+        best = threshold
+    below = [mark for mark in marks if best is not None and mark.doubt <= best]
+    wrong = sum(mark.wrong for mark in below)
     return RiskResult(
         risk=risk,
         confidence=confidence,
-        threshold=found,
-        kept=sum(doubt <= found for doubt in doubts) if found is not None else 0,
+        threshold=best,
+        kept=sum(doubt <= best for doubt in doubts) if best is not None else 0,
         claims=len(doubts),
         marked=len(marks),
-        marked_kept=len(kept),
+        marked_kept=len(below),
         wrong_kept=wrong,
-        bound=_upper(wrong, len(kept), confidence) if kept else None,
+        bound=_upper(wrong, len(below), confidence) if below else None,
         wrong_marked=sum(mark.wrong for mark in marks),
         needed=least,
     )

@@ -130,8 +130,8 @@ def check(
     for name in set[str]() if words else {first.labeler, first.divider} - {SELF}:
         if not by_rules(name) and not is_oracle(name):
             resolve(name)  # a folder that doesn't exist is refused before a model has answered
-    known = is_file(what) or is_folder(what)
-    model = None if known else _sample_settings(what, images, first)
+    is_path = is_file(what) or is_folder(what)
+    model = None if is_path else _sample_settings(what, images, first)
     import_answers(what, target, images, first.ask, model, progress)
     command_settings = base_settings(target, first.labeler)
     settings = load(None, overrides, CheckSettings, command=command_settings, options=options)
@@ -140,22 +140,22 @@ def check(
         summary = label_claims(out, out, labelling, progress, settings=settings, command=command)
         labeler = labelling.by.name
     require_verdicts(summary, settings.labeler, settings.divider, out)
-    found, scores = _summarise(target, settings, summary, labeler, marks)
-    found = found.model_copy(update={"risk": _risk(target, settings, claim_marks)})
+    result, scores = _summarise(target, settings, summary, labeler, marks)
+    result = result.model_copy(update={"risk": _risk(target, settings, claim_marks)})
     if settings.detector:
         second = ask_detector(target, settings, settings.detector, progress, command)
-        found = found.model_copy(update={"second": second})
+        result = result.model_copy(update={"second": second})
     inputs = {"answers": what, "labeler": labeler}
     write_run(out, settings.model_dump(mode="json"), inputs, {"mark": settings.seed}, list(command))
-    kept = RecordSet(out / "scores", Score)
-    kept.add(scores)
+    stored = RecordSet(out / "scores", Score)
+    stored.add(scores)
     results = out / "check.json"
-    write_object(results, found, indent=1)
+    write_object(results, result, indent=1)
     from groundtune.pipeline.check.page import write_page
 
-    page = write_page(target, found, scores)
+    page = write_page(target, result, scores)
     claims_to_mark = out / CLAIMS_TO_MARK if settings.risk else None
-    return CheckResult(found, page.verdict, results, page.path, out / TO_MARK, claims_to_mark)
+    return CheckResult(result, page.verdict, results, page.path, out / TO_MARK, claims_to_mark)
 
 
 def _risk(target: RunFolder, settings: CheckSettings, marks: Path | None) -> RiskResult | None:
@@ -170,21 +170,21 @@ def _risk(target: RunFolder, settings: CheckSettings, marks: Path | None) -> Ris
         return None
     claims = target.claims.read()
     answers = {answer.key: answer for answer in target.answers.read()}
-    drawn = claims, answers, target.prompts_by_key()
-    write_claims_to_mark(target, *drawn, settings.mark_claims, settings.seed)
+    records = claims, answers, target.prompts_by_key()
+    write_claims_to_mark(target, *records, settings.mark_claims, settings.seed)
     if marks is None:
         return None
     doubts = [doubt for claim in claims if (doubt := doubt_of(claim)) is not None]
-    found = calibrate(doubts, read_claim_marks(marks, claims), settings.risk, settings.confidence)
-    write_kept(target.path, claims, found)
-    return found
+    risk = calibrate(doubts, read_claim_marks(marks, claims), settings.risk, settings.confidence)
+    write_kept(target.path, claims, risk)
+    return risk
 
 
 def _sample_settings(model: str, images: Path | None, settings: CheckSettings) -> SampleSettings:
     """Return how a model is asked about a folder's images: greedily, once each."""
     sampling = Sampling(temperature=0, max_new_tokens=settings.max_new_tokens)
-    asked = {"model": model, "images": str(images or ""), "n": 1, "sampling": sampling, "seed": 0}
-    return settings.part(SampleSettings, **asked)
+    values = {"model": model, "images": str(images or ""), "n": 1, "sampling": sampling, "seed": 0}
+    return settings.part(SampleSettings, **values)
 
 
 def _summarise(
@@ -197,19 +197,19 @@ def _summarise(
     answers, prompts = target.answers.read(), target.prompts_by_key()
     scores = scores_of(answers, target.claims.read(), prompts)
     write_to_mark(target, answers, prompts, settings.mark, settings.seed)
-    marked = read_marks(marks, answers) if marks else {}
+    wrong = read_marks(marks, answers) if marks else {}
     names = list(dict.fromkeys(score.model for score in scores))
-    made = summarise(scores, against=names[0], metrics=lambda _: METRICS, skip_other_items=True)
+    tables = summarise(scores, against=names[0], metrics=lambda _: METRICS, skip_other_items=True)
     checked = CheckSummary(
         answers=len(answers),
         unchecked=sum(score.status == "unparsed" for score in scores),
         images=len({score.image for score in scores}),
         labeler=labeler,
         claims=summary,
-        estimates=made.estimates,
-        differences=made.differences,
-        corrected=_corrected(answers, scores, marked, names),
-        marks=len(marked),
+        estimates=tables.estimates,
+        differences=tables.differences,
+        corrected=_corrected(answers, scores, wrong, names),
+        marks=len(wrong),
     )
     return checked, scores
 
@@ -217,23 +217,23 @@ def _summarise(
 def _corrected(
     answers: Sequence[Answer],
     scores: Sequence[Score],
-    marked: dict[str, bool],
+    wrong: dict[str, bool],
     names: Sequence[str],
 ) -> dict[str, CorrectedRate]:
-    found: dict[str, CorrectedRate] = {}
+    rates: dict[str, CorrectedRate] = {}
     for name in names:
-        own = {
+        group = {
             answer.key: score
             for answer, score in zip(answers, scores, strict=True)
             if score.model == name
         }
-        made = corrected(verdicts_of(own, marked))
-        if made is not None:
-            found[name] = made
-    if marked and not found:
+        rate = corrected(verdicts_of(group, wrong))
+        if rate is not None:
+            rates[name] = rate
+    if wrong and not rates:
         raise UserError(
-            f"{len(marked)} marks are too few for an interval.",
+            f"{len(wrong)} marks are too few for an interval.",
             "--marks",
             f"Mark answers about at least {LEAST} images of a model, drawn at random.",
         )
-    return found
+    return rates

@@ -70,10 +70,11 @@ def agreement_of(
     )
 
 
-def agreement_text(found: DetectorAgreement) -> str:
+def agreement_text(agreement: DetectorAgreement) -> str:
     """What the detector adds, in a sentence."""
     return (
-        f"{found.detector} has a verdict on {found.decided:,} claims about its classes: both "
-        f"support {found.both_support:,} and reject {found.both_reject:,}, and they disagree on "
-        f"{found.disagree:,}. On {found.undecided:,} claims the labeler alone has one."
+        f"{agreement.detector} has a verdict on {agreement.decided:,} claims about its classes: "
+        f"both support {agreement.both_support:,} and reject {agreement.both_reject:,}, "
+        f"and they disagree on {agreement.disagree:,}. On {agreement.undecided:,} claims "
+        "the labeler alone has one."
     )

@@ -30,10 +30,10 @@ def write_to_mark(
     path = folder.path / TO_MARK
     if path.exists():
         return
-    drawn = sorted(answers, key=lambda answer: key_of("to mark", seed, answer.key))[:number]
-    names = write_images(folder, path, [prompts[each.prompt] for each in drawn])
+    sample = sorted(answers, key=lambda answer: key_of("to mark", seed, answer.key))[:number]
+    names = write_images(folder, path, [prompts[each.prompt] for each in sample])
     rows: list[dict[str, object]] = []
-    for each in drawn:
+    for each in sample:
         prompt = prompts[each.prompt]
         rows.append(
             {
@@ -54,12 +54,12 @@ def write_images(folder: RunFolder, path: Path, prompts: Iterable[Prompt]) -> di
     for prompt in prompts:
         for place, sha256 in enumerate(prompt.images):
             if sha256 not in names:
-                names[sha256] = _file_name(folder, prompt, place, taken=set(names.values()))
+                names[sha256] = _file_name(folder, prompt, place, used_names=set(names.values()))
                 write_atomic(path.with_suffix("") / names[sha256], folder.images.read(sha256))
     return names
 
 
-def _file_name(folder: RunFolder, prompt: Prompt, place: int, taken: set[str]) -> str:
+def _file_name(folder: RunFolder, prompt: Prompt, place: int, used_names: set[str]) -> str:
     """Return a name for an image that its owner knows, that opens, and that no other has."""
     stem = Path(prompt.source.name.replace("\\", "/")).stem or "image"
     stem = "".join(c if c.isprintable() and c not in '<>:"|?*' else "_" for c in stem)
@@ -67,6 +67,6 @@ def _file_name(folder: RunFolder, prompt: Prompt, place: int, taken: set[str]) -
     if len(prompt.images) > 1:
         stem = f"{stem}-{place + 1}"
     ending = ending_of(folder.images.path(prompt.images[place]))
-    names = (f"{stem}{f' ({n})' if n > 1 else ''}{ending}" for n in range(1, len(taken) + 2))
-    lower = {name.lower() for name in taken}
+    names = (f"{stem}{f' ({n})' if n > 1 else ''}{ending}" for n in range(1, len(used_names) + 2))
+    lower = {name.lower() for name in used_names}
     return next(name for name in names if name.lower() not in lower)

@@ -10,30 +10,30 @@ from groundtune.report.figures import HasInterval
 from groundtune.report.model import Finding
 
 
-def finding(found: CheckSummary) -> Finding | None:
+def finding(summary: CheckSummary) -> Finding | None:
     """Return the page's first words; None for several models, which are compared instead."""
-    names = {each.model for each in found.estimates}
-    figures = {each.metric: each for each in found.estimates if math.isfinite(each.value)}
+    names = {each.model for each in summary.estimates}
+    figures = {each.metric: each for each in summary.estimates if math.isfinite(each.value)}
     answers = figures.get("rejected_answers")
     if len(names) != 1 or answers is None:
         return None
-    rejections = f"{found.labeler} rejects {_rejections(found, figures, answers)}"
+    rejections = f"{summary.labeler} rejects {_rejections(summary, figures, answers)}"
     whose = f"{answers.model}'s answers"
-    if (rate := found.corrected.get(answers.model)) is not None:
+    if (rate := summary.corrected.get(answers.model)) is not None:
         title = f"By people's marks, {rate.share.value:.1%} of {whose} have something wrong"
         return Finding(title=title, text=f"{_corrected_text(rate)} {rejections}.")
     return Finding(
-        title=f"{found.labeler} rejects a claim in {answers.value:.1%} of {whose}",
+        title=f"{summary.labeler} rejects a claim in {answers.value:.1%} of {whose}",
         text=f"{rejections}. This is the labeler's opinion: no person has marked what is wrong.",
     )
 
 
-def _rejections(found: CheckSummary, figures: dict[str, Estimate], answers: Estimate) -> str:
+def _rejections(summary: CheckSummary, figures: dict[str, Estimate], answers: Estimate) -> str:
     of = f"at least one claim in {answers.value:.1%} of the answers {_behind(answers, answers.n)}"
     claims = figures.get("rejected_claims")
     if claims is None:
         return of
-    checked = f"{verdict_count(found.claims):,} claims with a verdict"
+    checked = f"{verdict_count(summary.claims):,} claims with a verdict"
     share = f"{claims.value:.1%} of the {checked} {_behind(claims, claims.n, ' answers')}"
     return f"{share}: {of}"
 

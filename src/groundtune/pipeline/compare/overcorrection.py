@@ -120,17 +120,17 @@ def overcorrection(
         _point(name, number, benchmark, estimates, differences, settings)
         for name, number in zip(compared.models, numbers, strict=True)
     ]
-    found = where_to_stop(benchmark, points, settings)
-    results = write_object(out / "overcorrection.json", found, indent=1)
-    return OvercorrectionResult(found, results, _write_page(out, found, settings))
+    curve = where_to_stop(benchmark, points, settings)
+    results = write_object(out / "overcorrection.json", curve, indent=1)
+    return OvercorrectionResult(curve, results, _write_page(out, curve, settings))
 
 
 def _benchmark(estimates: Sequence[Estimate], settings: OvercorrectionSettings) -> str:
     metrics: dict[str, set[str]] = {}
     for each in estimates:
         metrics.setdefault(each.benchmark, set()).add(each.metric)
-    wanted = {settings.error, settings.coverage}
-    having = [name for name, own in metrics.items() if wanted <= own]
+    required = {settings.error, settings.coverage}
+    having = [name for name, measured in metrics.items() if required <= measured]
     if settings.benchmark in having or (not settings.benchmark and having):
         return settings.benchmark or having[0]
     raise UserError(
@@ -148,18 +148,18 @@ def _point(
     differences: Sequence[Difference],
     settings: OvercorrectionSettings,
 ) -> CurveModel:
-    own = {e.metric: e for e in estimates if (e.model, e.benchmark) == (name, benchmark)}
+    by_metric = {e.metric: e for e in estimates if (e.model, e.benchmark) == (name, benchmark)}
     change = {d.metric: d for d in differences if (d.model, d.benchmark) == (name, benchmark)}
     error, coverage = change.get(settings.error), change.get(settings.coverage)
-    kept = coverage.value if coverage else 0.0
+    coverage_change = coverage.value if coverage else 0.0
     return CurveModel(
         model=name,
         pairs=number,
-        error=own[settings.error],
-        coverage=own[settings.coverage],
+        error=by_metric[settings.error],
+        coverage=by_metric[settings.coverage],
         error_change=error.value if error else 0.0,
-        coverage_change=kept,
-        allowed=-kept <= settings.most_lost,
+        coverage_change=coverage_change,
+        allowed=-coverage_change <= settings.most_lost,
     )
 
 
@@ -178,24 +178,24 @@ def where_to_stop(
     )
 
 
-def _write_page(out: Path, found: Overcorrection, settings: OvercorrectionSettings) -> Path:
+def _write_page(out: Path, curve: Overcorrection, settings: OvercorrectionSettings) -> Path:
     from groundtune.bench.summary import metric_of
 
     specs = metric_specs(
-        [metric_of(found.benchmark, name) for name in (settings.error, settings.coverage)]
+        [metric_of(curve.benchmark, name) for name in (settings.error, settings.coverage)]
     )
     lines = {
-        settings.error: [(point.pairs, point.error) for point in found.points],
-        settings.coverage: [(point.pairs, point.coverage) for point in found.points],
+        settings.error: [(point.pairs, point.error) for point in curve.points],
+        settings.coverage: [(point.pairs, point.coverage) for point in curve.points],
     }
     page = model.ReportInput(
         title="Over-correction",
         finding=model.Finding(
-            title=f"Stop at {found.pairs:g} pairs: {found.stop}", text=f"Why: {found.why}."
+            title=f"Stop at {curve.pairs:g} pairs: {curve.stop}", text=f"Why: {curve.why}."
         ),
         models=tuple(
             model.ModelSpec(name=point.model, label=f"{point.model}, {point.pairs:g} pairs")
-            for point in found.points
+            for point in curve.points
         ),
         curves=tuple(
             metric_curve(spec, "pairs", {"trained models": lines[spec.name]}) for spec in specs

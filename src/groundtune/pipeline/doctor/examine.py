@@ -82,15 +82,15 @@ def examine(folder: Path) -> Examination:
 
 
 def _python() -> Check:
-    found = f"{platform.python_version()}, {sys.executable}"
+    text = f"{platform.python_version()}, {sys.executable}"
     if sys.version_info[:2] != (3, 11):
         return Check(
             state="note",
             name="python",
-            found=found,
+            found=text,
             fix="The tests ran with Python 3.11; for others only the packages were resolved.",
         )
-    return Check(state="ok", name="python", found=found)
+    return Check(state="ok", name="python", found=text)
 
 
 def _packages() -> list[Check]:

@@ -52,11 +52,11 @@ def packages_of_extras() -> dict[str, list[str]]:
         lines = requires("groundtune") or []
     except PackageNotFoundError:
         return {}
-    found: dict[str, list[str]] = {}
+    packages: dict[str, list[str]] = {}
     for line in lines:
         if match := _REQUIREMENT.match(line):
-            found.setdefault(match["extra"], []).append(match["package"])
-    return found
+            packages.setdefault(match["extra"], []).append(match["package"])
+    return packages
 
 
 def _is_installed(package: str) -> bool:

@@ -85,7 +85,7 @@ def upload(card: Card, repository: str, *, private: bool = True) -> str:
     hub: Any = huggingface_hub
     try:
         hub.create_repo(repository, repo_type=card.kind, private=private, exist_ok=True)
-        done = hub.upload_folder(
+        address = hub.upload_folder(
             repo_id=repository,
             repo_type=card.kind,
             folder_path=str(card.folder),
@@ -99,7 +99,7 @@ def upload(card: Card, repository: str, *, private: bool = True) -> str:
             repository,
             "Log in with `hf auth login`, check OWNER/NAME, and unset HF_HUB_OFFLINE.",
         ) from error
-    return str(done)
+    return str(address)
 
 
 def _model_card(run: Path, scores: Sequence[Path], name: str, licence: str) -> Card:

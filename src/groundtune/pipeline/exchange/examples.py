@@ -53,17 +53,17 @@ def import_examples(
         ChangedError: a row is not what it was when it was imported before, or is gone.
         UserError: as `read_examples` does, no row is an example, or the disk is full.
     """
-    target, found = RunFolder(out), load_example_layout(layout)
-    noted = NotedRows(target.answers, file)
+    target, reader = RunFolder(out), load_example_layout(layout)
+    rows = NotedRows(target.answers, file)
     counts: Counter[str] = Counter()
     left_out: Counter[str] = Counter()
     skipped: list[str] = []
     waiting: list[ReadExample] = []
     progress.start("import", total=None)
-    read = read_examples(
-        found, file, target.images, folder=images, licence=licence, skip_bad=skip_bad
+    examples = read_examples(
+        reader, file, target.images, folder=images, licence=licence, skip_bad=skip_bad
     )
-    for row in read:
+    for row in examples:
         counts["rows"] += 1
         progress.advance()
         if row.error is not None:
@@ -77,15 +77,15 @@ def import_examples(
             counts["rounds"] += 1 + replies
             waiting.append(row)
         if len(waiting) == AT_ONCE:
-            _add(waiting, target, noted)
+            _add(waiting, target, rows)
             waiting = []
     if not counts["examples"]:
         raise nothing_read(file, counts["rows"], skipped, "example", left_out)
-    _add(waiting, target, noted)
-    noted.refuse_missing()
-    own = found.licence if licence is None else licence
-    if forbids_commercial_use(own):
-        log.warning("%s: the licence %s forbids commercial use", out, own)
+    _add(waiting, target, rows)
+    rows.refuse_missing()
+    rows_licence = reader.licence if licence is None else licence
+    if forbids_commercial_use(rows_licence):
+        log.warning("%s: the licence %s forbids commercial use", out, rows_licence)
     target.note(
         target.answers,
         settings=ImportSettings(layout=layout, file=file.name, licence=licence, skip_bad=skip_bad),
@@ -102,10 +102,12 @@ def import_examples(
     )
 
 
-def _add(rows: Sequence[ReadExample], target: RunFolder, noted: NotedRows) -> None:
+def _add(rows: Sequence[ReadExample], target: RunFolder, noted_rows: NotedRows) -> None:
     """Add the records of some rows."""
     prompts = {row.prompt.key: row.prompt for row in rows if row.prompt is not None}
     answers = [row.answer for row in rows if row.answer is not None]
-    noted.add({row.number: [each for each in (row.prompt, row.answer) if each] for row in rows})
+    noted_rows.add(
+        {row.number: [each for each in (row.prompt, row.answer) if each] for row in rows}
+    )
     target.prompts.add(list(prompts.values()))
     target.answers.add(answers)

@@ -88,47 +88,47 @@ def opened(
             can't be reached, or no row is kept.
     """
     source = str(file)
-    wanted = parse_hub(source) if is_hub(source) else None
+    request = parse_hub(source) if is_hub(source) else None
     column, text = split_only(only)
-    if column and (wanted is None or wanted.file):
+    if column and (request is None or request.file):
         raise UserError(
             "A condition needs a data set of the hub, and this is a single file.",
             f"--only {only}",
             "Leave out --only, or name a data set as hub:OWNER/NAME@REVISION.",
         )
-    if wanted is None:
+    if request is None:
         yield HubFile(file, "")
         return
-    progress.start(f"fetch {wanted.name}", total=None)
-    if wanted.file:
-        path = _file(wanted, source)
+    progress.start(f"fetch {request.name}", total=None)
+    if request.file:
+        path = _file(request, source)
         match = _COMMIT.search(path.as_posix())
-        yield HubFile(path, _named(wanted, match[0] if match else ""))
+        yield HubFile(path, _named(request, match[0] if match else ""))
         return
-    data = _rows(wanted, source, split)
-    commit = _commit(wanted, data)
+    data = _rows(request, source, split)
+    commit = _commit(request, data)
     if column:
         data = _kept(data, column, text, source)
     parents = (folder for folder in near.absolute().parents if folder.is_dir())
     with TemporaryDirectory(prefix=".hub-", dir=next(parents)) as folder:
         path = Path(folder) / "rows.parquet"
         data.to_parquet(str(path))
-        yield HubFile(path, _named(wanted, commit))
+        yield HubFile(path, _named(request, commit))
 
 
-def _file(wanted: HubSource, source: str) -> Path:
+def _file(request: HubSource, source: str) -> Path:
     import huggingface_hub
 
     hub: Any = huggingface_hub
     with _explained(source):
         return Path(
             hub.hf_hub_download(
-                wanted.name, wanted.file, repo_type="dataset", revision=wanted.revision
+                request.name, request.file, repo_type="dataset", revision=request.revision
             )
         )
 
 
-def _rows(wanted: HubSource, source: str, split: str) -> Any:
+def _rows(request: HubSource, source: str, split: str) -> Any:
     try:
         library: Any = import_module("datasets")
     except ImportError:
@@ -138,7 +138,7 @@ def _rows(wanted: HubSource, source: str, split: str) -> Any:
             "Install it with pip install 'groundtune[hub]', or download the files and give one.",
         ) from None
     with _explained(source):
-        data = library.load_dataset(wanted.name, revision=wanted.revision, split=split)
+        data = library.load_dataset(request.name, revision=request.revision, split=split)
     for name, feature in data.features.items():
         if isinstance(feature, library.Image):
             data = data.cast_column(name, library.Image(decode=False))
@@ -162,18 +162,18 @@ def _kept(data: Any, column: str, text: str, source: str) -> Any:
     return data.select(chosen)
 
 
-def _commit(wanted: HubSource, data: Any) -> str:
+def _commit(request: HubSource, data: Any) -> str:
     """Return the commit of the rows; "" if the library doesn't say it."""
-    if _COMMIT.fullmatch(wanted.revision):
-        return wanted.revision
+    if _COMMIT.fullmatch(request.revision):
+        return request.revision
     addresses: list[str] = [*(data.info.download_checksums or {})]
-    found = (re.search(r"@([0-9a-f]{40})/", each) for each in addresses)
-    return next((match[1] for match in found if match), "")
+    matches = (re.search(r"@([0-9a-f]{40})/", each) for each in addresses)
+    return next((match[1] for match in matches if match), "")
 
 
-def _named(wanted: HubSource, commit: str) -> str:
-    at = commit or f"{wanted.revision} (commit unknown)"
-    return f"{PREFIX}{wanted.name}@{at}" + (f":{wanted.file}" if wanted.file else "")
+def _named(request: HubSource, commit: str) -> str:
+    at = commit or f"{request.revision} (commit unknown)"
+    return f"{PREFIX}{request.name}@{at}" + (f":{request.file}" if request.file else "")
 
 
 @contextmanager

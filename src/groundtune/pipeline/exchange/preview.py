@@ -56,7 +56,7 @@ def preview_import(
     Raises:
         UserError: the file as a whole can't be read, or has no pair.
     """
-    shown: list[PairPreview] = []
+    previews: list[PairPreview] = []
     skipped: list[str] = []
     left_out: Counter[str] = Counter()
     rows = 0
@@ -66,14 +66,14 @@ def preview_import(
             left_out.update(batch.left_out)
             skipped += [f"{error.where}: {error.what}" for error in batch.skipped]
             prompts = {prompt.key: prompt for prompt in batch.prompts}
-            shown += [_preview(pair, prompts[pair.prompt], rows) for pair in batch.pairs]
-            if len(shown) >= number:
+            previews += [_preview(pair, prompts[pair.prompt], rows) for pair in batch.pairs]
+            if len(previews) >= number:
                 break
-    if not shown:
+    if not previews:
         raise nothing_read(file, rows, skipped, "pair", left_out)
     return ImportPreview(
         rows=rows,
-        pairs=tuple(shown[:number]),
+        pairs=tuple(previews[:number]),
         left_out=dict(sorted(left_out.items())),
         skipped=tuple(skipped),
     )
@@ -90,9 +90,9 @@ def _batches(
     for row in load_feedback_format(layout).read(file, skip_bad=True):
         sources = {prompt.key: prompt.source for prompt in row.prompts}
         pairs = [pair_from_correction(each, sources[each.prompt]) for each in row.corrections]
-        made = tuple(each for each in pairs if isinstance(each, Pair))
+        pairs_of_row = tuple(each for each in pairs if isinstance(each, Pair))
         reasons = Counter(each for each in pairs if not isinstance(each, Pair))
-        yield Batch(row.prompts, made, row.skipped, 1, reasons)
+        yield Batch(row.prompts, pairs_of_row, row.skipped, 1, reasons)
 
 
 def _preview(pair: Pair, prompt: Prompt, row: int) -> PairPreview:

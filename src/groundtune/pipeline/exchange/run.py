@@ -87,7 +87,7 @@ def import_layout(
     licence: str | None = None,
     skip_bad: bool = False,
     all_rows: bool = False,
-    named: str = "",
+    display_name: str = "",
     command: Sequence[str] = (),
 ) -> ImportSummary:
     """Imports a file in a foreign layout: pairs, prompts and images into the folder `out`.
@@ -96,8 +96,8 @@ def import_layout(
 
     `images` is where the paths of images start, if not at the file. `licence` is that of the
     rows, if not the one that the file or the published set has. `all_rows` also reads rows that
-    the layout's own code leaves out. `named` is what the run notes as the file, if not its name.
-    The summary is also written to OUT/import.json.
+    the layout's own code leaves out. `display_name` is what the run notes as the file, if not its
+    name. The summary is also written to OUT/import.json.
 
     Raises:
         ChangedError: a row is not what it was when it was imported before, or is gone.
@@ -105,14 +105,14 @@ def import_layout(
     """
     target, foreign = RunFolder(out), load(layout, all_rows=all_rows)
     known_prompts, known_pairs = target.prompts.keys(), target.pairs.keys()
-    noted, others = NotedRows(target.pairs, file), set(known_pairs)
+    rows_of_pairs, others = NotedRows(target.pairs, file), set(known_pairs)
     rows = pairs = unchanged = 0
     left_out: Counter[str] = Counter()
     skipped: list[str] = []
     progress.start("import", total=foreign.row_count(file))
     batches = foreign.read(file, target.images, folder=images, licence=licence, skip_bad=skip_bad)
     for batch in batches:
-        noted.add(batch.by_row)
+        rows_of_pairs.add(batch.by_row)
         _add(batch, target, known_prompts, known_pairs)
         others.difference_update(pair.key for pair in batch.pairs)
         for error in batch.skipped:
@@ -125,12 +125,12 @@ def import_layout(
         progress.advance(batch.rows)
     if not pairs:
         raise nothing_read(file, rows, skipped, "pair", left_out)
-    noted.refuse_missing()
+    rows_of_pairs.refuse_missing()
     target.note(
         target.pairs,
         settings=ImportSettings(
             layout=layout,
-            file=named or file.name,
+            file=display_name or file.name,
             licence=licence,
             skip_bad=skip_bad,
             all_rows=all_rows,
@@ -171,30 +171,30 @@ def import_feedback(
     """
     target = RunFolder(out)
     progress.start("import", total=None)
-    read = load_feedback_format(layout).read(file, licence=licence, skip_bad=skip_bad)
-    found: list[Feedback] = []
-    for row in read:
-        found.append(row)
+    feedback = load_feedback_format(layout).read(file, licence=licence, skip_bad=skip_bad)
+    rows: list[Feedback] = []
+    for row in feedback:
+        rows.append(row)
         progress.advance()
-    skipped = [error for row in found for error in row.skipped]
+    skipped = [error for row in rows for error in row.skipped]
     for error in skipped:
         log.warning("skipped: %s: %s", error.where, error.what)
-    corrections = [each for row in found for each in row.corrections]
-    comparisons = [each for row in found for each in row.comparisons]
+    corrections = [each for row in rows for each in row.corrections]
+    comparisons = [each for row in rows for each in row.comparisons]
     if not corrections and not comparisons:
-        shown = [f"{error.where}: {error.what}" for error in skipped]
-        raise nothing_read(file, len(found), shown, "correction or comparison")
-    noted = NotedRows(target.corrections, file)
-    noted.add(
+        reasons = [f"{error.where}: {error.what}" for error in skipped]
+        raise nothing_read(file, len(rows), reasons, "correction or comparison")
+    noted_rows = NotedRows(target.corrections, file)
+    noted_rows.add(
         {
             number: (*row.prompts, *row.answers, *row.corrections, *row.comparisons)
-            for number, row in enumerate(found)
+            for number, row in enumerate(rows)
             if not row.skipped
         }
     )
-    noted.refuse_missing()
-    target.prompts.add([each for row in found for each in row.prompts])
-    target.answers.add([each for row in found for each in row.answers])
+    noted_rows.refuse_missing()
+    target.prompts.add([each for row in rows for each in row.prompts])
+    target.answers.add([each for row in rows for each in row.answers])
     target.corrections.add(corrections)
     target.comparisons.add(comparisons)
     target.note(
@@ -205,7 +205,7 @@ def import_feedback(
         command=list(command),
     )
     return FeedbackSummary(
-        rows=len(found),
+        rows=len(rows),
         corrections=len(corrections),
         comparisons=len(comparisons),
         skipped=tuple(f"{error.where}: {error.what}" for error in skipped),
@@ -305,11 +305,11 @@ class _StoredPairs:
         self._progress = progress
 
     def __iter__(self) -> Iterator[Pair]:
-        seen: set[str] = set()
+        keys: set[str] = set()
         for part in self._data.parts():
             for pair in read_parquet(part, Pair):
-                if pair.key not in seen:
-                    seen.add(pair.key)
+                if pair.key not in keys:
+                    keys.add(pair.key)
                     yield pair
             self._progress.advance()
 
@@ -356,13 +356,13 @@ def export_layout(layout: LayoutName, source: Path, out: Path, progress: Progres
         pairs = _to_correct(folder) if is_table else read_some(folder.pairs)
     # They are read twice: for the file's schema and licences, then for its rows.
     progress.start("export", total=2 * len(folder.pairs.parts()))
-    written = load(layout).write(
+    file = load(layout).write(
         out,
         pairs,
         folder.prompts_by_key(),
         folder.images,
         models={answer.key: answer.producer.name for answer in folder.answers.read()},
     )
-    for licence in written.non_commercial:
+    for licence in file.non_commercial:
         log.warning("%s: the licence %s forbids commercial use", out, licence)
-    return ExportSummary(rows=written.rows, non_commercial=written.non_commercial)
+    return ExportSummary(rows=file.rows, non_commercial=file.non_commercial)

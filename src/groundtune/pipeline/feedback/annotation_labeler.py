@@ -47,8 +47,8 @@ class AnnotationLabeler:
         if self._reader is None:
             return self._source
         by = self._reader.producer(GREEDY, 0)
-        used = key_of(shipped_instruction("verify-1").hash, PARSER, self._source)[:12]
-        return by.model_copy(update={"prompt_hash": used})
+        prompt_hash = key_of(shipped_instruction("verify-1").hash, PARSER, self._source)[:12]
+        return by.model_copy(update={"prompt_hash": prompt_hash})
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
         """Yes or no with certainty, neither where the annotations don't decide."""
@@ -58,8 +58,8 @@ class AnnotationLabeler:
         chunks = self._chunks(prompts)
         requests = [self._request([prompts[i] for i in chunk]) for chunk in chunks]
         seeds = [seed_of(request.key) for request in requests]
-        found = self._reader.generate(requests, GREEDY, seeds) if requests else []
-        for chunk, reply in zip(chunks, found, strict=True):
+        read_replies = self._reader.generate(requests, GREEDY, seeds) if requests else []
+        for chunk, reply in zip(chunks, read_replies, strict=True):
             for i, answer in zip(chunk, read_answers(reply, len(chunk)), strict=True):
                 replies[i] = answer
         return replies
@@ -69,12 +69,14 @@ class AnnotationLabeler:
         if image is None:
             return NO_ANSWER
         names = {box.phrase for box in image.objects}
-        asked = question_of(prompt.question, self._classes | names)
-        if asked is None:
+        question = question_of(prompt.question, self._classes | names)
+        if question is None:
             return NO_ANSWER
-        number = sum(box.phrase == asked.name for box in image.objects)
-        complete = asked.name in self._classes
-        so = verdict_of(asked, number if complete or (number and asked.number is None) else None)
+        number = sum(box.phrase == question.name for box in image.objects)
+        complete = question.name in self._classes
+        so = verdict_of(
+            question, number if complete or (number and question.number is None) else None
+        )
         return NO_ANSWER if so is None else _YES if so else _NO
 
     def _chunks(self, prompts: Sequence[Prompt]) -> list[list[int]]:
@@ -91,20 +93,20 @@ class AnnotationLabeler:
 
     def _request(self, prompts: Sequence[Prompt]) -> Prompt:
         image = self._images[prompts[0].images[0]]
-        asked = [f"{number}. {prompt.question}" for number, prompt in enumerate(prompts, 1)]
-        values = {"annotations": "\n".join(region_lines(image)), "questions": "\n".join(asked)}
+        questions = [f"{number}. {prompt.question}" for number, prompt in enumerate(prompts, 1)]
+        values = {"annotations": "\n".join(region_lines(image)), "questions": "\n".join(questions)}
         return text_prompt(shipped_instruction("verify-1").fill(values))
 
 
 def read_answers(reply: Reply, number: int) -> list[YesNoReply]:
     """The answers of a reply by their numbers; what is missing, said twice or unsure is neither."""
-    found: dict[int, list[str]] = {}
+    words_of: dict[int, list[str]] = {}
     for line in without_thoughts(reply).text.splitlines():
         if match := _LINE.match(line):
-            found.setdefault(int(match[1]), []).append(match[2].lower())
+            words_of.setdefault(int(match[1]), []).append(match[2].lower())
     answers = {"yes": _YES, "no": _NO}
     return [
-        answers.get(words[0], NO_ANSWER) if len(words := found.get(i, [])) == 1 else NO_ANSWER
+        answers.get(words[0], NO_ANSWER) if len(words := words_of.get(i, [])) == 1 else NO_ANSWER
         for i in range(1, number + 1)
     ]
 
@@ -117,16 +119,16 @@ def images_of(
     Raises:
         UserError: none of the images is annotated.
     """
-    found: dict[str, ImageAnnotations] = {}
+    by_sha256: dict[str, ImageAnnotations] = {}
     for prompt in prompts:
         image = annotations.of(prompt.source.name or prompt.source.row)
         if image is not None and len(prompt.images) == 1:
-            found[prompt.images[0]] = image
-    if not found:
+            by_sha256[prompt.images[0]] = image
+    if not by_sha256:
         name = prompts[0].source.name or prompts[0].source.row if prompts else ""
         raise UserError(
             f"The annotations are of other images: none of {len(prompts):,} is among them.",
             f"{where}; the first image is {name or 'unnamed'}",
             "Give the annotations of these images: the number in a file's name finds them.",
         )
-    return found
+    return by_sha256

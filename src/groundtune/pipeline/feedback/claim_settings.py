@@ -94,7 +94,7 @@ def open_labelling(
         return
     prompts, answers = read_some(folder.prompts), read_some(folder.answers)
     control = partial(check_labeler, image=_image(prompts), name=settings.labeler)
-    opened: dict[str, Labeler] = {} if shared is None else shared
+    labelers: dict[str, Labeler] = {} if shared is None else shared
     with open_workers(settings.engine) as workers:
         try:
             if is_oracle(settings.labeler):
@@ -103,13 +103,13 @@ def open_labelling(
                     folder.images,
                     prompts,
                     device=settings.device,
-                    reader=partial(_reader, settings, folder, answers, opened),
+                    reader=partial(_reader, settings, folder, answers, labelers),
                 )
                 by = labeler.producer()
             else:
-                labeler = _model(settings.labeler, settings, folder, answers, opened, control)
+                labeler = _model(settings.labeler, settings, folder, answers, labelers, control)
                 by = labeler.producer(Sampling(temperature=0), 0)
-            divider = open_divider(settings, folder, answers, opened)
+            divider = open_divider(settings, folder, answers, labelers)
             yield Labelling(
                 divider=divider,
                 labeler=labeler,
@@ -119,7 +119,7 @@ def open_labelling(
                 checking=workers,
             )
         finally:
-            close(opened.values() if shared is None else ())
+            close(labelers.values() if shared is None else ())
 
 
 def by_rules(divider: str) -> bool:
@@ -131,9 +131,9 @@ def open_divider(
     settings: ClaimSettings,
     folder: RunFolder,
     answers: Sequence[Answer],
-    opened: dict[str, Labeler],
+    labelers: dict[str, Labeler],
 ) -> Divider:
-    """Return the divider of the settings; a model is put into `opened`, for the caller to close.
+    """Return the divider of the settings; a model is put into `labelers`, for the caller to close.
 
     Raises:
         UserError: a model can't be loaded or reached, or "self" is several models.
@@ -144,12 +144,12 @@ def open_divider(
         return SentenceDivider()
     if (source := with_divider(settings.divider)) is not None:
         return source.dividers[settings.divider]()
-    model = _model(settings.divider, settings, folder, answers, opened)
-    asks = settings.questions == "joint"
-    divider = InstructedDivider(model, _instruction(settings), asks=asks)
+    model = _model(settings.divider, settings, folder, answers, labelers)
+    asks_too = settings.questions == "joint"
+    divider = InstructedDivider(model, _instruction(settings), asks=asks_too)
     if settings.questions == "apart":
         return InstructedQuestions(divider, model, shipped_instruction("ask-1"))
-    return divider if asks else Verbatim(divider)
+    return divider if asks_too else Verbatim(divider)
 
 
 def _instruction(settings: ClaimSettings) -> Instruction:
@@ -163,17 +163,17 @@ def _model(
     settings: ClaimSettings,
     folder: RunFolder,
     answers: Sequence[Answer],
-    opened: dict[str, Labeler],
+    labelers: dict[str, Labeler],
     ready: Callable[[Labeler], object] = no_question,
 ) -> Labeler:
-    own = name == SELF
-    name = author_of(answers, folder) if own else name
-    if name not in opened:
+    is_author = name == SELF
+    name = author_of(answers, folder) if is_author else name
+    if name not in labelers:
         model = settings.part(ModelSettings, model=name)
-        opened[name] = open_generator(model, folder.images, ready)
-    if own:
-        _checkauthor_of(answers, opened[name], name)
-    return opened[name]
+        labelers[name] = open_generator(model, folder.images, ready)
+    if is_author:
+        _checkauthor_of(answers, labelers[name], name)
+    return labelers[name]
 
 
 def author_of(answers: Sequence[Answer], folder: RunFolder) -> str:
@@ -208,11 +208,11 @@ def _reader(
     settings: ClaimSettings,
     folder: RunFolder,
     answers: Sequence[Answer],
-    opened: dict[str, Labeler],
+    labelers: dict[str, Labeler],
 ) -> Labeler | None:
     if not settings.reader:
         return None
-    return _model(settings.reader, settings, folder, answers, opened)
+    return _model(settings.reader, settings, folder, answers, labelers)
 
 
 def _image(prompts: Sequence[Prompt]) -> str:

@@ -86,13 +86,13 @@ def label_claims(
     target.take_answers(folder, answers)
     _take_division(folder, target, answers, divider)
     divide_answers(target, answers, about, labelling.divider, progress, labelling.dividing)
-    made, asked = _check(target, about, labelling, progress)
-    shown = settings or labelling.asking
+    claims, questions = _check(target, about, labelling, progress)
+    recipe = settings or labelling.asking
     inputs = {"answers": hash_of(folder.answers), "divider": key_of(divider)}
-    target.note(target.division, settings=shown, inputs=inputs, seeds={}, command=list(command))
+    target.note(target.division, settings=recipe, inputs=inputs, seeds={}, command=list(command))
     inputs |= {"labeler": labelling.by.revision}
-    target.note(target.claims, settings=shown, inputs=inputs, seeds={}, command=list(command))
-    return summary_of(target.claims.read(), checked_now=made, questions_now=asked)
+    target.note(target.claims, settings=recipe, inputs=inputs, seeds={}, command=list(command))
+    return summary_of(target.claims.read(), checked_now=claims, questions_now=questions)
 
 
 def divide_answers(
@@ -109,8 +109,8 @@ def divide_answers(
     key. Ask `refuse_other_division` before.
     """
     by = divider.producer()
-    used = [about[answer.key] for answer in answers]
-    note_inputs(target.division.path, {"answers": answers, "prompts": used})
+    prompts = [about[answer.key] for answer in answers]
+    note_inputs(target.division.path, {"answers": answers, "prompts": prompts})
     keys = {division_key(answer.key, by): answer for answer in answers}
     missing = [keys[key] for key in target.division.missing(keys)]
     equal: dict[tuple[str, str], list[Answer]] = {}
@@ -136,9 +136,9 @@ def _divided(divider: Divider, batch: Sequence[tuple[Prompt, list[Answer]]]) -> 
     by = divider.producer()
     return [
         claim
-        for group, own in zip(groups, statements, strict=True)
+        for group, group_statements in zip(groups, statements, strict=True)
         for answer in group
-        for claim in claims_of(answer, own, by)
+        for claim in claims_of(answer, group_statements, by)
     ]
 
 
@@ -163,14 +163,14 @@ def _check(
     lacking = [keys[key] for key in target.claims.missing(keys)]
     missing = [claim for claim in lacking if claim.answer in about]
     progress.start("check claims", total=len(missing))
-    asked = 0
+    questions = 0
     work = partial(_conquered, labelling.labeler, by, labelling.asking)
-    for _, made in labelling.checking.run(work, list(_together(missing, about))):
-        target.claims.append(made.claims)
-        asked += made.questions
-        progress.advance(len(made.claims))
+    for _, result in labelling.checking.run(work, list(_together(missing, about))):
+        target.claims.append(result.claims)
+        questions += result.questions
+        progress.advance(len(result.claims))
     target.claims.compact(order=keys)
-    return len(missing), asked
+    return len(missing), questions
 
 
 def _conquered(labeler: YesNo, by: Producer, asking: Asking, batch: _ClaimBatch) -> ConquerResult:
@@ -210,6 +210,6 @@ def _take_division(
     """The claims of another folder that this divider made, as far as they aren't here yet."""
     if target.same_as(source):
         return
-    own = {division_key(answer.key, divider) for answer in answers}
+    keys = {division_key(answer.key, divider) for answer in answers}
     groups = by_answer(source.division.read()).values()
-    target.division.add([c for group in groups if group[0].key in own for c in group])
+    target.division.add([c for group in groups if group[0].key in keys for c in group])

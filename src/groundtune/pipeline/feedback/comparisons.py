@@ -123,9 +123,9 @@ def _pairs(
         groups.setdefault(answer.prompt, []).append(answer)
     chosen: list[tuple[Answer, Answer]] = []
     same = 0
-    for key, own in groups.items():
-        every = [(a, b) for a, b in combinations(own, 2) if a.text != b.text]
-        same += len(own) * (len(own) - 1) // 2 - len(every)
+    for key, group in groups.items():
+        every = [(a, b) for a, b in combinations(group, 2) if a.text != b.text]
+        same += len(group) * (len(group) - 1) // 2 - len(every)
         if 0 < settings.per_prompt < len(every):
             draw = random.Random(seed_of("compare", key, settings.seed))
             every = draw.sample(every, settings.per_prompt)
@@ -148,5 +148,5 @@ def _compare(
     *,
     prompts: dict[str, Prompt],
 ) -> Comparison:
-    made = comparer.compare(prompts[first.prompt], first, second)
-    return made.model_copy(update={"key": key, "by": by})
+    comparison = comparer.compare(prompts[first.prompt], first, second)
+    return comparison.model_copy(update={"key": key, "by": by})

@@ -77,30 +77,30 @@ def label_answers(
         UserError: there are no answers; a prompt is missing; `out` has corrections by another
             annotator or in another order; or a correction's spans don't give its text.
     """
-    asked = settings or LabelSettings()
-    enough = asked.enough if enough is None else enough
+    recipe = settings or LabelSettings()
+    enough = recipe.enough if enough is None else enough
     folder, target = RunFolder(source), RunFolder(out)
     prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
     _refuse_mixing(target, by)
-    _refuse_other_order(target, asked.order)
-    priorities = priorities_of(folder, asked.order, asked.seed)
-    used = [prompt_of(answer, prompts) for answer in answers]
-    target.take_prompts(folder, {prompt.key: prompt for prompt in used}.values())
+    _refuse_other_order(target, recipe.order)
+    priorities = priorities_of(folder, recipe.order, recipe.seed)
+    used_prompts = [prompt_of(answer, prompts) for answer in answers]
+    target.take_prompts(folder, {prompt.key: prompt for prompt in used_prompts}.values())
     target.take_answers(folder, answers)
-    note_inputs(target.corrections.path, {"answers": answers, "prompts": used})
+    note_inputs(target.corrections.path, {"answers": answers, "prompts": used_prompts})
     keys = {correction_key(answer.key, by): answer for answer in answers}
     missing = target.corrections.missing(keys)
     missing = sorted(missing, key=lambda key: -priorities.get(keys[key].key, 0.0))
     lacking = enough - _wrong(target.corrections.read()) if enough else len(missing)
-    made = 0
+    number = 0
     progress.start("label", total=len(missing))
-    while made < len(missing) and lacking > 0:
-        some = missing[made : made + AT_ONCE]
+    while number < len(missing) and lacking > 0:
+        some = missing[number : number + AT_ONCE]
         rows = [_correct(annotator, by, prompts, keys[key]) for key in some]
         rows = _until(rows, lacking) if enough else rows
         target.corrections.append(rows)
         lacking -= _wrong(rows) if enough else 0
-        made += len(rows)
+        number += len(rows)
         progress.advance(len(rows))
     target.note(
         target.corrections,
@@ -109,7 +109,7 @@ def label_answers(
         seeds={} if by.seed is None else {"label": by.seed},
         command=list(command),
     )
-    return _summary(target.corrections.read(), made)
+    return _summary(target.corrections.read(), number)
 
 
 def open_annotator(settings: LabelSettings, folder: RunFolder) -> tuple[Annotator, Producer]:
@@ -136,17 +136,17 @@ def _wrong(rows: Sequence[Correction]) -> int:
 
 def _until(rows: Sequence[Correction], enough: int) -> list[Correction]:
     """The rows up to the last of `enough` rows with an error."""
-    found = [place for place, row in enumerate(rows) if row.spans]
-    return list(rows[: found[enough - 1] + 1] if len(found) >= enough else rows)
+    with_errors = [place for place, row in enumerate(rows) if row.spans]
+    return list(rows[: with_errors[enough - 1] + 1] if len(with_errors) >= enough else rows)
 
 
 def _correct(
     annotator: Annotator, by: Producer, prompts: dict[str, Prompt], answer: Answer
 ) -> Correction:
-    made = annotator.correct(prompts[answer.prompt], answer)
-    if made.answer != answer.key or made.text != answer.text:
+    result = annotator.correct(prompts[answer.prompt], answer)
+    if result.answer != answer.key or result.text != answer.text:
         raise ValueError(f"the annotator corrected another answer than {answer.key}")
-    correction = made.model_copy(update={"key": correction_key(answer.key, by), "by": by})
+    correction = result.model_copy(update={"key": correction_key(answer.key, by), "by": by})
     check_correction(correction)
     return correction
 

@@ -46,14 +46,14 @@ class Detector:
         return [self._reply(prompt) for prompt in prompts]
 
     def _reply(self, prompt: Prompt) -> YesNoReply:
-        asked = question_of(prompt.question, self._classes)
-        if asked is None or not prompt.images:
+        question = question_of(prompt.question, self._classes)
+        if question is None or not prompt.images:
             return NO_ANSWER
-        scores = self._scores(prompt.images[0]).get(asked.name, [])
+        scores = self._scores(prompt.images[0]).get(question.name, [])
         best = max(scores, default=0.0)
         if ABSENT <= best < SURE:
             return NO_ANSWER
-        so = verdict_of(asked, sum(score >= SURE for score in scores))
+        so = verdict_of(question, sum(score >= SURE for score in scores))
         sure = best if best >= SURE else 1 - best
         return (
             NO_ANSWER if so is None else YesNoReply(*((sure, 1 - sure) if so else (1 - sure, sure)))
@@ -68,12 +68,12 @@ class Detector:
             inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
             with torch.inference_mode():
                 output = self._model(**inputs)
-            found = self._processor.post_process_object_detection(
+            detections = self._processor.post_process_object_detection(
                 output, threshold=0.0, target_sizes=[(image.height, image.width)]
             )[0]
             scores: dict[str, list[float]] = {}
             for score, label in zip(
-                found["scores"].tolist(), found["labels"].tolist(), strict=True
+                detections["scores"].tolist(), detections["labels"].tolist(), strict=True
             ):
                 scores.setdefault(self._labels[int(label)], []).append(float(score))
             self._seen[sha256] = scores

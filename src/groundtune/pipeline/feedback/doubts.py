@@ -51,44 +51,44 @@ def priorities_of(source: RunFolder, order: AskingOrder, seed: int) -> dict[str,
     if order == "random":
         return drawn_priorities(dict.fromkeys((answer.key for answer in answers), 1.0), seed)
     prompts = source.prompts_by_key()
-    asked = {answer.key: ReviewUnit.of(prompt_of(answer, prompts), [answer]) for answer in answers}
-    return drawn_priorities(sizes_by_doubt(asked, source, order), seed)
+    units = {answer.key: ReviewUnit.of(prompt_of(answer, prompts), [answer]) for answer in answers}
+    return drawn_priorities(sizes_by_doubt(units, source, order), seed)
 
 
 def sizes_by_doubt(
-    asked: Mapping[str, ReviewUnit], source: RunFolder, order: DoubtOrder
+    units: Mapping[str, ReviewUnit], source: RunFolder, order: DoubtOrder
 ) -> dict[str, float]:
-    """Return the size by which each of `asked` is drawn, above 0 (`feedback/asking_order.py`).
+    """Return the size by which each of `units` is drawn, above 0 (`feedback/asking_order.py`).
 
     Raises:
         UserError: no claim of the run has the labeler's probabilities.
     """
-    of_answer = _doubts(source, [key for each in asked.values() for key in each.answers], order)
+    of_answer = _doubts(source, [key for each in units.values() for key in each.answers], order)
     doubts: dict[str, Doubt] = {}
-    for key, each in asked.items():
-        own = [of_answer[answer] for answer in each.answers]
-        worst = max(own, key=lambda doubt: doubt.amount)
-        doubts[key] = Doubt(sum(doubt.amount for doubt in own), worst.claim)
-    return sizes_of(doubts, {key: each.group for key, each in asked.items()})
+    for key, each in units.items():
+        unit_doubts = [of_answer[answer] for answer in each.answers]
+        worst = max(unit_doubts, key=lambda doubt: doubt.amount)
+        doubts[key] = Doubt(sum(doubt.amount for doubt in unit_doubts), worst.claim)
+    return sizes_of(doubts, {key: each.group for key, each in units.items()})
 
 
 def _doubts(source: RunFolder, answers: Sequence[str], order: DoubtOrder) -> dict[str, Doubt]:
     claims: dict[str, list[Claim]] = defaultdict(list)
     for claim in source.claims.read():
         claims[claim.answer].append(claim)
-    found = {key: doubt_of(claims.get(key, ()), order) for key in answers}
-    if answers and all(doubt == NO_DOUBT for doubt in found.values()):
+    doubts = {key: doubt_of(claims.get(key, ()), order) for key in answers}
+    if answers and all(doubt == NO_DOUBT for doubt in doubts.values()):
         raise UserError(
             "The order is by a labeler's doubt, and no claim has its probabilities.",
             str(source.path),
             f"Check the claims first: groundtune label --answers {source.path} --by claims "
             "--labeler MODEL, or use order=random.",
         )
-    without = sum(doubt == NO_DOUBT for doubt in found.values())
+    without = sum(doubt == NO_DOUBT for doubt in doubts.values())
     if without:
         log.warning(
             "%d of %d answers have no claim with a labeler's probabilities: they are asked last",
             without,
-            len(found),
+            len(doubts),
         )
-    return found
+    return doubts

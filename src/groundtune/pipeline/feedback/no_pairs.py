@@ -15,13 +15,15 @@ def no_pairs(why: Mapping[str, int], where: Path | str, fix: str) -> UserError:
 
 def losses(counts: ClaimPairCounts) -> dict[str, int]:
     """Return what was left out at each step, by its name."""
-    lost = {"answers": counts.answers}
+    counts_by_step = {"answers": counts.answers}
     if counts.duplicates:
-        lost["answers with the text of another"] = counts.duplicates
-    lost |= counts.unscored_why
-    lost["pairs of answers to one prompt"] = counts.candidates
-    lost |= {f"left out by {each.rule}": each.dropped for each in counts.effects if each.dropped}
-    return lost
+        counts_by_step["answers with the text of another"] = counts.duplicates
+    counts_by_step |= counts.unscored_why
+    counts_by_step["pairs of answers to one prompt"] = counts.candidates
+    counts_by_step |= {
+        f"left out by {each.rule}": each.dropped for each in counts.effects if each.dropped
+    }
+    return counts_by_step
 
 
 def fix_of(counts: ClaimPairCounts) -> str:

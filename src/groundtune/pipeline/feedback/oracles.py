@@ -72,9 +72,10 @@ def _annotated(path: Path, prompts: Sequence[Prompt], reader: Generator | None) 
 
     annotations = read_annotations(path)
     images = images_of(annotations, prompts, str(path))
-    held = {
-        sha: [[*each] for each in (*own.regions, *own.objects)] + [own.captions]
-        for sha, own in images.items()
+    contents = {
+        sha: [[*each] for each in (*annotation.regions, *annotation.objects)]
+        + [annotation.captions]
+        for sha, annotation in images.items()
     }
-    by = Producer(kind="rule", name=f"{ANNOTATIONS}{path.name}", revision=key_of(held)[:12])
+    by = Producer(kind="rule", name=f"{ANNOTATIONS}{path.name}", revision=key_of(contents)[:12])
     return AnnotationLabeler(images, frozenset(annotations.classes), by, reader)

@@ -119,11 +119,11 @@ def make_reward_pairs(
     """
     folder, target = RunFolder(source), RunFolder(out)
     answers, prompts = read_some(folder.answers), folder.prompts_by_key()
-    asked = [prompts[answer.prompt] for answer in answers]
+    prompts_of_answers = [prompts[answer.prompt] for answer in answers]
     rankings: list[dict[str, float]] = []
     progress.start("rewards", total=len(rewarders))
     for rewarder in rewarders.values():
-        rewards = rewarder.reward(asked, [answer.text for answer in answers])
+        rewards = rewarder.reward(prompts_of_answers, [answer.text for answer in answers])
         rankings.append({a.key: r for a, r in zip(answers, rewards, strict=True)})
         progress.advance()
     return _ranked(folder, target, rankings, ", ".join(rewarders), rules, command)
@@ -192,8 +192,8 @@ def _write(
 ) -> None:
     """Adds the pairs that aren't there yet, with the prompts and answers that they stand on."""
     _refuse_others(target, pairs)
-    needed = {pair.prompt: prompts[pair.prompt] for pair in pairs}
-    target.take_prompts(folder, needed.values())
+    pair_prompts = {pair.prompt: prompts[pair.prompt] for pair in pairs}
+    target.take_prompts(folder, pair_prompts.values())
     parents = {parent for pair in pairs for parent in pair.parents}
     target.take_answers(folder, [row for row in folder.answers.read() if row.key in parents])
     target.pairs.add(pairs)

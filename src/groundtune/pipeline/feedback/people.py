@@ -79,13 +79,13 @@ def agree_with_people(
     if is_faithscore(path):
         answers = list(labelled_answers(path))
         claims = _divided(answers, RunFolder(out), settings, progress)
-        found = claim_agreement(answers, claims)
+        agreement = claim_agreement(answers, claims)
     else:
         tagged, refused = tagged_answers(path)
-        found = span_agreement(tagged).model_copy(update={"refused": refused})
+        agreement = span_agreement(tagged).model_copy(update={"refused": refused})
     write_run(out, settings.model_dump(mode="json"), {"marks": str(path)}, {}, list(command))
-    write_object(out / "people.json", found, indent=1)
-    return found
+    write_object(out / "people.json", agreement, indent=1)
+    return agreement
 
 
 def claim_agreement(
@@ -97,9 +97,11 @@ def claim_agreement(
     facts: list[tuple[str, float]] = []
     opinions: list[tuple[str, float]] = []
     unread = 0
-    for answer, own in zip(answers, claims, strict=True):
-        unread += any(claim.status == "unparsed" for claim in own)
-        checkable = [claim for claim in own if claim.status not in ("unparsed", "empty", "opinion")]
+    for answer, group in zip(answers, claims, strict=True):
+        unread += any(claim.status == "unparsed" for claim in group)
+        checkable = [
+            claim for claim in group if claim.status not in ("unparsed", "empty", "opinion")
+        ]
         matched = _matched(list(answer.claims), [claim.text for claim in checkable])
         recall.append((answer.name, matched, len(answer.claims)))
         precision.append((answer.name, matched, len(checkable)))
@@ -129,10 +131,10 @@ def span_agreement(answers: Sequence[TaggedAnswer]) -> PeopleAgreement:
         if not answer.corrected:
             continue
         changed = [(s.start, s.end) for s in words(answer.text, answer.corrected).rejected]
-        ours, theirs = _characters(changed), _characters(answer.spans)
-        common = len(ours & theirs)
-        recall.append((answer.name, common, len(theirs)))
-        precision.append((answer.name, common, len(ours)))
+        differing, marked = _characters(changed), _characters(answer.spans)
+        common = len(differing & marked)
+        recall.append((answer.name, common, len(marked)))
+        precision.append((answer.name, common, len(differing)))
         spans, marks = spans + len(changed), marks + len(answer.spans)
     if not recall:
         raise UserError(
@@ -167,12 +169,12 @@ def _matched(theirs: Sequence[str], ours: Sequence[str]) -> int:
         for i, one in enumerate(stems[0])
         for j, other in enumerate(stems[1])
     ]
-    left, right = set(range(len(theirs))), set(range(len(ours)))
+    first, second = set(range(len(theirs))), set(range(len(ours)))
     for value, i, j in sorted(likeness, key=lambda each: -each[0]):
-        if value >= LIKE and i in left and j in right:
-            left.remove(i)
-            right.remove(j)
-    return len(theirs) - len(left)
+        if value >= LIKE and i in first and j in second:
+            first.remove(i)
+            second.remove(j)
+    return len(theirs) - len(first)
 
 
 def _divided(
@@ -191,13 +193,13 @@ def _divided(
     ]
     target.prompts.add([prompt])
     target.answers.add(answers)
-    opened: dict[str, Labeler] = {}
+    labelers: dict[str, Labeler] = {}
     try:
-        divider = open_divider(settings, target, answers, opened)
+        divider = open_divider(settings, target, answers, labelers)
         refuse_other_division(target, divider.producer())
         about = {answer.key: prompt for answer in answers}
         divide_answers(target, answers, about, divider, progress, LocalWorkers())
     finally:
-        close(opened.values())
+        close(labelers.values())
     groups = by_answer(target.division.read())
     return [groups[answer.key] for answer in answers]

@@ -114,35 +114,35 @@ def make_lessons(
         UserError: there is no division; nothing can be taught or kept back; or `out` has lessons
             that these settings don't give.
     """
-    folder, target, kept = RunFolder(source), RunFolder(out), RunFolder(out / HELD_OUT)
+    folder, target, held_folder = RunFolder(source), RunFolder(out), RunFolder(out / HELD_OUT)
     answers, prompts = read_some(folder.answers), folder.prompts_by_key()
     claims = by_answer(read_some(folder.division))
     instruction = instruction_by_name(settings.instruction, PLACES)
     divided = [answer for answer in answers if answer.key in claims]
-    held = _held_out(divided, prompts, settings)
+    held_keys = _held_out(divided, prompts, settings)
     progress.start("lessons", total=len(divided))
     lessons: dict[str, Prompt] = {}
     pairs: dict[str, Pair] = {}
     left_out = 0
     for answer in divided:
         progress.advance()
-        taught = lesson(prompts[answer.prompt], answer, claims[answer.key], instruction)
-        if taught is None:
+        example = lesson(prompts[answer.prompt], answer, claims[answer.key], instruction)
+        if example is None:
             left_out += 1
-        elif answer.key not in held:
-            lessons.setdefault(taught.prompt.key, taught.prompt)
-            pair = pair_of(taught, answer)
+        elif answer.key not in held_keys:
+            lessons.setdefault(example.prompt.key, example.prompt)
+            pair = pair_of(example, answer)
             pairs.setdefault(pair.key, pair)
-    if not pairs or not held:
+    if not pairs or not held_keys:
         raise UserError(
             f"The division of {len(divided)} answers gives {len(pairs)} lessons and "
-            f"{len(held)} held-out answers; both must be above 0.",
+            f"{len(held_keys)} held-out answers; both must be above 0.",
             str(source),
             "Add answers about more images, or change held_out.",
         )
     _refuse_others(target, pairs)
     _write(target, lessons, pairs)
-    _keep(folder, kept, [a for a in divided if a.key in held], prompts, claims)
+    _keep(folder, held_folder, [a for a in divided if a.key in held_keys], prompts, claims)
     target.note(
         target.pairs,
         settings=settings,
@@ -151,7 +151,7 @@ def make_lessons(
         command=list(command),
     )
     return LessonCounts(
-        answers=len(answers), lessons=len(pairs), held_out=len(held), left_out=left_out
+        answers=len(answers), lessons=len(pairs), held_out=len(held_keys), left_out=left_out
     )
 
 
@@ -170,27 +170,27 @@ def score_splitter(
     Raises:
         UserError: there is nothing held out, or `out` has another splitter's division.
     """
-    kept, target = RunFolder(folder / HELD_OUT), RunFolder(out)
-    answers, prompts = read_some(kept.answers), kept.prompts_by_key()
-    recorded = by_answer(read_some(kept.division))
+    held_folder, target = RunFolder(folder / HELD_OUT), RunFolder(out)
+    answers, prompts = read_some(held_folder.answers), held_folder.prompts_by_key()
+    recorded = by_answer(read_some(held_folder.division))
     sampling = SAMPLING.model_copy(update={"max_new_tokens": settings.max_new_tokens})
     instruction = instruction_by_name(settings.instruction, PLACES)
     divider = InstructedDivider(generator, instruction, sampling=sampling)
     refuse_other_division(target, divider.producer())
-    target.take_prompts(kept, prompts.values())
-    target.take_answers(kept, answers)
+    target.take_prompts(held_folder, prompts.values())
+    target.take_answers(held_folder, answers)
     about = {answer.key: prompts[answer.prompt] for answer in answers}
     with open_workers(settings.engine) as workers:
         divide_answers(target, answers, about, divider, progress, workers)
     target.note(
         target.division,
         settings=settings,
-        inputs={"answers": hash_of(kept.answers), "recorded": hash_of(kept.division)},
+        inputs={"answers": hash_of(held_folder.answers), "recorded": hash_of(held_folder.division)},
         seeds={},
         command=list(command),
     )
-    found = by_answer(target.division.read())
-    each = [agreement(recorded[answer.key], found[answer.key]) for answer in answers]
+    divided = by_answer(target.division.read())
+    each = [agreement(recorded[answer.key], divided[answer.key]) for answer in answers]
     images = [prompts[answer.prompt].images or (answer.prompt,) for answer in answers]
     return summary_of(each, images, settings.seed)
 
@@ -201,8 +201,8 @@ def summary_of(
     """The rates over all answers; intervals resample images (`images[i]` of answer i)."""
     place = {image: number for number, image in enumerate(dict.fromkeys(images))}
     sums_IC = np.zeros((len(place), len(Agreement._fields) + 1))
-    for own, image in zip(each, images, strict=True):
-        sums_IC[place[image]] += (*own, 1)
+    for counts, image in zip(each, images, strict=True):
+        sums_IC[place[image]] += (*counts, 1)
     names = (*Agreement._fields, "answers")
     draws_RC = resamples(len(place), seed) @ sums_IC
     whole_1C = sums_IC.sum(0, keepdims=True)
@@ -213,9 +213,9 @@ def summary_of(
             value, draws = (
                 times * sums[:, over] / sums[:, under].sum(1) for sums in (whole_1C, draws_RC)
             )
-        known = float(np.nan_to_num(value[0]))
-        bounds = interval(draws, known, images=len(place), share=True)
-        return Share(*(round(number, 4) for number in (known, bounds.low, bounds.high)))
+        rate = float(np.nan_to_num(value[0]))
+        bounds = interval(draws, rate, images=len(place), share=True)
+        return Share(*(round(number, 4) for number in (rate, bounds.low, bounds.high)))
 
     total = dict(zip(names, map(int, whole_1C[0]), strict=True))
     return SplitterScore(
@@ -239,8 +239,8 @@ def _held_out(
     about = {answer.key: prompts[answer.prompt].images or (answer.prompt,) for answer in answers}
     images = sorted(set(about.values()))
     random.Random(f"held out/{settings.seed}").shuffle(images)
-    kept = set(images[: round(settings.held_out * len(images))])
-    return {key for key, image in about.items() if image in kept}
+    held_images = set(images[: round(settings.held_out * len(images))])
+    return {key for key, image in about.items() if image in held_images}
 
 
 def _write(target: RunFolder, lessons: Mapping[str, Prompt], pairs: Mapping[str, Pair]) -> None:
@@ -250,15 +250,15 @@ def _write(target: RunFolder, lessons: Mapping[str, Prompt], pairs: Mapping[str,
 
 def _keep(
     source: RunFolder,
-    kept: RunFolder,
+    target: RunFolder,
     answers: Sequence[Answer],
     prompts: Mapping[str, Prompt],
     claims: Mapping[str, Sequence[Claim]],
 ) -> None:
     """The answers that are asked about afterwards, with what they stand on."""
-    kept.take_prompts(source, {a.prompt: prompts[a.prompt] for a in answers}.values())
-    kept.take_answers(source, answers)
-    kept.division.add([claim for answer in answers for claim in claims[answer.key]])
+    target.take_prompts(source, {a.prompt: prompts[a.prompt] for a in answers}.values())
+    target.take_answers(source, answers)
+    target.division.add([claim for answer in answers for claim in claims[answer.key]])
 
 
 def _refuse_others(target: RunFolder, pairs: Mapping[str, Pair]) -> None:

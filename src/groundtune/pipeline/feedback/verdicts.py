@@ -94,8 +94,8 @@ def verdict_count(summary: ClaimSummary) -> int:
 
 def asked_parts(claims: Sequence[Claim]) -> tuple[AskedPart, ...]:
     """Return up to `PARTS` equal parts of the claims that a labeler was asked about."""
-    asked = [c for c in claims if c.question and c.status not in ("unparsed", "empty")]
-    claims_with_text = [not is_unanswered(claim) for claim in asked]
+    questions = [c for c in claims if c.question and c.status not in ("unparsed", "empty")]
+    claims_with_text = [not is_unanswered(claim) for claim in questions]
     number = min(PARTS, len(claims_with_text))
     bounds = (
         [len(claims_with_text) * part // number for part in range(number + 1)] if number else []
@@ -109,13 +109,13 @@ def causes(summary: ClaimSummary) -> dict[str, int]:
 
     What has no question was never to be asked: a divider leaves opinions out, for example.
     """
-    found = {
+    counts = {
         "claims that could not be read": summary.statuses.get("unparsed", 0),
         UNANSWERED: summary.unanswered,
         "claims without a question": summary.unasked,
         EMPTY: summary.empty,
     }
-    return {why: n for why, n in sorted(found.items(), key=lambda each: -each[1]) if n}
+    return {why: n for why, n in sorted(counts.items(), key=lambda each: -each[1]) if n}
 
 
 def checked_text(summary: ClaimSummary) -> str:
@@ -169,9 +169,9 @@ def _fix(cause: str, labeler: str, divider: str) -> str:
         return "Look at the answers; ask the model otherwise, or raise its max_new_tokens."
     source = named_in(labeler)
     rules = "" if source is None or divider in source.dividers else next(iter(source.dividers), "")
-    known = f"divider={rules} for answers as {source.name}'s, " if source and rules else ""
+    example = f"divider={rules} for answers as {source.name}'s, " if source and rules else ""
     return (
-        f"The divider {divider!r} makes no claims that can be asked about. Set another: {known}"
+        f"The divider {divider!r} makes no claims that can be asked about. Set another: {example}"
         "divider=MODEL for a model that follows instructions; and another --out DIR."
     )
 

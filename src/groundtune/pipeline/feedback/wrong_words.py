@@ -48,10 +48,10 @@ class WordDivider:
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
         """Return the runs of wrong words and the sentences without any, in order."""
-        found = self._model.reward_spans(prompts, [answer.text for answer in answers])
+        spans = self._model.reward_spans(prompts, [answer.text for answer in answers])
         return [
             sorted(_statements(answer.text, words))
-            for answer, words in zip(answers, found, strict=True)
+            for answer, words in zip(answers, spans, strict=True)
         ]
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
@@ -69,7 +69,7 @@ def _statements(text: str, words: Sequence[SpanReward]) -> Iterator[Statement]:
             yield Statement(start, end, text[start:end], status="rejected")
             run = []
     for sentence in _SENTENCE.finditer(text):
-        own = [w for w in words if w.start < sentence.end() and sentence.start() < w.end]
-        if own and all(word.value >= 0 for word in own):
-            start, end = own[0].start, own[-1].end
+        sentence_words = [w for w in words if w.start < sentence.end() and sentence.start() < w.end]
+        if sentence_words and all(word.value >= 0 for word in sentence_words):
+            start, end = sentence_words[0].start, sentence_words[-1].end
             yield Statement(start, end, text[start:end], status="supported")

@@ -40,17 +40,17 @@ def choose(
     """Return the choice among an arm's runs; of equally good ones the first."""
     ref = ref_of(measure, rule.metric)
     keep = ref_of(measure, rule.keep) if rule.keep else None
-    tried = [_tried(run, scores, failed, measure, ref, keep) for run in runs]
-    usable = [each for each in tried if each.value is not None]
+    results = [_tried(run, scores, failed, measure, ref, keep) for run in runs]
+    usable = [each for each in results if each.value is not None]
     if not usable:
-        return ArmSearch(tried=tuple(tried), number=None)
+        return ArmSearch(tried=tuple(results), number=None)
     enough = [each for each in usable if each.kept is None or each.kept >= -rule.lost]
     if not enough:
         least = max(usable, key=lambda each: each.kept or 0.0)
-        return ArmSearch(tried=tuple(tried), number=least.number, lost=True)
+        return ArmSearch(tried=tuple(results), number=least.number, lost=True)
     sign = -1.0 if _better(measure, ref) == "lower" else 1.0
     best = max(enough, key=lambda each: sign * each.value.value if each.value else 0.0)
-    return ArmSearch(tried=tuple(tried), number=best.number)
+    return ArmSearch(tried=tuple(results), number=best.number)
 
 
 def ref_of(measure: Measure, name: str) -> MetricRef:
@@ -61,9 +61,9 @@ def ref_of(measure: Measure, name: str) -> MetricRef:
     benchmark, colon, metric = name.rpartition(":")
     if colon:
         return MetricRef(benchmark=benchmark, metric=metric)
-    found = [ref for ref in measure.columns if ref.metric == name]
+    matches = [ref for ref in measure.columns if ref.metric == name]
     first = measure.columns[0]
-    return (found or [first.model_copy(update={"metric": name}) if name else first])[0]
+    return (matches or [first.model_copy(update={"metric": name}) if name else first])[0]
 
 
 def _better(measure: Measure, ref: MetricRef) -> str:
@@ -91,7 +91,7 @@ def _tried(
     if value is None:
         return SettingResult(number=run.number, failed=f"It has no {ref.metric}.")
     change = find_difference(summary.differences, run.name, keep) if keep else None
-    kept = None
+    coverage = None
     if keep and change:
-        kept = -change.value if _better(measure, keep) == "lower" else change.value
-    return SettingResult(number=run.number, value=value, kept=kept)
+        coverage = -change.value if _better(measure, keep) == "lower" else change.value
+    return SettingResult(number=run.number, value=value, kept=coverage)

@@ -57,11 +57,11 @@ def report_study(
     others: Sequence[str],
 ) -> StudyOutcome:
     """Write study.json, study.md and report.html."""
-    used = tested or scores
-    tables = _tables(study, choices, runs, used, others, "test" if tested else "development")
+    used_scores = tested or scores
+    tables = _tables(study, choices, runs, used_scores, others, "test" if tested else "development")
     page = _page(study, tables, others)
-    shown = [ref_of(study.measure, name) for name in study.settings.shown or [""]]
-    refs = shown if study.settings.shown else list(study.measure.columns)
+    names = [ref_of(study.measure, name) for name in study.settings.shown or [""]]
+    refs = names if study.settings.shown else list(study.measure.columns)
     table = _table(page, tables, refs, others)
     write_object(study.out / "study.json", tables, indent=1)
     text = _markdown(study.settings, page, tables, table, refs)
@@ -85,21 +85,24 @@ def _tables(
     split: str,
 ) -> MethodsTables:
     settings, metrics = study.settings, study.measure.metrics
-    done = {
+    runs_by_arm = {
         arm: [run for run in runs if run.arm == arm and run.name in scores] for arm in settings.arms
     }
     estimates = [e for name in others for e in estimate_all(scores[name], metrics=metrics)]
-    for arm, own in done.items():
-        pooled = [s for run in own for s in with_seed(scores[run.name], arm, run.seed)]
+    for arm, arm_runs in runs_by_arm.items():
+        pooled = [s for run in arm_runs for s in with_seed(scores[run.name], arm, run.seed)]
         estimates += estimate_all(pooled, metrics=metrics)
     differences = [
         row
         for one, other in _compared(settings, others)
-        for row in _difference(study, one, other, done, scores)
+        for row in _difference(study, one, other, runs_by_arm, scores)
     ]
     return MethodsTables(
         split=split,
-        arms=tuple(_result(settings, arm, choices[arm], done[arm], study.failed) for arm in done),
+        arms=tuple(
+            _result(settings, arm, choices[arm], runs_by_arm[arm], study.failed)
+            for arm in runs_by_arm
+        ),
         choices=dict(choices),
         estimates=tuple(estimates),
         differences=tuple(differences),
@@ -115,38 +118,40 @@ def _compared(settings: ArmsSettings, others: Sequence[str]) -> list[tuple[str, 
 
 
 def _difference(
-    study: Study, one: str, other: str, done: Mapping[str, Sequence[ArmRun]], scores: Scores
+    study: Study, one: str, other: str, runs_by_arm: Mapping[str, Sequence[ArmRun]], scores: Scores
 ) -> list[Difference]:
     """Return the paired differences over the seeds that both have."""
-    if other in done:
-        seeds = {run.seed: run.name for run in done[other]}
-        runs = [(run.name, seeds[run.seed]) for run in done[one] if run.seed in seeds]
+    if other in runs_by_arm:
+        seeds = {run.seed: run.name for run in runs_by_arm[other]}
+        runs = [(run.name, seeds[run.seed]) for run in runs_by_arm[one] if run.seed in seeds]
     else:
-        runs = [(run.name, other) for run in done[one]]
+        runs = [(run.name, other) for run in runs_by_arm[one]]
     if not runs:
         return []
-    own = [score for name in {n for pair in runs for n in pair} for score in scores[name]]
-    return pool(runs, own, model=one, against=other, metrics=study.measure.metrics)
+    scores_of_runs = [
+        score for name in {n for pair in runs for n in pair} for score in scores[name]
+    ]
+    return pool(runs, scores_of_runs, model=one, against=other, metrics=study.measure.metrics)
 
 
 def _result(
     settings: ArmsSettings,
     arm: str,
     choice: ArmSearch,
-    done: Sequence[ArmRun],
+    runs: Sequence[ArmRun],
     failed: Mapping[str, str],
 ) -> ArmResult:
-    own, tried = settings.arms[arm], settings.tried(arm)
+    arm_settings, values = settings.arms[arm], settings.tried(arm)
     names = [
-        ArmRun(arm, number, seed).name for number in range(len(tried)) for seed in settings.seeds
+        ArmRun(arm, number, seed).name for number in range(len(values)) for seed in settings.seeds
     ]
     return ArmResult(
         name=arm,
-        recipe=own.recipe or settings.arms[own.like].recipe,
-        note=own.note,
-        setting={} if choice.number is None else tried[choice.number],
-        settings_tried=0 if own.like else len(tried),
-        seeds=tuple(run.seed for run in done),
+        recipe=arm_settings.recipe or settings.arms[arm_settings.like].recipe,
+        note=arm_settings.note,
+        setting={} if choice.number is None else values[choice.number],
+        settings_tried=0 if arm_settings.like else len(values),
+        seeds=tuple(run.seed for run in runs),
         failed={name: failed[name] for name in names if name in failed},
     )
 
@@ -158,11 +163,11 @@ def _page(study: Study, tables: MethodsTables, others: Sequence[str]) -> model.R
     arms = [arm for arm in tables.arms if arm.name in measured]
     rows = [d for d in tables.differences if d.against == against]
     subject = study.measure.subject(tables.estimates, len(settings.seeds))
-    lost = tuple(
+    failures = tuple(
         model.Note(kind="warning", text=f"{name} failed: {why}")
         for name, why in study.failed.items()
     )
-    subject = subject.model_copy(update={"notes": (*lost, *subject.notes)})
+    subject = subject.model_copy(update={"notes": (*failures, *subject.notes)})
     models = [model.ModelSpec(name=name, label=name.capitalize()) for name in others]
     models += [model.ModelSpec(name=arm.name, label=arm.name, note=_how(arm)) for arm in arms]
     if not models:
@@ -214,8 +219,8 @@ def _table(
         rows.append(_row(name, "", tables, refs, page))
     for arm in tables.arms:
         if arm.seeds:
-            tried = str(arm.settings_tried or "as chosen")
-            rows.append(_row(arm.name, tried, tables, refs, page))
+            number = str(arm.settings_tried or "as chosen")
+            rows.append(_row(arm.name, number, tables, refs, page))
         else:
             why = next(iter(arm.failed.values()), "it has no figures")
             blank = [""] * (len(refs) - 1)
@@ -225,18 +230,18 @@ def _table(
 
 def _row(
     name: str,
-    tried: str,
+    settings_tried: str,
     tables: MethodsTables,
     refs: Sequence[model.MetricRef],
     page: model.ReportInput,
 ) -> list[str]:
-    found = [model.find_estimate(tables.estimates, name, ref) for ref in refs]
-    n = max((each.n for each in found if each), default=0)
+    estimates = [model.find_estimate(tables.estimates, name, ref) for ref in refs]
+    n = max((each.n for each in estimates if each), default=0)
     return [
         name,
         f"{n:,}",
-        tried,
-        *(with_interval(e, page.metric(ref)) for e, ref in zip(found, refs, strict=True)),
+        settings_tried,
+        *(with_interval(e, page.metric(ref)) for e, ref in zip(estimates, refs, strict=True)),
     ]
 
 
@@ -251,11 +256,11 @@ def _markdown(
     parts = [f"# {page.title}, {tables.split} split\n\n{page.summary}\n", _lines(table)]
     rows = [["arm", "against", *(page.metric(ref).label for ref in refs)]]
     for one, other in dict.fromkeys((d.model, d.against) for d in tables.differences):
-        own = [d for d in tables.differences if (d.model, d.against) == (one, other)]
-        found = [model.find_difference(own, one, ref) for ref in refs]
+        differences = [d for d in tables.differences if (d.model, d.against) == (one, other)]
+        row = [model.find_difference(differences, one, ref) for ref in refs]
         cells = [
             signed_with_interval(d, page.metric(ref)) if d else "-"
-            for d, ref in zip(found, refs, strict=True)
+            for d, ref in zip(row, refs, strict=True)
         ]
         rows.append([one, other, *cells])
     parts += ["## Paired differences, 95% intervals\n", _lines(rows)]
@@ -269,9 +274,9 @@ def _markdown(
             chosen = "yes" if choice.number == each.number else ""
             rows.append([arm, f"`{setting}`", value, chosen])
     parts += ["## Settings tried, development split\n", _lines(rows)]
-    lost = [f"- {name}: {why}" for arm in tables.arms for name, why in arm.failed.items()]
-    if lost:
-        parts += ["## Failed\n", "\n".join(lost) + "\n"]
+    failures = [f"- {name}: {why}" for arm in tables.arms for name, why in arm.failed.items()]
+    if failures:
+        parts += ["## Failed\n", "\n".join(failures) + "\n"]
     return "\n".join(parts)
 
 

@@ -103,17 +103,17 @@ def make_held_out(folder: Path, settings: HeldOutStep, progress: Progress) -> No
     Raises:
         UserError: the benchmark makes no scenes, or nobody can compare answers about them.
     """
-    asked, target = settings.held_out, RunFolder(folder / settings.out)
-    number = asked.test if settings.split == "test" else asked.development
+    held_out, target = settings.held_out, RunFolder(folder / settings.out)
+    number = held_out.test if settings.split == "test" else held_out.development
     selection = ItemSelection(split=settings.split, n=number, seed=0)
-    benchmark = load(asked.benchmark)
+    benchmark = load(held_out.benchmark)
     assert benchmark.load is not None
     items = benchmark.load(selection, target.images)
     prompts = [item.prompt for item in items if item.benchmark == benchmark.name]
     target.prompts.add(prompts)
-    drawn = settings.model.part(SampleSettings, n=asked.n, sampling=asked.sampling, seed=0)
+    sampling = settings.model.part(SampleSettings, n=held_out.n, sampling=held_out.sampling, seed=0)
     with open_workers(settings.model.engine) as workers:
-        answer_prompts(drawn, prompts, target, progress, workers)
+        answer_prompts(sampling, prompts, target, progress, workers)
     compare_answers(target.path, target.path, CompareSettings(), progress)
     if settings.claims is not None:
         with open_labelling(settings.claims, target) as labelling:
@@ -163,7 +163,7 @@ def _rewards(folder: Path, settings: RewardStep, source: RunFolder) -> Mapping[s
             key: -each.rejected + 1e-3 * (each.checked - each.rejected)
             for key, each in counts.items()
         }
-    opened = open_rewarder(
+    handle = open_rewarder(
         RewarderSettings(
             rewarder=str(folder / settings.model),
             facts=settings.facts,
@@ -173,10 +173,10 @@ def _rewards(folder: Path, settings: RewardStep, source: RunFolder) -> Mapping[s
         source.images,
     )
     prompts = source.prompts_by_key()
-    found = opened.rewarder.reward(
+    values = handle.rewarder.reward(
         [prompts[answer.prompt] for answer in answers], [answer.text for answer in answers]
     )
-    return {answer.key: value for answer, value in zip(answers, found, strict=True)}
+    return {answer.key: value for answer, value in zip(answers, values, strict=True)}
 
 
 def _score(
@@ -186,9 +186,9 @@ def _score(
     better, worse = (row.first, row.second) if row.better == "first" else (row.second, row.first)
     margin = rewards.get(better, math.nan) - rewards.get(worse, math.nan)
     key = key_of(NAME, label, row.key)
-    known = {"key": key, "benchmark": NAME, "item": row.key, "image": image, "model": label}
+    common = {"key": key, "benchmark": NAME, "item": row.key, "image": image, "model": label}
     if math.isnan(margin):
-        return Score.model_validate({**known, "status": "unparsed"})
+        return Score.model_validate({**common, "status": "unparsed"})
     right = 0.5 if margin == 0 else float(margin > 0)
     groups = {
         "wrong": row.hallucinates_more in ("first", "second"),
@@ -198,7 +198,7 @@ def _score(
     values = {"right": right}
     for name, member in groups.items():
         values |= {name: float(member), f"right_{name}": right * member}
-    return Score.model_validate({**known, "values": values})
+    return Score.model_validate({**common, "values": values})
 
 
 @dataclass(frozen=True, slots=True)

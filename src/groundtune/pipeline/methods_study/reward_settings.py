@@ -64,9 +64,9 @@ class RewardStudySettings(ArmsSettings):
             name = f"{COMPARED}-{ending}"
             data[name] = self.learn.model_copy(update={"error_rate": rate, "of": COMPARED})
             for arm in self.with_errors:
-                own = _learning_from(self.arms[arm], name)
-                like = {"like": own.like or arm, "search": (), "note": f"{ending}% wrong"}
-                arms[f"{arm}-{ending}"] = own.model_copy(update=like)
+                trained_arm = _learning_from(self.arms[arm], name)
+                like = {"like": trained_arm.like or arm, "search": (), "note": f"{ending}% wrong"}
+                arms[f"{arm}-{ending}"] = trained_arm.model_copy(update=like)
         changes = {"data": data, "arms": arms, "error_rates": (), "with_errors": ()}
         return self.model_copy(update=changes)
 

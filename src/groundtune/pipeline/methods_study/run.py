@@ -93,9 +93,9 @@ def run_study(
         may_change=type(settings).model_fields.keys() - {"command"},
     ):
         scores = study.score(others, "development")
-        lost = [name for name in others if name not in scores]
-        if lost:
-            raise UserError(study.failed[lost[0]], f"evaluation of {lost[0]}", "See the log.")
+        missing = [name for name in others if name not in scores]
+        if missing:
+            raise UserError(study.failed[missing[0]], f"evaluation of {missing[0]}", "See the log.")
         choices = _search(study, scores)
         runs = chosen_runs(settings, choices)
         models = study.train(runs)

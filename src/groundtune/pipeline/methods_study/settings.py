@@ -125,18 +125,18 @@ class ArmsSettings(InferenceSettings):
 
     @model_validator(mode="after")
     def _searches_are_equal(self) -> Self:
-        tried = {name: len(self.tried(name)) for name in self.arms if not self.arms[name].like}
-        if len(set(tried.values())) > 1:
-            counts = ", ".join(f"{name} {number}" for name, number in tried.items())
+        numbers = {name: len(self.tried(name)) for name in self.arms if not self.arms[name].like}
+        if len(set(numbers.values())) > 1:
+            counts = ", ".join(f"{name} {number}" for name, number in numbers.items())
             raise ValueError(f"every arm must try as many settings, or more tries win: {counts}")
-        if self.tried(next(iter(tried))) == ():
+        if self.tried(next(iter(numbers))) == ():
             raise ValueError("search is empty: an arm tries at least one setting")
         return self
 
     def tried(self, arm: str) -> tuple[Values, ...]:
         """Return the settings that an arm tries, or those of the arm that it is like."""
-        own = self.arms[self.arms[arm].like or arm]
-        return own.search or self.search
+        searched_arm = self.arms[self.arms[arm].like or arm]
+        return searched_arm.search or self.search
 
 
 class MethodsStudySettings(ArmsSettings):

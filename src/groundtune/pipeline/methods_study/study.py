@@ -50,8 +50,10 @@ class Study:
         for seed in dict.fromkeys(run.seed for run in runs):
             data = data_jobs(self.settings, seed)
             trained = dict.fromkeys(self._trained(run) for run in runs if run.seed == seed)
-            own = [train_job(self.settings, run, data) for run in trained]
-            jobs |= {job.name: job for job in [*needed_data(own, data.values()), *own]}
+            train_jobs = [train_job(self.settings, run, data) for run in trained]
+            jobs |= {
+                job.name: job for job in [*needed_data(train_jobs, data.values()), *train_jobs]
+            }
         self._do(list(jobs.values()), "train")
         models: dict[ArmRun, str] = {}
         for run in runs:
@@ -98,11 +100,11 @@ class Study:
     def _do(self, jobs: Sequence[Job], title: str) -> None:
         if not jobs:
             return
-        lost: dict[str, str] = {}
+        failures: dict[str, str] = {}
         self.steps |= run_jobs(
-            self.out, jobs, self.progress, workers=self.workers, title=title, failed=lost
+            self.out, jobs, self.progress, workers=self.workers, title=title, failed=failures
         )
-        for name, why in lost.items():
+        for name, why in failures.items():
             self.failed[name.removeprefix("train-").removeprefix("evaluate-")] = why
 
 
@@ -119,10 +121,10 @@ def needed_data(trainings: Sequence[Job], data: Iterable[Job]) -> list[Job]:
 
     Data come after what they are made of, as in a study's settings, and so does the result.
     """
-    needed = {name for job in trainings for name in job.needs}
-    found: list[Job] = []
+    names = {name for job in trainings for name in job.needs}
+    matches: list[Job] = []
     for job in reversed(list(data)):
-        if job.name in needed:
-            needed.update(job.needs)
-            found.append(job)
-    return found[::-1]
+        if job.name in names:
+            names.update(job.needs)
+            matches.append(job)
+    return matches[::-1]

@@ -84,9 +84,9 @@ def train_job(settings: ArmsSettings, run: ArmRun, data: dict[str, Job]) -> Job:
 
 
 def _answers_job(
-    settings: ArmsSettings, name: str, data: Answers, seed: int, made: dict[str, Job]
+    settings: ArmsSettings, name: str, data: Answers, seed: int, jobs: dict[str, Job]
 ) -> Job:
-    source = _refuse_unnamed({data.of}, name, made) if data.of else []
+    source = _refuse_unnamed({data.of}, name, jobs) if data.of else []
     step = AnswersStep(
         model=settings.part(ModelSettings),
         answers=data,
@@ -108,17 +108,19 @@ def _answers_job(
     )
 
 
-def _refuse_unnamed(named: set[str], where: str, data: dict[str, Job]) -> list[Job]:
+def _refuse_unnamed(names: set[str], where: str, data: dict[str, Job]) -> list[Job]:
     """Return the jobs of data by their names, in the order of these.
 
     Raises:
         UserError: there are no such data.
     """
-    if lost := named - data.keys():
+    if missing := names - data.keys():
         raise UserError(
-            f"There are no data named {min(lost)}.", where, f"Data are {', '.join(data) or 'none'}."
+            f"There are no data named {min(missing)}.",
+            where,
+            f"Data are {', '.join(data) or 'none'}.",
         )
-    return [data[name] for name in sorted(named)]
+    return [data[name] for name in sorted(names)]
 
 
 def _train_job(
@@ -137,13 +139,13 @@ def _train_job(
             recipe,
             f"Use a recipe of {', '.join(TRAINS)}.",
         )
-    named = _named(values)
-    needed = _refuse_unnamed(named, name, data)
+    names = _named(values)
+    matches = _refuse_unnamed(names, name, data)
     step = TrainStep(
         command=command,
         recipe=recipe,
         values=values,
-        data={each: str(_out(data[each])) for each in sorted(named)},
+        data={each: str(_out(data[each])) for each in sorted(names)},
         model=settings.part(ModelSettings),
         seed=seed,
         out="",
@@ -157,7 +159,7 @@ def _train_job(
         title=name.replace("-", " "),
         work=train_arm,
         settings=step,
-        needs=tuple(job.name for job in needed),
+        needs=tuple(job.name for job in matches),
         inputs=marks,
         cost=10,
         tasks={"train": 1.0, "reinforcement": 1.0, "align": 1.0},
@@ -188,8 +190,8 @@ def resolved(folder: Path, step: TrainStep) -> Any:
     """
     folders = {name: str(_place(folder, out)) for name, out in step.data.items()}
     schema = imported(RECIPE_COMMANDS[step.command].schema)
-    given: Values = {"model": step.model.model, "seed": step.seed, "device": step.model.device}
-    values = given | filled(step.values, folders)
+    defaults: Values = {"model": step.model.model, "seed": step.seed, "device": step.model.device}
+    values = defaults | filled(step.values, folders)
     if step.command == "train" and "merge" not in values:
         values["merge"] = load(find(step.recipe), [], schema, options=values).tune.type == "lora"
     return load(find(step.recipe), [], schema, options=values)
@@ -259,7 +261,7 @@ def make_answers(folder: Path, settings: AnswersStep, progress: Progress) -> Non
     data, out = settings.answers, folder / settings.out
     source = folder / settings.source if settings.source else out
     if source == out:
-        asked = settings.model.part(
+        sampling = settings.model.part(
             SampleSettings,
             prompts=data.prompts,
             images=data.images,
@@ -267,7 +269,7 @@ def make_answers(folder: Path, settings: AnswersStep, progress: Progress) -> Non
             sampling=data.sampling,
             seed=settings.seed,
         )
-        run_sample(asked, out, progress)
+        run_sample(sampling, out, progress)
     if data.by == "comparisons":
         person = CompareSettings(error_rate=data.error_rate, seed=settings.seed)
         compare_answers(source, out, person, progress)

@@ -174,9 +174,9 @@ def _all() -> Iterable[PromptSource]:
     yield from map(load, names()[len(TARGETS) :])
 
 
-def _fault_of(name: str, found: object) -> PluginFault | None:
+def _fault_of(name: str, plugin: object) -> PluginFault | None:
     """Tell what an object lacks to be the prompt source of a name."""
-    if isinstance(found, PromptSource):
+    if isinstance(plugin, PromptSource):
         return None
     return PluginFault(
         f"The object of the entry point {name} is not a PromptSource.",

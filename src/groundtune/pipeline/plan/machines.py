@@ -93,7 +93,7 @@ def _measured(width: int, inner: int) -> Rates:
     few = {rows: EFFICIENCY * measure(device, dtype, rows, width, inner) for rows in (1, 16, 64)}
 
     def decoding(rows: int, weights: float) -> float:
-        return 2 * weights * rows / few[min(few, key=lambda known: abs(known - rows))]
+        return 2 * weights * rows / few[min(few, key=lambda size: abs(size - rows))]
 
     source = "matrix products of the model's width, measured now on this machine"
     return Rates(HERE, source, rate, decoding, memory_here(device), 0.0)

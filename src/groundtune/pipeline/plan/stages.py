@@ -64,12 +64,12 @@ def training(
         seconds = work / rates.flop_rate / machines
         stages.append(_stage("reference", model, row.tokens * pairs, seconds, peak))
     checkpointing = learning.gradient_checkpointing
-    seen = pairs * learning.epochs
+    examples = pairs * learning.epochs
     if learning.max_steps:
-        seen = min(seen, learning.max_steps * learning.batch_size)
-    work = flop(model.sizes, row, training=True, checkpointing=checkpointing) * seen
+        examples = min(examples, learning.max_steps * learning.batch_size)
+    work = flop(model.sizes, row, training=True, checkpointing=checkpointing) * examples
     seconds = work / rates.flop_rate / machines
-    return [*stages, _stage(name, model, row.tokens * seen, seconds, peak)]
+    return [*stages, _stage(name, model, row.tokens * examples, seconds, peak)]
 
 
 def rounds(
@@ -112,23 +112,23 @@ def _labels(
     """Return the stages of dividing answers and asking about their claims."""
     feedback = settings.feedback
     size = labeler.size
-    written = CLAIMS * CLAIM * 2
+    claim_tokens = CLAIMS * CLAIM * 2
     seconds = (
         _reading(labeler, answer + 200, rates)
-        + written * rates.decoding(feedback.batch_size, _active(labeler)) / feedback.batch_size
+        + claim_tokens * rates.decoding(feedback.batch_size, _active(labeler)) / feedback.batch_size
     )
-    memory_gb = _inference_memory(size, feedback.batch_size, answer + 200 + written)
+    memory_gb = _inference_memory(size, feedback.batch_size, answer + 200 + claim_tokens)
     divide = _stage(
         "divide",
         labeler,
-        (answer + 200 + written) * answers,
+        (answer + 200 + claim_tokens) * answers,
         seconds * answers / machines,
         memory_gb,
     )
-    read = size.image_tokens + QUESTION + CLAIMS * CLAIM
-    seconds = _reading(labeler, read, rates) * answers / machines
-    memory_gb = _inference_memory(size, CLAIMS, read)
-    return [divide, _stage("verify", labeler, read * answers, seconds, memory_gb)]
+    prompt_tokens = size.image_tokens + QUESTION + CLAIMS * CLAIM
+    seconds = _reading(labeler, prompt_tokens, rates) * answers / machines
+    memory_gb = _inference_memory(size, CLAIMS, prompt_tokens)
+    return [divide, _stage("verify", labeler, prompt_tokens * answers, seconds, memory_gb)]
 
 
 def _sample(
@@ -140,11 +140,11 @@ def _sample(
     rates: Rates,
     machines: int,
 ) -> PlanStage:
-    read = model.size.image_tokens + QUESTION
+    prompt_tokens = model.size.image_tokens + QUESTION
     step = rates.decoding(settings.batch_size, _active(model)) / settings.batch_size
-    seconds = (_reading(model, read, rates) + answer * step) * answers / machines
-    memory_gb = _inference_memory(model.size, settings.batch_size, read + answer)
-    return _stage(name, model, (read + answer) * answers, seconds, memory_gb)
+    seconds = (_reading(model, prompt_tokens, rates) + answer * step) * answers / machines
+    memory_gb = _inference_memory(model.size, settings.batch_size, prompt_tokens + answer)
+    return _stage(name, model, (prompt_tokens + answer) * answers, seconds, memory_gb)
 
 
 def _stage(

@@ -141,8 +141,8 @@ def about_of(path: Path) -> About | None:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         keys = (ABOUT, *(str(key) for key in first["loc"]))
-        known = (keys[:length] for length in range(len(keys), 0, -1))
-        line = next((yaml.lines[each] for each in known if each in yaml.lines), 1)
+        prefixes = (keys[:length] for length in range(len(keys), 0, -1))
+        line = next((yaml.lines[each] for each in prefixes if each in yaml.lines), 1)
         raise UserError(
             f"{'.'.join(keys)}: {first['msg']}.",
             f"{path}:{line}",

@@ -75,21 +75,25 @@ def _schema(model: type[BaseModel]) -> dict[str, Any]:
     return schema
 
 
-def _reachable(annotation: Any, seen: set[type]) -> Iterator[type[BaseModel]]:
+def _reachable(annotation: Any, visited: set[type]) -> Iterator[type[BaseModel]]:
     """Yield the models that an annotation names, and those that their fields name."""
     for inner in get_args(annotation):
-        yield from _reachable(inner, seen)
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel) and annotation not in seen:
-        seen.add(annotation)
+        yield from _reachable(inner, visited)
+    if (
+        inspect.isclass(annotation)
+        and issubclass(annotation, BaseModel)
+        and annotation not in visited
+    ):
+        visited.add(annotation)
         yield annotation
         for info in annotation.model_fields.values():
-            yield from _reachable(info.annotation, seen)
+            yield from _reachable(info.annotation, visited)
 
 
 @cache
 def _docstrings(model: type[BaseModel]) -> dict[str, str]:
     """Return the texts under a model's fields, by the field's name."""
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for each in reversed(model.__mro__):
         if each is BaseModel or not issubclass(each, BaseModel):
             continue
@@ -102,5 +106,5 @@ def _docstrings(model: type[BaseModel]) -> dict[str, str]:
                 and isinstance(text, ast.Expr)
                 and isinstance(text.value, ast.Constant)
             ):
-                found[field.target.id] = " ".join(str(text.value.value).split())
-    return found
+                texts[field.target.id] = " ".join(str(text.value.value).split())
+    return texts

@@ -68,11 +68,11 @@ def steps_of(
     """
     command = command_of(path)
     about = about_of(path)
-    known = RECIPE_COMMANDS.get(command)
-    key = known.data if known else ""
+    spec = RECIPE_COMMANDS.get(command)
+    key = spec.data if spec else ""
     keys = {word.partition("=")[0] for word in settings}
-    own = bool(keys & {key, "images"})
-    imports = about.data if about and key and not own else ()
+    has_data = bool(keys & {key, "images"})
+    imports = about.data if about and key and not has_data else ()
     for source in imports:
         if source.images and images is None:
             raise UserError(

@@ -97,7 +97,7 @@ def by_length(margins: Sequence[Margin]) -> dict[str, Accuracy]:
     groups: dict[str, list[Margin]] = {name: [] for name in BUCKETS}
     for margin in margins:
         groups[bucket_of(margin.words)].append(margin)
-    return {name: accuracy(own) for name, own in groups.items() if own}
+    return {name: accuracy(group) for name, group in groups.items() if group}
 
 
 def by_difference(margins: Sequence[Margin]) -> dict[str, Accuracy]:
@@ -121,10 +121,10 @@ def calibration(margins: Sequence[Margin]) -> tuple[CalibrationPoint, ...]:
     bins = [favoured[i : i + size] for i in range(0, len(favoured), size)]
     return tuple(
         CalibrationPoint(
-            predicted=float(np.mean([1 / (1 + math.exp(-distance)) for distance, _ in own])),
-            observed=accuracy([margin for _, margin in own]),
+            predicted=float(np.mean([1 / (1 + math.exp(-distance)) for distance, _ in points])),
+            observed=accuracy([margin for _, margin in points]),
         )
-        for own in bins
+        for points in bins
     )
 
 
@@ -138,9 +138,9 @@ def _right(margin: float) -> float:
     return 0.5 if margin == 0 else float(margin > 0)
 
 
-def summary(found: Mapping[str, Accuracy]) -> dict[str, str]:
+def summary(accuracies: Mapping[str, Accuracy]) -> dict[str, str]:
     """Return each accuracy as text with its interval."""
     return {
         name: f"{a.value:.1%} (95% CI {a.low:.1%} to {a.high:.1%}, n = {a.n})"
-        for name, a in found.items()
+        for name, a in accuracies.items()
     }

@@ -68,8 +68,8 @@ def read_data(settings: RewardSettings) -> RewardData:
     folder = RunFolder(settings.feedback)
     prompts = folder.prompts_by_key()
     left_out = Counter[str]()
-    found, hashes = _read(settings, folder, left_out)
-    usable = [each for each in found if not _is_bad(each, prompts, settings, left_out)]
+    examples, hashes = _read(settings, folder, left_out)
+    usable = [each for each in examples if not _is_bad(each, prompts, settings, left_out)]
     if not usable:
         reasons = ", ".join(f"{n} {why}" for why, n in left_out.items()) or "there are none"
         raise UserError(
@@ -78,25 +78,25 @@ def read_data(settings: RewardSettings) -> RewardData:
             "Compare or correct more answers.",
         )
     share = settings.validation.share
-    held = {each.key: _is_held(prompts[each.prompt], share, settings.seed) for each in usable}
-    learnt = [each for each in usable if not held[each.key]]
-    held_out = [each for each in usable if held[each.key]]
-    if not learnt or not held_out:
+    is_held = {each.key: _is_held(prompts[each.prompt], share, settings.seed) for each in usable}
+    training = [each for each in usable if not is_held[each.key]]
+    held_out = [each for each in usable if is_held[each.key]]
+    if not training or not held_out:
         raise UserError(
-            f"Of {len(usable)} examples, {len(learnt)} are left to learn from and "
+            f"Of {len(usable)} examples, {len(training)} are left to learn from and "
             f"{len(held_out)} to hold out.",
             str(settings.feedback),
             "Use examples about more images, or change validation.share or seed.",
         )
-    learnt = [each for each in learnt if not _is_unbalanced(each, settings, left_out)]
-    used = {each.prompt: prompts[each.prompt] for each in usable}
+    training = [each for each in training if not _is_unbalanced(each, settings, left_out)]
+    used_prompts = {each.prompt: prompts[each.prompt] for each in usable}
     return RewardData(
-        learnt=learnt,
+        learnt=training,
         held_out=held_out,
-        prompts=used,
+        prompts=used_prompts,
         folder=folder,
         left_out=dict(left_out),
-        hashes={**hashes, **hashes_of_all(list(used.values()), "prompts")},
+        hashes={**hashes, **hashes_of_all(list(used_prompts.values()), "prompts")},
     )
 
 
@@ -105,9 +105,9 @@ def _read(
 ) -> tuple[list[Example], dict[str, str]]:
     if settings.learn == "words":
         corrections = read_some(folder.corrections)
-        kept = _latest([each for each in corrections if each.verdict != "unsure"])
-        left_out["unsure"] += len(corrections) - len(kept)
-        return [_marked(each) for each in kept], _hashes(corrections, "corrections")
+        latest = _latest([each for each in corrections if each.verdict != "unsure"])
+        left_out["unsure"] += len(corrections) - len(latest)
+        return [_marked(each) for each in latest], _hashes(corrections, "corrections")
     if settings.use == "comparisons" or (settings.use == "auto" and folder.comparisons.keys()):
         comparisons = read_some(folder.comparisons)
         texts = {answer.key: answer.text for answer in read_some(folder.answers)}
@@ -115,8 +115,8 @@ def _read(
             comparisons, "comparisons"
         )
     pairs = read_some(folder.pairs)
-    made: list[Example] = [AnswerPair(p.key, p.prompt, p.chosen, p.rejected) for p in pairs]
-    return made, _hashes(pairs, "pairs")
+    examples: list[Example] = [AnswerPair(p.key, p.prompt, p.chosen, p.rejected) for p in pairs]
+    return examples, _hashes(pairs, "pairs")
 
 
 def _hashes(
@@ -140,7 +140,7 @@ def _compared(
     settings: RewardSettings,
     left_out: Counter[str],
 ) -> list[Example]:
-    made: list[Example] = []
+    examples: list[Example] = []
     for row in comparisons:
         if row.better == "unsure" or (row.better == "tie" and settings.ties == "drop"):
             left_out["ties" if row.better == "tie" else "unsure"] += 1
@@ -154,10 +154,10 @@ def _compared(
         better, worse = texts[row.first], texts[row.second]
         if row.better == "second":
             better, worse = worse, better
-        made.append(
+        examples.append(
             AnswerPair(row.key, row.prompt, better, worse, row.better == "tie", _differs(row))
         )
-    return made
+    return examples
 
 
 def _differs(row: Comparison) -> str:
@@ -236,8 +236,8 @@ def refuse_other_facts(
         return None
     fits = 0
     for place, key in enumerate(keys):
-        turned = keys[place + 1 :] + keys[:place]
-        other = next(each for each in turned if prompts[each].images != prompts[key].images)
+        rotation = keys[place + 1 :] + keys[:place]
+        other = next(each for each in rotation if prompts[each].images != prompts[key].images)
         words = {word for fact in prompts[key].facts for word in _words(fact)}
         fits += len(words & words_of[key]) >= len(words & words_of[other])
     if fits < SURE_SHARE * len(keys):

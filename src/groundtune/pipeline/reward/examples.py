@@ -38,9 +38,9 @@ def encode_examples(
         try:
             if example.prompt not in lengths:
                 lengths[example.prompt] = len(encoder(example.prompt).ids)
-            found = _encode(vlm, example, data, judging)
-            _check_fits(found, lengths[example.prompt], settings, vlm.max_tokens)
-            usable.append(found)
+            encoded = _encode(vlm, example, data, judging)
+            _check_fits(encoded, lengths[example.prompt], settings, vlm.max_tokens)
+            usable.append(encoded)
         except UserError as error:
             if not settings.skip_bad:
                 raise UserError(
@@ -87,8 +87,8 @@ def _encode(vlm: "Vlm", example: Example, data: RewardData, judging: RewardReque
     return MarkedAnswer(example.key, example.prompt, answer, wrong)
 
 
-def _check_fits(found: "Judged", prompt: int, settings: RewardSettings, most: int) -> None:
-    longest = prompt + max(len(answer.encoded.ids) for answer in found.answers)
+def _check_fits(judged: "Judged", prompt: int, settings: RewardSettings, most: int) -> None:
+    longest = prompt + max(len(answer.encoded.ids) for answer in judged.answers)
     limits: Sequence[tuple[str, int]] = (
         ("max_length", settings.max_length),
         ("the model's maximum", most),
@@ -100,7 +100,7 @@ def _check_fits(found: "Judged", prompt: int, settings: RewardSettings, most: in
                 "its prompt and answer",
                 "Remove it, or leave such examples out with skip_bad=true.",
             )
-    together = prompt + sum(len(answer.encoded.ids) for answer in found.answers)
+    together = prompt + sum(len(answer.encoded.ids) for answer in judged.answers)
     if together > settings.micro_tokens:
         raise UserError(
             f"The example needs {together} tokens in one forward pass, over micro_tokens "

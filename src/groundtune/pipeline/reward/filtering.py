@@ -74,41 +74,41 @@ def filter_pairs(
         )
     pairs, prompts = read_some(folder.pairs), folder.prompts_by_key()
     identity = identity_of(settings)
-    kept = RecordSet(out / "pair-scores", PairScore)
+    stored = RecordSet(out / "pair-scores", PairScore)
     keys = {key_of("pair score", pair.key, identity): pair for pair in pairs}
-    missing = kept.missing(keys)
+    missing = stored.missing(keys)
     if missing:
-        opened = open_rewarder(settings, folder.images)
+        handle = open_rewarder(settings, folder.images)
         try:
             progress.start("score pairs", total=len(missing))
             for first in range(0, len(missing), AT_ONCE):
                 some = missing[first : first + AT_ONCE]
-                own = [keys[key] for key in some]
-                texts = [text for pair in own for text in (pair.chosen, pair.rejected)]
-                asked = [prompts[pair.prompt] for pair in own for _ in range(2)]
-                rewards = opened.rewarder.reward(asked, texts)
+                batch = [keys[key] for key in some]
+                texts = [text for pair in batch for text in (pair.chosen, pair.rejected)]
+                repeated = [prompts[pair.prompt] for pair in batch for _ in range(2)]
+                rewards = handle.rewarder.reward(repeated, texts)
                 finite = [each if math.isfinite(each) else None for each in rewards]
-                kept.append(
+                stored.append(
                     [
                         PairScore(key=k, pair=p.key, chosen=c, rejected=r)
-                        for k, p, c, r in zip(some, own, finite[::2], finite[1::2], strict=True)
+                        for k, p, c, r in zip(some, batch, finite[::2], finite[1::2], strict=True)
                     ]
                 )
                 progress.advance(len(some))
         finally:
-            opened.close()
-    scores = {row.pair: row for row in kept.read() if row.key in keys}
+            handle.close()
+    scores = {row.pair: row for row in stored.read() if row.key in keys}
     agreed = [pair for pair in pairs if _agrees(scores[pair.key], settings.margin)]
-    lost = sum(None in (each.chosen, each.rejected) for each in scores.values())
+    unrewarded = sum(None in (each.chosen, each.rejected) for each in scores.values())
     summary = FilterSummary(
         pairs=len(pairs),
         kept=len(agreed),
-        disagreed=len(pairs) - len(agreed) - lost,
-        unrewarded=lost,
+        disagreed=len(pairs) - len(agreed) - unrewarded,
+        unrewarded=unrewarded,
     )
     if not agreed:
         raise UserError(
-            f"No pair is kept: {summary.disagreed} of {len(pairs)} disagree, {lost} have no "
+            f"No pair is kept: {summary.disagreed} of {len(pairs)} disagree, {unrewarded} have no "
             "reward.",
             str(folder.pairs.path),
             "Lower margin, or use another rewarder.",

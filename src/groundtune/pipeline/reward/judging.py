@@ -32,24 +32,26 @@ class RewardRequests:
         facts = self.settings.facts
         if facts.show == "none":
             return ()
-        shown = _other(prompt, self.pool, self.seed) if facts.show == "other-scene" else prompt
-        kept = list(shown.facts)
+        source = _other(prompt, self.pool, self.seed) if facts.show == "other-scene" else prompt
+        facts_left = list(source.facts)
         if facts.show != "truth" and facts.left_out:
-            number = max(1, round(len(kept) * (1 - facts.left_out)))
-            kept = random.Random(seed_of("facts", shown.key, self.seed)).sample(kept, number)
+            number = max(1, round(len(facts_left) * (1 - facts.left_out)))
+            facts_left = random.Random(seed_of("facts", source.key, self.seed)).sample(
+                facts_left, number
+            )
         salt = answer if facts.order == "answer" else ""
-        random.Random(seed_of("order of facts", prompt.key, self.seed, salt)).shuffle(kept)
-        options = [f"Options: {'; '.join(shown.options)}"] if shown.options else []
-        return (*kept, *options)
+        random.Random(seed_of("order of facts", prompt.key, self.seed, salt)).shuffle(facts_left)
+        options = [f"Options: {'; '.join(source.options)}"] if source.options else []
+        return (*facts_left, *options)
 
     def prompt(self, prompt: Prompt) -> Prompt:
         """Return the prompt that the reward model reads: with facts, if they come before."""
         if self.settings.facts.place == "after":
             return prompt
-        shown = self.facts(prompt)
-        if not shown:
+        facts = self.facts(prompt)
+        if not facts:
             return prompt
-        text = _lines(shown, self.settings.facts)
+        text = _lines(facts, self.settings.facts)
         messages = _before_last(prompt.messages, text)
         return prompt.model_copy(
             update={"key": key_of("judged", prompt.key, text), "messages": messages}
@@ -57,8 +59,8 @@ class RewardRequests:
 
     def request(self, prompt: Prompt, answer: str) -> str:
         """Return the text that follows an answer; "" if nothing does."""
-        shown = self.facts(prompt, answer) if self.settings.facts.place == "after" else ()
-        text = _lines(shown, self.settings.facts) if shown else ""
+        facts = self.facts(prompt, answer) if self.settings.facts.place == "after" else ()
+        text = _lines(facts, self.settings.facts) if facts else ""
         return self.settings.request.replace("{facts}", text)
 
 
@@ -79,13 +81,13 @@ def encode_judged(vlm: "Vlm", answer: str, request: str) -> "JudgedAnswer":
             "Remove it, or leave such answers out with skip_bad=true.",
         )
     encoded = encode_answer(vlm, answer)
-    own = len(encoded.ids)
+    length = len(encoded.ids)
     if not request:
-        return JudgedAnswer(encoded, own)
+        return JudgedAnswer(encoded, length)
     ids: list[int] = vlm.processor.tokenizer.encode(" " + request, add_special_tokens=False)
     end = (len(answer), len(answer))
     longer = EncodedAnswer(ids=(*encoded.ids, *ids), offsets=(*encoded.offsets, *[end] * len(ids)))
-    return JudgedAnswer(longer, own)
+    return JudgedAnswer(longer, length)
 
 
 def check_facts(prompts: Sequence[Prompt], facts: FactSettings, where: str) -> None:

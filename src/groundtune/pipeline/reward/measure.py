@@ -33,14 +33,14 @@ class RewardMeasurement(NamedTuple):
 
 def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardMeasurement:
     """Return a reward model's figures on the held-out comparisons."""
-    held = [each for each in data.held_out if isinstance(each, AnswerPair) and not each.tie]
-    texts = [(each.prompt, text) for each in held for text in (each.better, each.worse)]
+    comparisons = [each for each in data.held_out if isinstance(each, AnswerPair) and not each.tie]
+    texts = [(each.prompt, text) for each in comparisons for text in (each.better, each.worse)]
     distinct = list(dict.fromkeys(texts))
     progress.start("score held-out answers", total=len(distinct))
     rewards: dict[tuple[str, str], float] = {}
     prompts = [data.prompts[key] for key, _ in distinct]
-    found = model.reward(prompts, [text for _, text in distinct])
-    rewards = dict(zip(distinct, found, strict=True))
+    values = model.reward(prompts, [text for _, text in distinct])
+    rewards = dict(zip(distinct, values, strict=True))
     progress.advance(len(distinct))
     margins = [
         Margin(
@@ -50,22 +50,22 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardM
             words=len(each.better.split()) - len(each.worse.split()),
             differs=each.differs,
         )
-        for each in held
+        for each in comparisons
     ]
     evaluation = RewardAccuracy(
         accuracy=accuracy(margins),
         buckets=by_length(margins),
         groups=by_difference(margins),
-        baselines=_baselines(held, margins, data),
+        baselines=_baselines(comparisons, margins, data),
         calibration=calibration(margins),
         learnt=len(data.learnt),
         left_out={why: n for why, n in data.left_out.items() if n},
     )
-    return RewardMeasurement(evaluation, statistics.pstdev(found))
+    return RewardMeasurement(evaluation, statistics.pstdev(values))
 
 
 def _baselines(
-    held: Sequence[AnswerPair], margins: Sequence[Margin], data: RewardData
+    comparisons: Sequence[AnswerPair], margins: Sequence[Margin], data: RewardData
 ) -> dict[str, Accuracy]:
     shorter = [
         len(each.better.split()) - len(each.worse.split())
@@ -73,16 +73,16 @@ def _baselines(
         if isinstance(each, AnswerPair) and not each.tie
     ]
     wins = sum(words < 0 for words in shorter) >= sum(words > 0 for words in shorter)
-    found = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
+    accuracies = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
     tallies = _tallies(data)
     by_claims = [
         m._replace(better=tallies[e.prompt, e.better], worse=tallies[e.prompt, e.worse])
-        for e, m in zip(held, margins, strict=True)
+        for e, m in zip(comparisons, margins, strict=True)
         if {(e.prompt, e.better), (e.prompt, e.worse)} <= tallies.keys()
     ]
     if by_claims:
-        found["fewer rejected claims wins, then more supported ones"] = accuracy(by_claims)
-    return found
+        accuracies["fewer rejected claims wins, then more supported ones"] = accuracy(by_claims)
+    return accuracies
 
 
 def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
@@ -93,14 +93,14 @@ def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
     if not claims:
         return {}
     groups = by_answer(claims)
-    found: dict[tuple[str, str], float] = {}
+    rewards: dict[tuple[str, str], float] = {}
     for answer in data.folder.answers.read():
         if answer.key in groups:
             counts = tally(groups[answer.key])
-            found[answer.prompt, answer.text] = -counts.rejected + 1e-3 * (
+            rewards[answer.prompt, answer.text] = -counts.rejected + 1e-3 * (
                 counts.checked - counts.rejected
             )
-    return found
+    return rewards
 
 
 def probes_of(
@@ -115,8 +115,8 @@ def probes_of(
     for example in examples[:number]:
         text = example.better if isinstance(example, AnswerPair) else example.text
         prompt = data.prompts[example.prompt]
-        read = Reads(judging.prompt(prompt), text, judging.request(prompt, text))
+        reads = Reads(judging.prompt(prompt), text, judging.request(prompt, text))
         probes.append(
-            Probe(prompt=read.prompt, answer=text, request=read.request, score=model.probe(read))
+            Probe(prompt=reads.prompt, answer=text, request=reads.request, score=model.probe(reads))
         )
     return tuple(probes)

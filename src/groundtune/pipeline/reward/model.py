@@ -110,7 +110,7 @@ class RewardModel:
         for index, each in enumerate(reads):
             if each.answer.strip():
                 groups.setdefault(each.prompt.key, []).append(index)
-        found: list[tuple[JudgedAnswer | None, Tensor | None]] = [(None, None)] * len(reads)
+        scores: list[tuple[JudgedAnswer | None, Tensor | None]] = [(None, None)] * len(reads)
         self.vlm.model.eval()
         for group in groups.values():
             prompt = encode_prompt(self.vlm, reads[group[0]].prompt, self._images())
@@ -120,8 +120,8 @@ class RewardModel:
                 with torch.inference_mode():
                     [values] = self.values(self.vlm, [row])
                 for i, values_T in zip(some, values, strict=True):
-                    found[i] = judged[i], values_T.cpu()
-        return found
+                    scores[i] = judged[i], values_T.cpu()
+        return scores
 
     def _images(self) -> Images:
         if not self.reading.judging.hide_image:
@@ -148,17 +148,17 @@ class RewardModel:
         assert values_T is not None
         offsets = judged.encoded.offsets[: judged.own - 1]
         for word in re.finditer(r"\S+", text):
-            own = [
+            word_values = [
                 float(value)
                 for (start, end), value in zip(offsets, values_T, strict=False)
                 if max(start, word.start()) < min(end, word.end())
             ]
-            value = min(own) - self.reading.threshold if own else math.nan
+            value = min(word_values) - self.reading.threshold if word_values else math.nan
             yield SpanReward(word.start(), word.end(), value)
 
-    def probe(self, read: Reads) -> float:
+    def probe(self, reads: Reads) -> float:
         """Return the score that is recorded for an answer."""
-        [(judged, values_T)] = self.score([read])
+        [(judged, values_T)] = self.score([reads])
         if self.reading.learn == "words" and values_T is not None:
             return float(values_T.mean())
         return self._reward(judged, values_T)
@@ -266,11 +266,11 @@ def _refuse_other_scores(model: RewardModel, spec: RewardSpec, folder: Path) -> 
     exact = dtype == spec.dtype == "float32"
     limit = (EXACT if exact else ROUNDED) * spec.spread + 1e-5
     for number, probe in enumerate(spec.probes, 1):
-        found = stored.probe(_reads(probe))
-        if not abs(found - probe.score) <= limit:
+        score = stored.probe(_reads(probe))
+        if not abs(score - probe.score) <= limit:
             raise UserError(
                 f"The reward model doesn't reproduce its recorded scores: answer {number} has "
-                f"{found:.6g} instead of {probe.score:.6g} (at most {limit:.2g} apart).",
+                f"{score:.6g} instead of {probe.score:.6g} (at most {limit:.2g} apart).",
                 str(folder),
                 "Restore the folder and the base model; or use the recorded type "
                 f"(dtype={spec.dtype}).",

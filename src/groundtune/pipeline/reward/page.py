@@ -30,59 +30,59 @@ WORDS = Metric(
 LIMIT = "Intervals know about images, not about another training of the model."
 
 
-def write_page(out: Path, settings: RewardSettings, found: RewardAccuracy) -> Path:
+def write_page(out: Path, settings: RewardSettings, result: RewardAccuracy) -> Path:
     """Write OUT/report.html."""
     metric = WORDS if settings.learn == "words" else METRIC
-    rows = {REWARD: found.accuracy, **found.baselines}
+    rows = {REWARD: result.accuracy, **result.baselines}
     [spec] = metric_specs([metric])
     page = model.ReportInput(
         title=f"Reward model on {settings.model}",
-        summary=_summary(settings, found),
-        finding=_finding(found, spec),
+        summary=_summary(settings, result),
+        finding=_finding(result, spec),
         models=tuple(model.ModelSpec(name=name, label=_label(name)) for name in rows),
         subject=model.Subject(
             metrics=(spec,),
             benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out examples"),),
-            notes=tuple(model.Note(kind="warning", text=text) for text in gaps(found)),
+            notes=tuple(model.Note(kind="warning", text=text) for text in gaps(result)),
             limits=(LIMIT,),
         ),
         estimates=tuple(_estimate(name, each) for name, each in rows.items()),
-        strata=tuple(_strata(found)),
-        curves=(_calibration(found),) if found.calibration else (),
+        strata=tuple(_strata(result)),
+        curves=(_calibration(result),) if result.calibration else (),
         provenance=provenance_of(out),
     )
     return write_report(out, page)
 
 
-def _strata(found: RewardAccuracy) -> Iterator[model.StratumEstimate]:
-    lengths = {name: found.buckets[name] for name in BUCKETS if name in found.buckets}
+def _strata(result: RewardAccuracy) -> Iterator[model.StratumEstimate]:
+    lengths = {name: result.buckets[name] for name in BUCKETS if name in result.buckets}
     for by, groups in (
         ("The better answer's length against the other's", lengths),
-        ("What the answers differ in", found.groups),
+        ("What the answers differ in", result.groups),
     ):
-        for name, own in groups.items():
-            row = _estimate(REWARD, own).model_dump()
+        for name, group in groups.items():
+            row = _estimate(REWARD, group).model_dump()
             yield model.StratumEstimate(**row, by=by, stratum=name)
 
 
-def gaps(found: RewardAccuracy) -> list[str]:
+def gaps(result: RewardAccuracy) -> list[str]:
     """Return what a reader must know before the figures."""
     texts: list[str] = []
-    if found.accuracy.at_chance:
+    if result.accuracy.at_chance:
         texts.append(
             "The reward model is at chance on held-out examples: groundtune refuses to score "
             "answers with it."
         )
-    if found.left_out:
-        listed = ", ".join(f"{number} {why}" for why, number in found.left_out.items())
-        texts.append(f"Examples that were not used: {listed}.")
+    if result.left_out:
+        reasons = ", ".join(f"{number} {why}" for why, number in result.left_out.items())
+        texts.append(f"Examples that were not used: {reasons}.")
     return texts
 
 
-def _finding(found: RewardAccuracy, spec: model.MetricSpec) -> model.Finding:
-    a = found.accuracy
+def _finding(result: RewardAccuracy, spec: model.MetricSpec) -> model.Finding:
+    a = result.accuracy
     others = "; ".join(
-        f"{_label(name)} {value_text(each.value, spec)}" for name, each in found.baselines.items()
+        f"{_label(name)} {value_text(each.value, spec)}" for name, each in result.baselines.items()
     )
     return model.Finding(
         title=f"{spec.label}: {value_text(a.value, spec)}",
@@ -92,11 +92,11 @@ def _finding(found: RewardAccuracy, spec: model.MetricSpec) -> model.Finding:
     )
 
 
-def _summary(settings: RewardSettings, found: RewardAccuracy) -> str:
-    shown = settings.judging.facts.show
-    facts = "no facts" if shown == "none" else f"facts: {shown}"
+def _summary(settings: RewardSettings, result: RewardAccuracy) -> str:
+    kind = settings.judging.facts.show
+    facts = "no facts" if kind == "none" else f"facts: {kind}"
     return (
-        f"Trained on {found.learnt:,} examples of {settings.feedback}, {settings.epochs} "
+        f"Trained on {result.learnt:,} examples of {settings.feedback}, {settings.epochs} "
         f"epoch{'s' if settings.epochs > 1 else ''}; {settings.head} head, {settings.readout} "
         f"readout, {facts}. Examples about {settings.validation.share:.0%} of the images are held "
         "out."
@@ -107,12 +107,12 @@ def _label(name: str) -> str:
     return name[:1].upper() + name[1:]
 
 
-def _estimate(name: str, found: Accuracy) -> model.Estimate:
+def _estimate(name: str, accuracy: Accuracy) -> model.Estimate:
     ref = model.MetricRef(benchmark=BENCHMARK, metric=METRIC.name)
-    return model.estimate_of(found, name, ref, found.n)
+    return model.estimate_of(accuracy, name, ref, accuracy.n)
 
 
-def _calibration(found: RewardAccuracy) -> Curve:
+def _calibration(result: RewardAccuracy) -> Curve:
     ends = tuple(CurvePoint(x=each, y=each) for each in (0.5, 1.0))
     return Curve(
         title="Calibration",
@@ -123,7 +123,7 @@ def _calibration(found: RewardAccuracy) -> Curve:
             CurveSeries(
                 label="Observed",
                 model=REWARD,
-                points=points((each.predicted, each.observed) for each in found.calibration),
+                points=points((each.predicted, each.observed) for each in result.calibration),
             ),
             CurveSeries(label="Perfectly calibrated", points=ends),
         ),

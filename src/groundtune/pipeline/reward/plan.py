@@ -111,8 +111,8 @@ def _rows(settings: RewardSettings, examples: "JudgedExamples") -> list[tuple[in
 
 def _work(vlm: "Vlm", examples: "JudgedExamples", row: tuple[int, ...], *, packed: bool) -> Work:
     """Return what one pass over a row computes."""
-    [own] = examples.row(row).rows
-    prompt, answers = own.prompt.ids, [len(answer.ids) for answer in own.answers]
+    [judged_row] = examples.row(row).rows
+    prompt, answers = judged_row.prompt.ids, [len(answer.ids) for answer in judged_row.answers]
     copies = 1 if packed else len(answers)
     return Work(
         tokens=copies * len(prompt) + sum(answers),

@@ -54,8 +54,8 @@ class OpenedRewarder(NamedTuple):
     """The same for words, if it is a reward model that learnt them."""
 
 
-def _fault_of(name: str, found: object) -> PluginFault | None:
-    if callable(found):
+def _fault_of(name: str, plugin: object) -> PluginFault | None:
+    if callable(plugin):
         return None
     return PluginFault(
         f"The object of the entry point {name} is not a function.",
@@ -85,11 +85,11 @@ def identity_of(settings: RewarderSettings) -> str:
         return key_of("package", REWARDS.package(name), settings.facts)
     if Path(name).is_dir():
         read_spec(Path(name))
-    known = ", ".join(REWARDS.names()) or "none is installed"
+    names = ", ".join(REWARDS.names()) or "none is installed"
     raise UserError(
         f"There is no reward {name!r}.",
         name,
-        f"Give the folder of a reward model, http://HOST/PATH, or an installed one ({known}).",
+        f"Give the folder of a reward model, http://HOST/PATH, or an installed one ({names}).",
     )
 
 
@@ -111,14 +111,14 @@ def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
         model = _model(settings, images)
         words = model if model.reading.learn == "words" else None
         return OpenedRewarder(model, identity, _nothing, words)
-    found: Any = REWARDS.load(name)(images)
-    if not callable(getattr(found, "reward", None)):
+    plugin: Any = REWARDS.load(name)(images)
+    if not callable(getattr(plugin, "reward", None)):
         raise UserError(
             f"{name} returned an object without reward().",
             REWARDS.where(name),
             "Return an object with reward(prompts, answers), as docs/reward-custom.md shows.",
         )
-    checked = _CheckedRewarder(cast(Rewarder, found), REWARDS.where(name))
+    checked = _CheckedRewarder(cast(Rewarder, plugin), REWARDS.where(name))
     return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing)
 
 
@@ -170,9 +170,9 @@ class _CheckedRewarder(NamedTuple):
     where: str
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        found: Any = self.rewarder.reward(prompts, answers)
+        values: Any = self.rewarder.reward(prompts, answers)
         try:
-            rewards = [float(each) for each in found]
+            rewards = [float(each) for each in values]
         except (TypeError, ValueError) as error:
             raise UserError(
                 f"The reward is not a list of numbers: {error}.", self.where, "Return floats."

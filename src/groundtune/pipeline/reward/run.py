@@ -115,8 +115,8 @@ def train_reward(
 
 
 def _result(out: Path) -> RewardResult:
-    found = read_sealed(out / "evaluation.json", RewardAccuracy)
-    return RewardResult(out / "model", found, out / "report.html")
+    evaluation = read_sealed(out / "evaluation.json", RewardAccuracy)
+    return RewardResult(out / "model", evaluation, out / "report.html")
 
 
 def check_reading(settings: RewardSettings, data: RewardData) -> None:
@@ -138,8 +138,8 @@ def _freeze_output(model: Any) -> None:
 
     Several processes wait for the gradient of every trained weight.
     """
-    output, given = model.get_output_embeddings(), model.get_input_embeddings()
-    if output is not None and output.weight is not given.weight:
+    output, inputs = model.get_output_embeddings(), model.get_input_embeddings()
+    if output is not None and output.weight is not inputs.weight:
         output.requires_grad_(False)
 
 
@@ -176,7 +176,7 @@ def _write(
     """Measure the model, write it with its recorded scores, and write the report."""
     from groundtune.train.checkpoint import head_bytes, write_model
 
-    reading = Reading(
+    reward_reading = Reading(
         learn=settings.learn,
         head=settings.head,
         readout=settings.readout,
@@ -186,18 +186,18 @@ def _write(
     model = RewardModel(
         vlm=vlm,
         values=values,
-        reading=reading,
+        reading=reward_reading,
         images=data.folder.images,
         max_tokens=settings.micro_tokens,
     )
     if settings.learn == "words":
         measured, threshold = measure_words(model, data, progress, settings.seed)
-        reading = reading.model_copy(update={"threshold": threshold})
+        reward_reading = reward_reading.model_copy(update={"threshold": threshold})
     else:
         measured = measure(model, data, progress)
     probes = probes_of(model, judging, data.held_out, data, settings.validation.recorded)
     spec = RewardSpec(
-        reading=reading,
+        reading=reward_reading,
         width=values.head.layers[0].in_features,
         model=settings.model,
         revision=vlm.revision,

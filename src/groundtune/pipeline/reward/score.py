@@ -57,11 +57,11 @@ def read_rewards(folder: RunFolder) -> dict[str, float]:
         UserError: the answers were not scored.
     """
     rows = RecordSet(folder.path / "scores", AnswerScore)
-    found = read_some(rows)
+    stored = read_some(rows)
     last = read_run(rows.path).inputs["rewarder"]
     return {
         row.answer: math.nan if row.reward is None else row.reward
-        for row in found
+        for row in stored
         if row.rewarder == last
     }
 
@@ -95,22 +95,26 @@ def score_answers(
     folder = RunFolder(source)
     prompts, answers = folder.prompts_by_key(), read_some(folder.answers)
     identity = identity_of(settings)
-    kept = RecordSet(out / "scores", AnswerScore)
-    note_inputs(kept.path, {"answers": answers, "prompts": list(prompts.values())})
+    stored = RecordSet(out / "scores", AnswerScore)
+    note_inputs(stored.path, {"answers": answers, "prompts": list(prompts.values())})
     keys = {key_of("score", answer.key, identity): answer for answer in answers}
-    missing = kept.missing(keys)
+    missing = stored.missing(keys)
     if missing:
-        opened = open_rewarder(settings, folder.images)
+        handle = open_rewarder(settings, folder.images)
         try:
             groups = _by_prompt([(key, keys[key]) for key in missing])
             progress.start("score answers", total=len(missing))
             for first in range(0, len(groups), settings.prompts_at_once):
                 some = [
-                    each for own in groups[first : first + settings.prompts_at_once] for each in own
+                    each
+                    for group in groups[first : first + settings.prompts_at_once]
+                    for each in group
                 ]
-                asked = [prompts[answer.prompt] for _, answer in some]
-                rewards = opened.rewarder.reward(asked, [answer.text for _, answer in some])
-                kept.append(
+                answer_prompts = [prompts[answer.prompt] for _, answer in some]
+                rewards = handle.rewarder.reward(
+                    answer_prompts, [answer.text for _, answer in some]
+                )
+                stored.append(
                     [
                         AnswerScore(
                             key=key,
@@ -123,11 +127,11 @@ def score_answers(
                 )
                 progress.advance(len(some))
         finally:
-            opened.close()
-    kept.compact(order=keys)
-    rows = {row.answer: row.reward for row in kept.read() if row.key in keys}
+            handle.close()
+    stored.compact(order=keys)
+    rows = {row.answer: row.reward for row in stored.read() if row.key in keys}
     inputs = {"answers": hash_of(folder.answers), "rewarder": identity}
-    write_run(kept.path, settings.model_dump(mode="json"), inputs, {}, list(command))
+    write_run(stored.path, settings.model_dump(mode="json"), inputs, {}, list(command))
     _write_lines(out / "scores.jsonl", answers, rows, prompts)
     return _summary(rows, len(missing), settings)
 
@@ -142,8 +146,8 @@ def _by_prompt(rows: Sequence[tuple[str, Answer]]) -> list[list[tuple[str, Answe
 def _summary(
     rows: Mapping[str, float | None], now: int, settings: RewardScoreSettings
 ) -> ScoreSummary:
-    known = [each for each in rows.values() if each is not None]
-    if not known:
+    values = [each for each in rows.values() if each is not None]
+    if not values:
         raise UserError(
             f"None of {len(rows)} answers has a reward that is a finite number.",
             settings.rewarder,
@@ -152,9 +156,9 @@ def _summary(
     return ScoreSummary(
         answers=len(rows),
         scored_now=now,
-        unrewarded=len(rows) - len(known),
-        mean=statistics.fmean(known),
-        spread=statistics.pstdev(known),
+        unrewarded=len(rows) - len(values),
+        mean=statistics.fmean(values),
+        spread=statistics.pstdev(values),
     )
 
 

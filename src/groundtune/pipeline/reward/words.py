@@ -39,23 +39,23 @@ def measure_words(
     """Return the F1 on held-out corrections, and the threshold chosen on learnt ones."""
     tuned = random.Random(seed).sample(data.learnt, min(TUNED_ON, len(data.learnt)))
     progress.start("score answers", total=len(tuned) + len(data.held_out))
-    learnt = _words(model, tuned, data, progress)
-    threshold = best_threshold(learnt)
-    held = _words(model, data.held_out, data, progress)
-    every = f1([w._replace(values=(-1.0,) * len(w.values)) for w in held], 0.0)
-    found = f1(held, threshold).model_copy(update={"chance": every.value})
+    training_words = _words(model, tuned, data, progress)
+    threshold = best_threshold(training_words)
+    held_words = _words(model, data.held_out, data, progress)
+    every = f1([w._replace(values=(-1.0,) * len(w.values)) for w in held_words], 0.0)
+    accuracy = f1(held_words, threshold).model_copy(update={"chance": every.value})
     baselines = {"mark every word": every}
     claims = _by_claims(data)
     if claims:
         baselines["words of rejected claims"] = f1(claims, 0.0)
     evaluation = RewardAccuracy(
-        accuracy=found,
+        accuracy=accuracy,
         buckets={},
         baselines=baselines,
         learnt=len(data.learnt),
         left_out={why: n for why, n in data.left_out.items() if n},
     )
-    values = [value for each in held for value in each.values]
+    values = [value for each in held_words for value in each.values]
     return RewardMeasurement(evaluation, statistics.pstdev(values)), threshold
 
 
@@ -76,9 +76,9 @@ def f1(words: Sequence[WordRewards], threshold: float) -> Accuracy:
     images = {image: n for n, image in enumerate(dict.fromkeys(each.image for each in words))}
     sums_I2 = np.zeros((len(images), 2))  # hits; marked plus found
     for each in words:
-        called = [value < threshold for value in each.values]
-        hits = sum(c and w for c, w in zip(called, each.wrong, strict=True))
-        sums_I2[images[each.image]] += (hits, sum(called) + sum(each.wrong))
+        is_flagged = [value < threshold for value in each.values]
+        hits = sum(c and w for c, w in zip(is_flagged, each.wrong, strict=True))
+        sums_I2[images[each.image]] += (hits, sum(is_flagged) + sum(each.wrong))
     draws_R2 = resamples(len(images)) @ sums_I2
     value, draws_R = (_ratio(sums) for sums in (sums_I2.sum(0), draws_R2.T))
     low, high = interval(np.atleast_1d(draws_R), float(value), images=len(images), share=True)
@@ -98,24 +98,24 @@ def _ratio(sums: "np.ndarray") -> "np.ndarray":
 def _words(
     model: RewardModel, examples: Sequence[Example], data: RewardData, progress: Progress
 ) -> list[WordRewards]:
-    marked = [each for each in examples if isinstance(each, AnswerWithSpans)]
-    found: list[WordRewards] = []
-    for first in range(0, len(marked), 64):
-        some = marked[first : first + 64]
+    with_spans = [each for each in examples if isinstance(each, AnswerWithSpans)]
+    rewards: list[WordRewards] = []
+    for first in range(0, len(with_spans), 64):
+        some = with_spans[first : first + 64]
         prompts = [data.prompts[each.prompt] for each in some]
         spans = model.reward_spans(prompts, [each.text for each in some])
-        found += [
-            _of(each, own, "+".join(prompt.images) or prompt.key)
-            for each, own, prompt in zip(some, spans, prompts, strict=True)
+        rewards += [
+            _of(each, word_spans, "+".join(prompt.images) or prompt.key)
+            for each, word_spans, prompt in zip(some, spans, prompts, strict=True)
         ]
         progress.advance(len(some))
-    return found
+    return rewards
 
 
 def _of(example: AnswerWithSpans, spans: Iterable[SpanReward], image: str) -> WordRewards:
-    own = list(spans)
-    wrong = tuple(touches(each.start, each.end, example.wrong) for each in own)
-    return WordRewards(image, tuple(each.value for each in own), wrong)
+    words = list(spans)
+    wrong = tuple(touches(each.start, each.end, example.wrong) for each in words)
+    return WordRewards(image, tuple(each.value for each in words), wrong)
 
 
 def touches(start: int, end: int, spans: Iterable[Span]) -> bool:
@@ -128,12 +128,12 @@ def _by_claims(data: RewardData) -> list[WordRewards]:
     rejected: dict[tuple[str, str], list[Span]] = {}
     texts = {answer.key: (answer.prompt, answer.text) for answer in data.folder.answers.read()}
     for claim in data.folder.claims.read():
-        own = rejected.setdefault(texts[claim.answer], []) if claim.answer in texts else []
+        answer_spans = rejected.setdefault(texts[claim.answer], []) if claim.answer in texts else []
         if claim.status == "rejected":
-            own.append(Span(start=claim.start, end=claim.end))
+            answer_spans.append(Span(start=claim.start, end=claim.end))
     if not rejected:
         return []
-    found: list[WordRewards] = []
+    rewards: list[WordRewards] = []
     for each in data.held_out:
         if isinstance(each, AnswerWithSpans):
             spans = rejected.get((each.prompt, each.text), [])
@@ -141,5 +141,5 @@ def _by_claims(data: RewardData) -> list[WordRewards]:
             values = tuple(-1.0 if touches(*word, spans) else 1.0 for word in words)
             wrong = tuple(touches(*word, each.wrong) for word in words)
             image = "+".join(data.prompts[each.prompt].images) or each.prompt
-            found.append(WordRewards(image, values, wrong))
-    return found
+            rewards.append(WordRewards(image, values, wrong))
+    return rewards

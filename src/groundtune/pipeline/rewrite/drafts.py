@@ -72,11 +72,13 @@ class _Proposing:
             Draft(prompt, answer.text, tuple(self._wrong.get(answer.key, ())))
             for prompt, answer in zip(prompts, answers, strict=True)
         ]
-        return [[s._replace(start=0, end=0) for s in own] for own in self._propose(drafts)]
+        return [
+            [s._replace(start=0, end=0) for s in statements] for statements in self._propose(drafts)
+        ]
 
 
 def correct(
-    room: Room, answers: Sequence[Answer], claims: Mapping[str, JointClaims], lost: Lost
+    room: Room, answers: Sequence[Answer], claims: Mapping[str, JointClaims], losses: Lost
 ) -> tuple[list[Sides], dict[str, JointClaims]]:
     """Correct the answers in which something is wrong; the others stay as they are.
 
@@ -97,27 +99,29 @@ def correct(
     for answer in there:
         text = texts[answer.key].text
         if text in ("", answer.text.strip()):
-            lost["unchanged" if text else "no_text"] += 1
+            losses["unchanged" if text else "no_text"] += 1
             del texts[answer.key]
     about = {answer.key: answer.prompt for answer in there}
     checked = room.verify("texts", [row.as_answer(about[k]) for k, row in texts.items()])
     sides: list[Sides] = []
     for answer in answers:
-        own = claims[answer.key]
+        answer_claims = claims[answer.key]
         if answer.key not in wrong:
-            sides.append(Sides(answer, own, answer.text, own, answer.key))
+            sides.append(Sides(answer, answer_claims, answer.text, answer_claims, answer.key))
         elif answer.key in texts:
             row = texts[answer.key]
-            found = checked[row.key]
-            if found.is_read and not found.wrong:
-                sides.append(Sides(answer, own, row.text, found, row.key, corrected=True))
+            claims_now = checked[row.key]
+            if claims_now.is_read and not claims_now.wrong:
+                sides.append(
+                    Sides(answer, answer_claims, row.text, claims_now, row.key, corrected=True)
+                )
             else:
-                lost["still_wrong"] += 1
+                losses["still_wrong"] += 1
     return sides, proposed
 
 
 def extend(
-    room: Room, sides: Sequence[Sides], lost: Lost
+    room: Room, sides: Sequence[Sides], losses: Lost
 ) -> tuple[list[Sides], dict[str, JointClaims]]:
     """Add what both labelers find in the image and the texts don't say."""
     if not room.settings.extend or not sides:
@@ -132,24 +136,26 @@ def extend(
     rows = edit_texts(
         room.edited, list(tasks.values()), editor.producer(), editor.extend, room.progress
     )
-    made = {key: row for key, row in zip(tasks, rows, strict=True)}
+    row_by_key = {key: row for key, row in zip(tasks, rows, strict=True)}
     about = {each.key: each for each in sides}
-    good = {k: row for k, row in made.items() if row.text not in ("", about[k].chosen.strip())}
+    good = {
+        k: row for k, row in row_by_key.items() if row.text not in ("", about[k].chosen.strip())
+    }
     checked = room.verify(
         "texts", [row.as_answer(about[k].answer.prompt) for k, row in good.items()]
     )
-    found: list[Sides] = []
+    sides_now: list[Sides] = []
     for each in sides:
         row = good.get(each.key)
         claims = checked[row.key] if row else NO_CLAIMS
         if row and claims.is_read and claims.number("wrong") <= each.right.number("wrong"):
             each = each._replace(chosen=row.text, right=claims, key=row.key, extended=True)
         elif row:
-            lost["extensions_wrong"] += 1
-        elif each.key in made:
-            lost["extensions_unread"] += 1
-        found.append(each)
-    return found, proposed
+            losses["extensions_wrong"] += 1
+        elif each.key in row_by_key:
+            losses["extensions_unread"] += 1
+        sides_now.append(each)
+    return sides_now, proposed
 
 
 def _as_text(side: Sides) -> Answer:
@@ -173,10 +179,10 @@ def _propose(
 ) -> dict[str, JointClaims]:
     """What both labelers say of an editor's proposals for each text, by its key."""
     editor = room.corrector
-    known = [[key, [s.text for s in own]] for key, own in wrong.items()]
-    by = editor.producer().model_copy(update={"prompt_hash": key_of(name, known)[:12]})
+    context = [[key, [s.text for s in statements]] for key, statements in wrong.items()]
+    by = editor.producer().model_copy(update={"prompt_hash": key_of(name, context)[:12]})
     propose = editor.alternatives if name == "alternatives" else editor.additions
     prompts = [room.prompts[text.prompt] for text in texts]
     there = texts_folder(RunFolder(room.folder.path / name), room.folder, prompts, texts)
-    found = room.verifiers.verify(there, _Proposing(by, propose, wrong))
-    return {text.key: found.get(text.key, NO_CLAIMS) for text in texts}
+    claims = room.verifiers.verify(there, _Proposing(by, propose, wrong))
+    return {text.key: claims.get(text.key, NO_CLAIMS) for text in texts}

@@ -20,9 +20,9 @@ def open_editor(
     settings: RewriteSettings,
     folder: RunFolder,
     answers: Sequence[Answer],
-    opened: dict[str, Labeler],
+    labelers: dict[str, Labeler],
 ) -> Editor:
-    """Return the editor of a name; a model that `opened` has is not loaded again.
+    """Return the editor of a name; a model that `labelers` has is not loaded again.
 
     Raises:
         UserError: the model can't be loaded or reached, or "self" is several models.
@@ -32,10 +32,10 @@ def open_editor(
     if name in names() and (source := load(name)).editor is not None:
         return source.editor()
     model = author_of(answers, folder) if name == SELF else name
-    if model not in opened:
-        opened[model] = open_generator(settings.part(ModelSettings, model=model), folder.images)
+    if model not in labelers:
+        labelers[model] = open_generator(settings.part(ModelSettings, model=model), folder.images)
     return InstructedEditor(
-        opened[model], sees=settings.sees, sampling=settings.sampling, seed=settings.seed
+        labelers[model], sees=settings.sees, sampling=settings.sampling, seed=settings.seed
     )
 
 

@@ -47,30 +47,30 @@ class Task(NamedTuple):
 
     def key(self, by: Producer) -> str:
         """Of all that the text depends on."""
-        known = [
+        facts = [
             [s.text, s.question] for each in (self.draft.wrong, self.draft.facts) for s in each
         ]
-        draft = self.draft.prompt.key, self.draft.text, len(self.draft.wrong), known
+        draft = self.draft.prompt.key, self.draft.text, len(self.draft.wrong), facts
         return key_of("edited", self.answer, self.step, self.side, self.wording, draft, by)
 
 
 def edit_texts(
-    kept: RecordSet[EditedText],
+    stored: RecordSet[EditedText],
     tasks: Sequence[Task],
     by: Producer,
     edit: Edit,
     progress: Progress,
 ) -> list[EditedText]:
-    """The text of each task, in order; those that `kept` lacks are made by `edit`."""
+    """The text of each task, in order; those that `stored` lacks are made by `edit`."""
     keys = {task.key(by): task for task in tasks}
-    missing = kept.missing(keys)
+    missing = stored.missing(keys)
     progress.start(tasks[0].step if tasks else "edit", total=len(missing))
     for first in range(0, len(missing), AT_ONCE):
         some = [keys[key] for key in missing[first : first + AT_ONCE]]
         texts = edit([task.draft for task in some])
-        kept.append([_row(t, text, by) for t, text in zip(some, texts, strict=True)])
+        stored.append([_row(t, text, by) for t, text in zip(some, texts, strict=True)])
         progress.advance(len(some))
-    rows = {row.key: row for row in kept.read()}
+    rows = {row.key: row for row in stored.read()}
     return [rows[task.key(by)] for task in tasks]
 
 

@@ -38,10 +38,10 @@ def first_wrong(text: str, claims: JointClaims) -> FirstWrong | str:
     Verified: each claim that was asked about is right.
     """
     for start, end in sentences_of(text):
-        own = [each for each in claims.claims if start <= each.statement.start < end]
-        if any(each.status == "wrong" for each in own):
+        sentence_claims = [each for each in claims.claims if start <= each.statement.start < end]
+        if any(each.status == "wrong" for each in sentence_claims):
             return FirstWrong(start, end)
-        if any(each.status in ("unsure", "unread") for each in own):
+        if any(each.status in ("unsure", "unread") for each in sentence_claims):
             return "prefix not verified"
     return "nothing wrong"
 
@@ -53,20 +53,20 @@ def first_sentence_pairs(
     alternatives: Mapping[str, JointClaims],
 ) -> FirstPairs:
     """A pair per answer with a wrong sentence after a verified prefix, its correction verified."""
-    lost: Counter[str] = Counter()
+    losses: Counter[str] = Counter()
     tasks: dict[str, Task] = {}
     places: dict[str, FirstWrong] = {}
     for answer in answers:
-        found = first_wrong(answer.text, claims[answer.key])
-        if isinstance(found, str):
-            lost[found] += 1
+        first = first_wrong(answer.text, claims[answer.key])
+        if isinstance(first, str):
+            losses[first] += 1
             continue
-        wrong = [s for s in claims[answer.key].wrong if found.start <= s.start < found.end]
+        wrong = [s for s in claims[answer.key].wrong if first.start <= s.start < first.end]
         facts = alternatives[answer.key].right if answer.key in alternatives else ()
-        text = answer.text[: found.end]
+        text = answer.text[: first.end]
         draft = Draft(room.prompts[answer.prompt], text, tuple(wrong), facts)
         tasks[answer.key] = Task(answer.key, "correct", "chosen", 1, draft)
-        places[answer.key] = found
+        places[answer.key] = first
     editor = room.corrector
     rows = edit_texts(
         room.edited, list(tasks.values()), editor.producer(), editor.correct, room.progress
@@ -80,14 +80,14 @@ def first_sentence_pairs(
         prefix, wrong = answer.text[: place.start], answer.text[: place.end].strip()
         after = checked.get(row.key)
         if not row.text or row.text in (wrong, prefix.strip()):
-            lost["no sentence instead"] += 1
+            losses["no sentence instead"] += 1
         elif not row.text.startswith(prefix.strip()):
-            lost["prefix was changed"] += 1
+            losses["prefix was changed"] += 1
         elif after is None or after.wrong or not after.is_read:
-            lost["correction still wrong"] += 1
+            losses["correction still wrong"] += 1
         else:
             pairs.append(_pair(room, answer, row.text, wrong))
-    return FirstPairs(pairs, dict(lost.most_common()))
+    return FirstPairs(pairs, dict(losses.most_common()))
 
 
 def _pair(room: Room, answer: Answer, chosen: str, rejected: str) -> Pair:

@@ -64,10 +64,10 @@ def load_settings(
         UserError: there are no prompts, or a setting can't be used.
     """
     folder = RunFolder(source)
-    known = source_of(read_some(folder.prompts))
+    prompt_source = source_of(read_some(folder.prompts))
     command: dict[str, object] = dict(base_settings(folder))
-    if known is not None and known.editor is not None:
-        command |= {"corrector": known.name, "rewriter": known.name}
+    if prompt_source is not None and prompt_source.editor is not None:
+        command |= {"corrector": prompt_source.name, "rewriter": prompt_source.name}
     return load(path, overrides, RewriteSettings, command=command, options=options)
 
 
@@ -102,28 +102,30 @@ def _rewrite(
     answers, prompts = read_some(folder.answers), folder.prompts_by_key()
     data = {"answers": hash_of(folder.answers)}
     models = {name: getattr(settings, name) for name in ("labeler", "second")}
-    named = {role: name for role, name in models.items() if _is_local(name)}
+    local = {role: name for role, name in models.items() if _is_local(name)}
     seeds = {"rewrite": settings.seed}
-    inputs = fingerprints(named) | data
+    inputs = fingerprints(local) | data
     with open_run(out, settings, inputs=inputs, seeds=seeds, command=command):
         target.take_prompts(folder, {a.prompt: prompts[a.prompt] for a in answers}.values())
         target.take_answers(folder, answers)
         with _opened(settings, target, answers, progress, command) as room:
-            found, made = run_steps(room, answers)
-        write_object(out / SUMMARY, found, indent=1)
-        pairs = [*made.described, *made.further]
+            summary, pair_sets = run_steps(room, answers)
+        write_object(out / SUMMARY, summary, indent=1)
+        pairs = [*pair_sets.described, *pair_sets.further]
         if not pairs:
-            raise _no_pairs(found, out)
-        if settings.reference and made.described:
+            raise _no_pairs(summary, out)
+        if settings.reference and pair_sets.described:
             limits = settings.part(StyleSettings, model=settings.reference, refuse=True)
-            measure_style(target, made.described, out / "style", limits, progress, command=command)
-        target.prompts.add(made.prompts)
+            measure_style(
+                target, pair_sets.described, out / "style", limits, progress, command=command
+            )
+        target.prompts.add(pair_sets.prompts)
         target.pairs.replace(pairs)
         inputs = {**data, "labeler": settings.labeler, "second": settings.second}
         target.note(
             target.pairs, settings=settings, inputs=inputs, seeds=seeds, command=list(command)
         )
-    return RewriteResult(found, target.pairs.path, out / SUMMARY)
+    return RewriteResult(summary, target.pairs.path, out / SUMMARY)
 
 
 @contextmanager
@@ -190,11 +192,11 @@ def _one_verifier(settings: RewriteSettings) -> UserError:
     )
 
 
-def _no_pairs(found: RewriteSummary, out: Path) -> UserError:
-    counts = found.counts
-    kept = counts.model_dump(exclude={"wordings_lost", "first_sentences_lost", "pairs"})
-    why = "; ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in kept.items() if n)
-    verdicts = ", ".join(f"{n:,} {name}" for name, n in found.claims.items() if n)
+def _no_pairs(summary: RewriteSummary, out: Path) -> UserError:
+    counts = summary.counts
+    remaining = counts.model_dump(exclude={"wordings_lost", "first_sentences_lost", "pairs"})
+    why = "; ".join(f"{name.replace('_', ' ')}: {n:,}" for name, n in remaining.items() if n)
+    verdicts = ", ".join(f"{n:,} {name}" for name, n in summary.claims.items() if n)
     most = Counter(counts.wordings_lost).most_common(1)
     most_lost = f"; {most[0][0]}: {most[0][1]:,}" if most else ""
     return UserError(

@@ -26,11 +26,11 @@ class MadePairs(NamedTuple):
 
 def run_steps(room: Room, answers: Sequence[Answer]) -> tuple[RewriteSummary, MadePairs]:
     """Run the steps, and count what became of the answers."""
-    lost: dict[str, int] = defaultdict(int)
+    losses: dict[str, int] = defaultdict(int)
     claims = room.verifiers.verify(room.folder)
-    read = [answer for answer in answers if claims[answer.key].is_read]
-    sides, alternatives = correct(room, read, claims, lost)
-    sides, additions = extend(room, sides, lost)
+    readable = [answer for answer in answers if claims[answer.key].is_read]
+    sides, alternatives = correct(room, readable, claims, losses)
+    sides, additions = extend(room, sides, losses)
     drafts = [each for each in sides if each.corrected or each.extended]
     _keep(room, drafts)
     wordings = reword(room, drafts)
@@ -38,22 +38,22 @@ def run_steps(room: Room, answers: Sequence[Answer]) -> tuple[RewriteSummary, Ma
     described = wordings.pairs if "whole" in kinds else []
     counts = StepCounts(
         answers=len(answers),
-        unread=len(answers) - len(read),
+        unread=len(answers) - len(readable),
         nothing_to_do=len(sides) - len(drafts),
         drafts=len(drafts),
         corrected=sum(each.corrected for each in drafts),
         extended=sum(each.extended for each in drafts),
         wordings=wordings.asked,
         wordings_lost=wordings.lost,
-    ).model_copy(update=lost)
-    made, counts = _further(room, read, claims, alternatives, counts, described)
+    ).model_copy(update=losses)
+    pair_sets, counts = _further(room, readable, claims, alternatives, counts, described)
     proposals = {**alternatives, **additions}
-    return _summary(room, counts, described, claims, proposals), made
+    return _summary(room, counts, described, claims, proposals), pair_sets
 
 
 def _further(
     room: Room,
-    read: Sequence[Answer],
+    readable: Sequence[Answer],
     claims: Mapping[str, JointClaims],
     alternatives: Mapping[str, JointClaims],
     counts: StepCounts,
@@ -65,15 +65,15 @@ def _further(
     prompts: list[Prompt] = []
     update: dict[str, object] = {}
     if "first_sentence" in kinds:
-        first = first_sentence_pairs(room, read, claims, alternatives)
+        first = first_sentence_pairs(room, readable, claims, alternatives)
         further += first.pairs
         update |= {"first_sentences": len(first.pairs), "first_sentences_lost": first.lost}
     if "yes_no" in kinds:
         suffix = settings.asking.suffix
-        asked = yes_no_pairs(read, claims, room.prompts, suffix=suffix, seed=settings.seed)
-        further += asked.pairs
-        prompts += asked.prompts
-        update |= {"yes_no": len(asked.pairs), "yes_no_unbalanced": asked.unbalanced}
+        questions = yes_no_pairs(readable, claims, room.prompts, suffix=suffix, seed=settings.seed)
+        further += questions.pairs
+        prompts += questions.prompts
+        update |= {"yes_no": len(questions.pairs), "yes_no_unbalanced": questions.unbalanced}
     counts = counts.model_copy(update={**update, "pairs": len(described) + len(further)})
     return MadePairs(described, further, prompts), counts
 

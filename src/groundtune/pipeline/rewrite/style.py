@@ -112,9 +112,9 @@ def measure_style(
     Raises:
         UserError: the model can't be loaded, or a limit is passed.
     """
-    kept = RecordSet(out / "log-probs", TextLogProb)
-    made = _log_probs(pairs, folder, settings, kept, progress)
-    found = summary_of(pairs, made, settings)
+    stored = RecordSet(out / "log-probs", TextLogProb)
+    log_probs = _log_probs(pairs, folder, settings, stored, progress)
+    summary = summary_of(pairs, log_probs, settings)
     write_run(
         out,
         {"command": "style", **settings.model_dump(mode="json")},
@@ -122,11 +122,11 @@ def measure_style(
         {},
         list(command),
     )
-    results = write_object(out / "style.json", found, indent=1)
-    page = write_page(out, found, values_of(pairs, made))
-    if settings.refuse and not found.passed:
-        raise _refusal(found, results)
-    return StyleResult(found, results, page)
+    results = write_object(out / "style.json", summary, indent=1)
+    page = write_page(out, summary, values_of(pairs, log_probs))
+    if settings.refuse and not summary.passed:
+        raise _refusal(summary, results)
+    return StyleResult(summary, results, page)
 
 
 def summary_of(
@@ -197,29 +197,29 @@ def _log_probs(
     pairs: Sequence[Pair],
     folder: RunFolder,
     settings: StyleSettings,
-    kept: RecordSet[TextLogProb],
+    stored: RecordSet[TextLogProb],
     progress: Progress,
 ) -> dict[tuple[str, str], TextLogProb]:
     """The reference's log-probability of each side, by prompt and text."""
     revision, prompts = revision_of(settings), folder.prompts_by_key()
     texts = dict.fromkeys((p.prompt, text) for p in pairs for text in (p.chosen, p.rejected))
     keys = {key_of("log-prob", revision, settings.dtype, *text): text for text in texts}
-    missing = kept.missing(keys)
+    missing = stored.missing(keys)
     progress.start("log-probabilities", total=len(missing))
     if missing:
         scorer = _open(settings, folder.images)
         for first in range(0, len(missing), AT_ONCE):
             some = missing[first : first + AT_ONCE]
-            asked = [prompts[keys[key][0]] for key in some]
-            found = scorer.of(asked, [keys[key][1] for key in some])
-            kept.append(
+            prompts_of_keys = [prompts[keys[key][0]] for key in some]
+            log_probs = scorer.of(prompts_of_keys, [keys[key][1] for key in some])
+            stored.append(
                 [
                     TextLogProb(key=key, total=each.total, tokens=each.tokens)
-                    for key, each in zip(some, found, strict=True)
+                    for key, each in zip(some, log_probs, strict=True)
                 ]
             )
             progress.advance(len(some))
-    rows = {row.key: row for row in kept.read()}
+    rows = {row.key: row for row in stored.read()}
     return {text: rows[key] for key, text in keys.items()}
 
 
@@ -229,9 +229,9 @@ def _open(settings: StyleSettings, images: "ImageStore") -> "LogProbs":
     return LogProbs(load_vlm(settings), images)
 
 
-def _refusal(found: StyleSummary, results: Path) -> UserError:
+def _refusal(summary: StyleSummary, results: Path) -> UserError:
     return UserError(
-        f"Both sides of the pairs differ in style: {'; '.join(found.why)}.",
+        f"Both sides of the pairs differ in style: {'; '.join(summary.why)}.",
         str(results),
         "Reword both sides by one model (groundtune rewrite), or accept it with refuse=false.",
     )

@@ -18,26 +18,28 @@ TITLES = {
 }
 
 
-def write_page(out: Path, found: StyleSummary, values: Mapping[str, tuple[Floats, Floats]]) -> Path:
+def write_page(
+    out: Path, summary: StyleSummary, values: Mapping[str, tuple[Floats, Floats]]
+) -> Path:
     """Write OUT/report.html and return its path."""
-    verdict = "are in one style" if found.passed else "differ in style"
+    verdict = "are in one style" if summary.passed else "differ in style"
     page = model.ReportInput(
         title="Style of pairs",
-        finding=model.Finding(title=f"Both sides of the pairs {verdict}", text=_text(found)),
-        summary=f"{found.pairs:,} pairs about {found.prompts:,} prompts; the reference is "
-        f"{found.reference}.",
+        finding=model.Finding(title=f"Both sides of the pairs {verdict}", text=_text(summary)),
+        summary=f"{summary.pairs:,} pairs about {summary.prompts:,} prompts; the reference is "
+        f"{summary.reference}.",
         models=(
             model.ModelSpec(name="rejected", label="Rejected answers"),
             model.ModelSpec(name="chosen", label="Chosen answers"),
         ),
-        curves=tuple(_curve(name, found, *values[name]) for name in TITLES),
+        curves=tuple(_curve(name, summary, *values[name]) for name in TITLES),
         provenance=provenance_of(out),
     )
     return write_report(out, page)
 
 
-def _text(found: StyleSummary) -> str:
-    auc, length, gap = found.style_auc, found.length_auc, found.mean
+def _text(summary: StyleSummary) -> str:
+    auc, length, gap = summary.style_auc, summary.length_auc, summary.mean
     return (
         f"Style alone tells the chosen answer in {auc.value:.1%} of the pairs (95% CI "
         f"{auc.low:.1%} to {auc.high:.1%}; chance is 50%). The chosen answer is the longer one in "
@@ -46,10 +48,10 @@ def _text(found: StyleSummary) -> str:
     )
 
 
-def _curve(name: str, found: StyleSummary, chosen: Floats, rejected: Floats) -> Curve:
+def _curve(name: str, summary: StyleSummary, chosen: Floats, rejected: Floats) -> Curve:
     title, unit = TITLES[name]
     middles, one, other = histogram(chosen, rejected)
-    gap = getattr(found, name)
+    gap = getattr(summary, name)
     return Curve(
         title=title,
         x_label=unit,

@@ -54,11 +54,11 @@ class Verifiers(NamedTuple):
     def _label(
         self, source: RunFolder, out: RunFolder, who: Labelling, divider: Divider | None
     ) -> RunFolder:
-        own = who if divider is None else who._replace(divider=divider)
+        labelling = who if divider is None else who._replace(divider=divider)
         label_claims(
             source.path,
             out.path,
-            own,
+            labelling,
             self.progress,
             settings=self.settings,
             command=self.command,

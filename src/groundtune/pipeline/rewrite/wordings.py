@@ -42,8 +42,8 @@ def reword(room: Room, drafts: Sequence[Sides]) -> Wordings:
     checked = room.verify(
         "texts", [row.as_answer(about[row.answer].answer.prompt) for row in usable]
     )
-    kept: dict[tuple[str, int, str], str] = {}
-    lost: Counter[str] = Counter()
+    text_of: dict[tuple[str, int, str], str] = {}
+    losses: Counter[str] = Counter()
     for row in rows:
         each = about[row.answer]
         before = each.right if row.side == "chosen" else each.rejected
@@ -52,16 +52,16 @@ def reword(room: Room, drafts: Sequence[Sides]) -> Wordings:
         after = checked.get(row.key, NO_CLAIMS)
         why = why or truth_change(before, after, row.side, room.settings.least_kept)
         if why:
-            lost[f"{row.side}: {why}"] += 1
+            losses[f"{row.side}: {why}"] += 1
         else:
-            kept[row.answer, row.index, row.side] = row.text
+            text_of[row.answer, row.index, row.side] = row.text
     pairs: list[Pair] = []
     for each in drafts:
         for index in range(number):
-            texts = [kept.get((each.answer.key, index, side), "") for side in SIDES]
+            texts = [text_of.get((each.answer.key, index, side), "") for side in SIDES]
             if all(texts) and texts[0] != texts[1]:
                 pairs.append(_pair(each, texts[0], texts[1], room.prompts))
-    return Wordings(_distinct(pairs), len(rows), dict(lost.most_common()))
+    return Wordings(_distinct(pairs), len(rows), dict(losses.most_common()))
 
 
 def _tasks(room: Room, drafts: Sequence[Sides], index: int) -> list[Task]:

@@ -37,11 +37,11 @@ def check_claims(
     first: dict[tuple[str, str], str] = {}
     for key, prompt, text in texts:
         first.setdefault((prompt.key, text), key)
-    asked = list(first.values())
-    found = labelling.divider.divide(
-        [prompts[key] for key in asked], [answers[key] for key in asked]
+    keys = list(first.values())
+    divided = labelling.divider.divide(
+        [prompts[key] for key in keys], [answers[key] for key in keys]
     )
-    statements = dict(zip(asked, found, strict=True))
+    statements = dict(zip(keys, divided, strict=True))
     divider = labelling.divider.producer()
     claims = [
         claim
@@ -60,11 +60,11 @@ def reference_of(text: str, claims: Sequence[Claim], kinds: Sequence[SpanKind] =
 
 def facts_of(claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> dict[str, Claim]:
     """Return the supported claims by their questions, each by its first mention."""
-    found: dict[str, Claim] = {}
+    facts: dict[str, Claim] = {}
     for claim in claims:
         if claim.status == "supported" and (not kinds or claim.kind in kinds):
-            found.setdefault(fact_of(claim), claim)
-    return found
+            facts.setdefault(fact_of(claim), claim)
+    return facts
 
 
 def fact_of(claim: Claim) -> str:
@@ -74,11 +74,11 @@ def fact_of(claim: Claim) -> str:
 
 def words_outside(text: str, claims: Sequence[Claim]) -> int:
     """Return the number of words that are in no rejected claim."""
-    kept = list(text)
+    characters = list(text)
     for claim in claims:
         if claim.status == "rejected":
-            kept[claim.start : claim.end] = " " * (claim.end - claim.start)
-    return len("".join(kept).split())
+            characters[claim.start : claim.end] = " " * (claim.end - claim.start)
+    return len("".join(characters).split())
 
 
 def wrong_claims(claims: Sequence[Claim]) -> list[Claim]:
@@ -107,16 +107,16 @@ _DEFINITE = (
 
 def repeated_claims(text: str, claims: Sequence[Claim]) -> list[Claim]:
     """Return the claims made before as if they were new: the second "a cup", not "the cup"."""
-    seen: set[str] = set()
-    found: list[Claim] = []
+    facts: set[str] = set()
+    repeats: list[Claim] = []
     for claim in claims:
         if claim.rests_on or not claim.question:
             continue
         fact = fact_of(claim)
-        if fact in seen and not text[claim.start : claim.end].lower().startswith(_DEFINITE):
-            found.append(claim)
-        seen.add(fact)
-    return found
+        if fact in facts and not text[claim.start : claim.end].lower().startswith(_DEFINITE):
+            repeats.append(claim)
+        facts.add(fact)
+    return repeats
 
 
 def is_unread(text: str, claims: Sequence[Claim]) -> bool:
@@ -126,5 +126,5 @@ def is_unread(text: str, claims: Sequence[Claim]) -> bool:
     whole = [claim for claim in claims if claim.status == "unparsed"]
     if any((claim.start, claim.end) == (0, len(text)) for claim in whole):
         return True
-    asked = [claim for claim in claims if claim.question]
-    return bool(asked) and all(claim.status == "unchecked" for claim in asked)
+    questions = [claim for claim in claims if claim.question]
+    return bool(questions) and all(claim.status == "unchecked" for claim in questions)

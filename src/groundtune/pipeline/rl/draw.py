@@ -90,24 +90,24 @@ class Drawing(ABC):
         Raises:
             UserError: an image is unreadable, probabilities are not numbers, or the disk is full.
         """
-        kept = RecordSet(self.folder / f"step-{step:06d}", Rollout)
-        asked = prompts_of_step(self.prompts, self.settings, step)
+        stored = RecordSet(self.folder / f"step-{step:06d}", Rollout)
+        prompts = prompts_of_step(self.prompts, self.settings, step)
         weights = f"{self.vlm.revision}+{step - 1}"
         keys = {
             self._key(weights, prompt, index): (prompt, index)
-            for prompt in asked
+            for prompt in prompts
             for index in range(self.settings.n)
         }
-        [there, *_] = self.parallel.gather(kept.read() if self.parallel.main else [])
-        found = {rollout.key: rollout for rollout in there}
+        [there, *_] = self.parallel.gather(stored.read() if self.parallel.main else [])
+        by_rollout_key = {rollout.key: rollout for rollout in there}
         missing: dict[str, list[tuple[str, int]]] = {}
         for key, (prompt, index) in keys.items():
-            if key not in found:
+            if key not in by_rollout_key:
                 missing.setdefault(prompt.key, []).append((key, index))
-        by_key = {prompt.key: prompt for prompt in asked}
-        drawn = self.draw(step, weights, list(missing.items()), by_key, kept)
-        found |= {rollout.key: rollout for rollout in drawn}
-        return [found[key] for key in keys]
+        by_key = {prompt.key: prompt for prompt in prompts}
+        rollouts = self.draw(step, weights, list(missing.items()), by_key, stored)
+        by_rollout_key |= {rollout.key: rollout for rollout in rollouts}
+        return [by_rollout_key[key] for key in keys]
 
     @abstractmethod
     def draw(
@@ -116,7 +116,7 @@ class Drawing(ABC):
         weights: str,
         groups: Sequence[Group],
         by_key: Mapping[str, Prompt],
-        kept: RecordSet[Rollout],
+        stored: RecordSet[Rollout],
     ) -> list[Rollout]:
         """Return the answers of groups, the same in every process, once they are kept."""
 
@@ -127,7 +127,7 @@ class Drawing(ABC):
         return f"{self.settings.seed}/{prompt.key}"
 
     def _rollout(
-        self, step: int, weights: str, prompt: Prompt, want: tuple[str, int], drawn: _DrawnAnswer
+        self, step: int, weights: str, prompt: Prompt, want: tuple[str, int], answer: _DrawnAnswer
     ) -> Rollout:
         key, index = want
         return Rollout(
@@ -136,12 +136,12 @@ class Drawing(ABC):
             prompt=prompt.key,
             index=index,
             seed=self._seed_of(step, prompt.key, index),
-            text=split_thoughts(decode_answer(self.vlm, drawn.ids)).answer,
+            text=split_thoughts(decode_answer(self.vlm, answer.ids)).answer,
             prompt_ids=self.encoded(prompt.key).ids,
-            answer_ids=tuple(drawn.ids),
-            logp=tuple(drawn.logp),
+            answer_ids=tuple(answer.ids),
+            logp=tuple(answer.logp),
             mode="raw",
-            finish="stop" if drawn.ids[-1] in self.vlm.eos_ids else "length",
+            finish="stop" if answer.ids[-1] in self.vlm.eos_ids else "length",
             images=prompt.images,
             processor=self._processor,
             weights=weights,
@@ -169,18 +169,18 @@ class InProcess(Drawing):
         weights: str,
         groups: Sequence[Group],
         by_key: Mapping[str, Prompt],
-        kept: RecordSet[Rollout],
+        stored: RecordSet[Rollout],
     ) -> list[Rollout]:
         """Return the answers of groups; the main process keeps them."""
-        own = [
+        own_rollouts = [
             rollout
             for batch in self._batches(self.parallel.share(list(groups)))
             for rollout in self._drawn(step, weights, batch, by_key)
         ]
-        drawn = [rollout for part in self.parallel.gather(own) for rollout in part]
+        rollouts = [rollout for part in self.parallel.gather(own_rollouts) for rollout in part]
         if self.parallel.main:
-            kept.append(drawn)
-        return drawn
+            stored.append(rollouts)
+        return rollouts
 
     def _batches(self, groups: Sequence[Group]) -> list[list[Group]]:
         """Return groups of answers in batches of about `batch_size` rows."""
@@ -190,18 +190,18 @@ class InProcess(Drawing):
     def _drawn(
         self, step: int, weights: str, batch: Sequence[Group], by_key: Mapping[str, Prompt]
     ) -> list[Rollout]:
-        wants = [(place, want) for place, (_, some) in enumerate(batch) for want in some]
+        requests = [(place, want) for place, (_, some) in enumerate(batch) for want in some]
         answers = decode_with_logp(
             self.vlm,
             [self.encoded(key) for key, _ in batch],
-            [place for place, _ in wants],
-            [self._seed_of(step, batch[place][0], index) for place, (_, index) in wants],
+            [place for place, _ in requests],
+            [self._seed_of(step, batch[place][0], index) for place, (_, index) in requests],
             self.settings.sampling,
             banned=self._banned,
         )
         return [
             self._rollout(step, weights, by_key[batch[place][0]], want, answer)
-            for (place, want), answer in zip(wants, answers, strict=True)
+            for (place, want), answer in zip(requests, answers, strict=True)
         ]
 
 
@@ -222,31 +222,31 @@ class FromServer(Drawing):
         weights: str,
         groups: Sequence[Group],
         by_key: Mapping[str, Prompt],
-        kept: RecordSet[Rollout],
+        stored: RecordSet[Rollout],
     ) -> list[Rollout]:
         """Return the answers of groups, drawn by the weights of the step.
 
         Raises:
             UserError: the server can't load the weights, or doesn't return what is needed.
         """
-        found: list[Rollout] = []
+        rollouts: list[Rollout] = []
         if self.parallel.main and groups:
             self._refresh(step)
-            for key, wants in groups:
+            for key, indices in groups:
                 answers = self.server.draw(
                     by_key[key],
                     self.encoded(key).ids,
                     self.settings.sampling,
-                    [self._seed_of(step, key, index) for _, index in wants],
+                    [self._seed_of(step, key, index) for _, index in indices],
                     image_ids=self._banned,
                 )
-                own = [
+                group_rollouts = [
                     self._rollout(step, weights, by_key[key], want, answer)
-                    for want, answer in zip(wants, answers, strict=True)
+                    for want, answer in zip(indices, answers, strict=True)
                 ]
-                kept.append(own)
-                found += own
-        return self.parallel.gather(found)[0]
+                stored.append(group_rollouts)
+                rollouts += group_rollouts
+        return self.parallel.gather(rollouts)[0]
 
     def _refresh(self, step: int) -> None:
         """Write the adapter of a step's weights, and have the server load it."""

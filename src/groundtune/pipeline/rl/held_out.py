@@ -67,21 +67,25 @@ class HeldOut:
         """
         if not self.prompts:
             return {}
-        mine = self.parallel.share(list(self.prompts))
+        own_prompts = self.parallel.share(list(self.prompts))
         greedy = self.settings.sampling.model_copy(update={"temperature": 0.0})
-        replies = self.generator.generate(mine, greedy, [0] * len(mine)) if mine else []
-        texts = [(p.key, p, reply.text) for p, reply in zip(mine, replies, strict=True)]
+        replies = (
+            self.generator.generate(own_prompts, greedy, [0] * len(own_prompts))
+            if own_prompts
+            else []
+        )
+        texts = [(p.key, p, reply.text) for p, reply in zip(own_prompts, replies, strict=True)]
         claims = check_claims(texts, self.labelling) if self.labelling and texts else {}
-        own = [
+        own_scores = [
             self._score(step, prompt, reply, claims.get(key, ()))
             for (key, prompt, _), reply in zip(texts, replies, strict=True)
         ]
-        scores = [score for part in self.parallel.gather(own) for score in part]
+        scores = [score for part in self.parallel.gather(own_scores) for score in part]
         if self.parallel.main:
-            known = self.kept.keys()
-            self.kept.append([score for score in scores if score.key not in known])
-        found = estimates(scores, f"step-{step}")
-        return {f"held_out/{each.metric}": each.value for each in found}
+            stored = self.kept.keys()
+            self.kept.append([score for score in scores if score.key not in stored])
+        means = estimates(scores, f"step-{step}")
+        return {f"held_out/{each.metric}": each.value for each in means}
 
     def _score(self, step: int, prompt: Prompt, reply: Reply, claims: Sequence[Claim]) -> Score:
         values = self._row(prompt, reply.text, claims)

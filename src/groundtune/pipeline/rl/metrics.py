@@ -19,8 +19,8 @@ def _share(name: str, label: str, better: str = "lower") -> Metric:
 
 
 def _number(name: str, label: str, unit: str, better: str = "neutral") -> Metric:
-    shown = {"unit": unit, "scale": 1, "decimals": 2, "better": better}
-    return _share(name, label).model_copy(update=shown)
+    format_ = {"unit": unit, "scale": 1, "decimals": 2, "better": better}
+    return _share(name, label).model_copy(update=format_)
 
 
 METRICS: tuple[Metric, ...] = (
@@ -54,31 +54,31 @@ def scores_of(out: Path) -> RecordSet[Score]:
 
 def estimates(scores: Sequence[Score], model: str) -> list[Estimate]:
     """Return each metric of a step's answers that has a value, with its interval."""
-    own = [score for score in scores if score.model == model]
-    if not own:
+    model_scores = [score for score in scores if score.model == model]
+    if not model_scores:
         return []
-    table = tabulate(own)
-    found = [
+    table = tabulate(model_scores)
+    values = [
         estimate(table, metric, model=model, benchmark=BENCHMARK)
         for metric in METRICS
-        if _is_measured(metric, own)
+        if _is_measured(metric, model_scores)
     ]
-    return [each for each in found if each is not None]
+    return [each for each in values if each is not None]
 
 
 def changes(scores: Sequence[Score], model: str) -> list[Difference]:
     """Return each metric of a step minus that of the model before training, paired by image."""
-    own = [score for score in scores if score.model == model]
+    model_scores = [score for score in scores if score.model == model]
     before = [score for score in scores if score.model == BEFORE]
-    if not own or not before or model == BEFORE:
+    if not model_scores or not before or model == BEFORE:
         return []
-    tables = tabulate(own), tabulate(before)
-    found = [
+    tables = tabulate(model_scores), tabulate(before)
+    values = [
         difference(*tables, metric, model=model, against=BEFORE, benchmark=BENCHMARK)
         for metric in METRICS
-        if _is_measured(metric, own)
+        if _is_measured(metric, model_scores)
     ]
-    return [each for each in found if each is not None]
+    return [each for each in values if each is not None]
 
 
 def _is_measured(metric: Metric, scores: Sequence[Score]) -> bool:

@@ -33,15 +33,18 @@ class RLPage(NamedTuple):
     verdict: str
 
 
-def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
+def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
     """Write OUT/report.html from the log and the held-out scores."""
     lines, scores = read_log(out / "log.jsonl"), scores_of(out).read()
     steps = [line for line in lines if "reward" in line]
     last = _last(scores)
     specs = with_labeler_name(settings.feedback.labeler, metric_specs(METRICS))
-    shown = [*estimates(scores, BEFORE), *(estimates(scores, last) if last != BEFORE else [])]
-    known = {each.metric for each in shown}
-    measured = tuple(spec for spec in specs if spec.name in known)
+    all_estimates = [
+        *estimates(scores, BEFORE),
+        *(estimates(scores, last) if last != BEFORE else []),
+    ]
+    names = {each.metric for each in all_estimates}
+    measured = tuple(spec for spec in specs if spec.name in names)
     models = [model.ModelSpec(name=BEFORE, label="Base")]
     if last != BEFORE:
         note = f"{settings.method.type}, credit {settings.method.credit}, {len(steps)} steps"
@@ -52,7 +55,7 @@ def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out prompts"),),
         headline=_ref(wrong[0]) if wrong else None,
         companions=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
-        notes=tuple(model.Note(kind="warning", text=text) for text in warnings(lines, ended)),
+        notes=tuple(model.Note(kind="warning", text=text) for text in warnings(lines, early_end)),
         limits=(LIMIT,),
     )
     page = model.ReportInput(
@@ -62,7 +65,7 @@ def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
         models=tuple(models),
         subject=subject,
         headline=subject.lead(last, BEFORE) if last != BEFORE else None,
-        estimates=tuple(shown),
+        estimates=tuple(all_estimates),
         differences=tuple(changes(scores, last)),
         curves=(*_training_curves(steps), *_held_out_curves(scores, specs)),
         provenance=provenance_of(out),
@@ -70,14 +73,14 @@ def write_page(out: Path, settings: RLSettings, ended: str) -> RLPage:
     return RLPage(write_report(out, page), verdict_text(page))
 
 
-def warnings(lines: Sequence[Line], ended: str) -> list[str]:
+def warnings(lines: Sequence[Line], early_end: str) -> list[str]:
     """Return what a reader must know: an early end, and a reward that rose while truth fell."""
-    found = [f"The run ended early: {ended}."] if ended else []
+    texts = [f"The run ended early: {early_end}."] if early_end else []
     steps = [line for line in lines if "reward" in line]
     measured = [line for line in lines if "held_out/wrong" in line]
     third = max(1, len(steps) // 3)
-    rose = _mean(steps[-third:], "reward") > _mean(steps[:third], "reward")
-    if len(measured) > 1 and rose:
+    reward_rose = _mean(steps[-third:], "reward") > _mean(steps[:third], "reward")
+    if len(measured) > 1 and reward_rose:
         for name, label, sign in (
             ("wrong", "answers with anything wrong", 1),
             ("invented", "answers with an invented object", 1),
@@ -87,11 +90,11 @@ def warnings(lines: Sequence[Line], ended: str) -> list[str]:
                 line.get(f"held_out/{name}", 0.0) for line in (measured[0], measured[-1])
             )
             if sign * (last - first) > 0.02:
-                found.append(
+                texts.append(
                     f"The reward rose while the truth got worse: {label} went from {first:.1%} to "
                     f"{last:.1%} on held-out images."
                 )
-    return found
+    return texts
 
 
 def _finding(steps: Sequence[Line]) -> model.Finding:
@@ -156,10 +159,10 @@ def _held_out_curves(
 ) -> tuple[Curve, ...]:
     """Return each metric of the held-out answers over the steps."""
     names = list(dict.fromkeys(score.model for score in scores))
-    found: dict[str, list[tuple[int, Estimate]]] = {}
+    points: dict[str, list[tuple[int, Estimate]]] = {}
     for name in names:
         for each in estimates(scores, name):
-            found.setdefault(each.metric, []).append((_step(name), each))
+            points.setdefault(each.metric, []).append((_step(name), each))
     prompts = len({score.item for score in scores})
     return tuple(
         Curve(
@@ -172,14 +175,14 @@ def _held_out_curves(
                     label="held-out prompts",
                     points=tuple(
                         CurvePoint(x=step, y=each.value, low=each.low, high=each.high)
-                        for step, each in sorted(found[spec.name], key=lambda pair: pair[0])
+                        for step, each in sorted(points[spec.name], key=lambda pair: pair[0])
                     ),
                 ),
             ),
             note=f"Greedy answers to {prompts} held-out prompts. Bands are 95% intervals.",
         )
         for spec in specs
-        if spec.name in found
+        if spec.name in points
     )
 
 

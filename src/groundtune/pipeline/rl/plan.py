@@ -77,15 +77,15 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
     tuned = apply(vlm.model, settings.tune)
     sizes = sizes_of(tuned, adapted=settings.tune.type != "full")
     mean = sum(lengths) / len(lengths)
-    asked = min(settings.prompts_per_step, count)
-    work = _work(settings, vlm, asked, mean)
+    step_prompts = min(settings.prompts_per_step, count)
+    work = _work(settings, vlm, step_prompts, mean)
     seconds = _seconds(settings, sizes, work)
     copied = settings.tune.type == "full" and bool(settings.method.kl.coefficient)
     return RLPlan(
         prompts=count,
         held_out=len(held_out) if request is None else settings.held_out,
         steps=settings.steps,
-        answers_per_step=asked * settings.n,
+        answers_per_step=step_prompts * settings.n,
         prompt_tokens=round(mean, 1),
         answer_tokens_max=settings.sampling.max_new_tokens,
         tokens_per_step_max=work.tokens,
@@ -105,16 +105,16 @@ def _prompt_tokens(vlm: "Vlm", folder: RunFolder) -> list[int]:
     return [len(encode_prompt(vlm, prompt, folder.images).ids) for prompt in prompts]
 
 
-def _work(settings: RLSettings, vlm: "Vlm", asked: int, prompt: float) -> Work:
+def _work(settings: RLSettings, vlm: "Vlm", step_prompts: int, prompt: float) -> Work:
     """Return what one pass over a step's answers computes, if all are as long as allowed."""
     longest = settings.sampling.max_new_tokens
-    answers = asked * settings.n
-    attended = asked * prompt**2 / 2 + answers * longest * (prompt + longest / 2)
+    answers = step_prompts * settings.n
+    attended = step_prompts * prompt**2 / 2 + answers * longest * (prompt + longest / 2)
     return Work(
-        tokens=round(asked * prompt) + answers * longest,
+        tokens=round(step_prompts * prompt) + answers * longest,
         answer_tokens=answers * longest,
         attended=round(attended),
-        images=round(asked * prompt),
+        images=round(step_prompts * prompt),
     )
 
 

@@ -40,8 +40,8 @@ def with_claims_of_source(settings: RLSettings) -> RLSettings:
     source = named_in(settings.prompts) or named_in(settings.feedback.labeler)
     if source is None:
         return settings
-    given = settings.feedback.model_dump(exclude_unset=True)
-    feedback = ClaimSettings.model_validate({**source.claim_settings, **given})
+    explicit = settings.feedback.model_dump(exclude_unset=True)
+    feedback = ClaimSettings.model_validate({**source.claim_settings, **explicit})
     return settings.model_copy(update={"feedback": feedback})
 
 
@@ -67,26 +67,26 @@ def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None
         )
         folder.prompts.add(learning)
         return
-    asked = RunFolder(out / "asked")
+    source_folder = RunFolder(out / "asked")
     if settings.task == "find":
         source = RunFolder(Path(settings.prompts))
-        found = find_tasks(read_some(source.corrections), source.prompts_by_key())
-        asked.take_prompts(source, found)
+        prompts = find_tasks(read_some(source.corrections), source.prompts_by_key())
+        source_folder.take_prompts(source, prompts)
     else:
-        found = find_prompts(settings.part(SampleSettings), asked, progress).prompts
-    kept_back = _held_back(settings, found)
-    learning = [prompt for prompt in found if prompt.key not in kept_back]
+        prompts = find_prompts(settings.part(SampleSettings), source_folder, progress).prompts
+    kept_back = _held_back(settings, prompts)
+    learning = [prompt for prompt in prompts if prompt.key not in kept_back]
     if not learning:
         raise UserError(
-            f"Of {len(found)} prompts none is left to learn from.",
+            f"Of {len(prompts)} prompts none is left to learn from.",
             settings.prompts or settings.images,
             "Give more prompts (task=find: corrections with replaced words), or set held_out=0.",
         )
-    kept = [prompt for prompt in found if prompt.key in kept_back]
-    for sha256 in dict.fromkeys(image for prompt in kept for image in prompt.images):
-        folder.images.add(asked.images.path(sha256))
-    held_out.add(kept)
-    folder.take_prompts(asked, learning)
+    held_prompts = [prompt for prompt in prompts if prompt.key in kept_back]
+    for sha256 in dict.fromkeys(image for prompt in held_prompts for image in prompt.images):
+        folder.images.add(source_folder.images.path(sha256))
+    held_out.add(held_prompts)
+    folder.take_prompts(source_folder, learning)
 
 
 def refuse_evaluation_images(settings: RLSettings, out: Path) -> None:
@@ -119,11 +119,11 @@ def _held_back(settings: RLSettings, prompts: list[Prompt]) -> set[str]:
     groups: dict[tuple[str, ...], list[Prompt]] = {}
     for prompt in prompts:
         groups.setdefault(prompt.images, []).append(prompt)
-    kept: set[str] = set()
+    keys: set[str] = set()
     for images in sorted(groups, key=lambda images: key_of("held out", settings.seed, images)):
-        if len(kept) + len(groups[images]) <= most:
-            kept |= {prompt.key for prompt in groups[images]}
-    return kept
+        if len(keys) + len(groups[images]) <= most:
+            keys |= {prompt.key for prompt in groups[images]}
+    return keys
 
 
 def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progress) -> None:
@@ -136,9 +136,9 @@ def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progres
 
     folder = RunFolder(out)
     greedy = settings.sampling.model_copy(update={"temperature": 0.0})
-    asked = settings.part(SampleSettings, n=1, sampling=greedy)
+    sampling = settings.part(SampleSettings, n=1, sampling=greedy)
     generator = HfGenerator(vlm, folder.images, settings.batch_size, name=settings.model)
-    draw_answers(generator, read_some(folder.prompts), folder, progress, asked)
+    draw_answers(generator, read_some(folder.prompts), folder, progress, sampling)
     answers = read_some(folder.answers)
     if all(answer.finish == "length" for answer in answers):
         raise UserError(

@@ -12,25 +12,25 @@ from groundtune.protocols import Images, Rewarder
 
 
 def open_rewarders(
-    weights: Mapping[str, float], given: Mapping[str, Rewarder], images: Images
+    weights: Mapping[str, float], rewarders: Mapping[str, Rewarder], images: Images
 ) -> dict[str, Rewarder]:
     """Return the rewarders that have a weight, by their names.
 
     Raises:
         UserError: a name is not given and means nothing, or one that is given has no weight.
     """
-    unused = sorted(given.keys() - weights.keys())
+    unused = sorted(rewarders.keys() - weights.keys())
     if unused:
         raise UserError(
             f"The rewarder {unused[0]} has no weight.", "rewards.more", f"Set {unused[0]}: 1."
         )
-    found: dict[str, Rewarder] = {}
+    by_name: dict[str, Rewarder] = {}
     for name, weight in weights.items():
         if not weight:
             continue
-        if name in given:
-            found[name] = given[name]
+        if name in rewarders:
+            by_name[name] = rewarders[name]
         else:
             settings = RewarderSettings(rewarder=name)
-            found[name] = open_rewarder(settings, images).rewarder
-    return found
+            by_name[name] = open_rewarder(settings, images).rewarder
+    return by_name

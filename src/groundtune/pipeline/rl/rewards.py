@@ -80,8 +80,8 @@ def judge(
     """Return the answers with their claims, and the facts that their group and reference know."""
     facts: dict[str, set[str]] = {}
     for rollout in rollouts:
-        own = facts_of(claims.get(rollout.key, ()), kinds)
-        facts.setdefault(rollout.prompt, set()).update(own)
+        rollout_facts = facts_of(claims.get(rollout.key, ()), kinds)
+        facts.setdefault(rollout.prompt, set()).update(rollout_facts)
     none = FirstAnswer(0, frozenset())
     return [
         AnswerToReward(
@@ -192,34 +192,40 @@ def rewards_of(
         name: [COMPONENTS[name](each, settings) for each in judged]
         for name in weights
         if name in COMPONENTS
-    } | {name: list(own) for name, own in more.items()}
-    totals = {name: [value.total for value in own] for name, own in values.items()}
-    counts = [all(math.isfinite(own[i]) for own in totals.values()) for i in range(len(judged))]
+    } | {name: list(component) for name, component in more.items()}
+    totals = {name: [value.total for value in component] for name, component in values.items()}
+    counts = [
+        all(math.isfinite(component[i]) for component in totals.values())
+        for i in range(len(judged))
+    ]
     _refuse_unrewarded(totals, counts, settings.most_unrewarded)
     metrics = _metrics(judged, totals, counts, weights)
     if settings.truncated == "mask":
-        ended = [each.rollout.finish == "stop" for each in judged]
-        counts = [known and own for known, own in zip(counts, ended, strict=True)]
+        is_complete = [each.rollout.finish == "stop" for each in judged]
+        counts = [
+            is_finite and component
+            for is_finite, component in zip(counts, is_complete, strict=True)
+        ]
     factors = {
-        name: weights[name] / _unit(name, [v for v in own if math.isfinite(v)], settings)
-        for name, own in totals.items()
+        name: weights[name] / _unit(name, [v for v in component if math.isfinite(v)], settings)
+        for name, component in totals.items()
     }
     terminal: list[float] = []
-    placed: list[tuple[tuple[int, float], ...]] = []
+    on_tokens: list[tuple[tuple[int, float], ...]] = []
     for i, each in enumerate(judged):
         whole, places = 0.0, list[SpanReward]()
-        for name, own in values.items():
+        for name, component in values.items():
             if not counts[i]:
                 continue
-            whole += factors[name] * own[i].whole
-            places += [p._replace(value=factors[name] * p.value) for p in own[i].places]
+            whole += factors[name] * component[i].whole
+            places += [p._replace(value=factors[name] * p.value) for p in component[i].places]
         if offsets is None:
             whole, places = whole + sum(place.value for place in places), []
         terminal.append(whole)
-        placed.append(_on_tokens(places, offsets(each.rollout)) if offsets and places else ())
+        on_tokens.append(_on_tokens(places, offsets(each.rollout)) if offsets and places else ())
     return Rewards(
         terminal=tuple(terminal),
-        placed=tuple(placed),
+        placed=tuple(on_tokens),
         counts=tuple(counts),
         metrics=metrics,
     )
@@ -237,12 +243,12 @@ def _on_tokens(
     places: Sequence[SpanReward], offsets: Sequence[tuple[int, int]]
 ) -> tuple[tuple[int, float], ...]:
     """Return the rewards of places on the last token of each; without one on the answer's last."""
-    placed: list[tuple[int, float]] = []
+    rewards: list[tuple[int, float]] = []
     for place in places:
         touched = changed_tokens(offsets, [Span(start=place.start, end=place.end)])
         last = max((t for t, mark in enumerate(touched) if mark), default=len(offsets) - 1)
-        placed.append((last, place.value))
-    return tuple(sorted(placed))
+        rewards.append((last, place.value))
+    return tuple(sorted(rewards))
 
 
 def _metrics(
@@ -256,8 +262,8 @@ def _metrics(
     `reward` is the weighed sum of the components as they are, which steps can be compared by.
     """
     metrics = {
-        f"reward/{name}": _mean([v for v in own if math.isfinite(v)])
-        for name, own in totals.items()
+        f"reward/{name}": _mean([v for v in component if math.isfinite(v)])
+        for name, component in totals.items()
     }
     metrics["reward"] = sum(weights[name] * metrics[f"reward/{name}"] for name in totals)
     metrics["unrewarded"] = counts.count(False) / len(counts)
@@ -273,12 +279,14 @@ def _mean(values: Sequence[float]) -> float:
 def _refuse_unrewarded(
     totals: Mapping[str, Sequence[float]], counts: Sequence[bool], most: float
 ) -> None:
-    lost = counts.count(False)
-    if lost <= most * len(counts):
+    unrewarded = counts.count(False)
+    if unrewarded <= most * len(counts):
         return
-    named = [name for name, own in totals.items() if not all(map(math.isfinite, own))]
+    bad_names = [
+        name for name, component in totals.items() if not all(map(math.isfinite, component))
+    ]
     raise UserError(
-        f"{lost} of {len(counts)} answers have no reward: a value is not a number.",
-        f"rewards: {', '.join(named)}",
+        f"{unrewarded} of {len(counts)} answers have no reward: a value is not a number.",
+        f"rewards: {', '.join(bad_names)}",
         "Check the reward model or labeler on these answers, or raise rewards.most_unrewarded.",
     )

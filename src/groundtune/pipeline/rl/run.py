@@ -119,11 +119,11 @@ def _run(
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
 
-    opened = open_rewarders(settings.rewards.more, rewarders, RunFolder(out).images)
+    all_rewarders = open_rewarders(settings.rewards.more, rewarders, RunFolder(out).images)
     vlm = load_policy(settings)
     bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
     parallel = Parallel(vlm.device, bf16=bf16)
-    asked = _asked(settings, vlm, parallel, out, opened, progress, stack)
+    task = _asked(settings, vlm, parallel, out, all_rewarders, progress, stack)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     frozen = frozen_copy(settings, vlm)
     vlm = tuned(settings, vlm)
@@ -136,7 +136,7 @@ def _run(
     optimizer = adamw(weights, settings.optim)
     checkpoints = Checkpoints(
         out / "checkpoints",
-        _inputs(settings, vlm, asked.prompts, rewarders),
+        _inputs(settings, vlm, task.prompts, rewarders),
         settings.keep,
         trained,
     )
@@ -145,7 +145,7 @@ def _run(
         settings,
         out,
         vlm,
-        asked,
+        task,
         stack,
         frozen=frozen,
         score=score,
@@ -155,15 +155,15 @@ def _run(
         logger=logger_of(settings, out, step, parallel),
         progress=progress,
     )
-    ended = trainer.fit(step, _coefficient(settings, out, step))
+    early_end = trainer.fit(step, _coefficient(settings, out, step))
     verdict = ""
     if parallel.main:
         from groundtune.pipeline.rl.page import write_page
 
         write_model(vlm, out / "model")
-        verdict = write_page(out, settings, ended).verdict
+        verdict = write_page(out, settings, early_end).verdict
     parallel.wait()
-    return RLResult(out / "model", ended, out / "report.html", verdict)
+    return RLResult(out / "model", early_end, out / "report.html", verdict)
 
 
 def _asked(
@@ -197,7 +197,7 @@ def _trainer(
     settings: RLSettings,
     out: Path,
     vlm: "Vlm",
-    asked: _Task,
+    task: _Task,
     stack: ExitStack,
     *,
     frozen: "Vlm | None",
@@ -215,14 +215,14 @@ def _trainer(
     from groundtune.vlm.encode import encode_prompt
 
     images = RunFolder(out).images
-    encoded = PromptTokens(lambda prompt: encode_prompt(vlm, prompt, images), asked.prompts)
-    draw = _drawing(settings, out, vlm, asked.prompts, encoded, parallel, stack)
+    encoded = PromptTokens(lambda prompt: encode_prompt(vlm, prompt, images), task.prompts)
+    draw = _drawing(settings, out, vlm, task.prompts, encoded, parallel, stack)
     reward = StepRewards(
         vlm=vlm,
-        prompts={prompt.key: prompt for prompt in asked.prompts},
-        references=asked.references,
-        labelling=asked.labelling,
-        rewarders=asked.rewarders,
+        prompts={prompt.key: prompt for prompt in task.prompts},
+        references=task.references,
+        labelling=task.labelling,
+        rewarders=task.rewarders,
         settings=settings,
         parallel=parallel,
     )
@@ -238,7 +238,7 @@ def _trainer(
         bound="factor" if parallel.arithmetic or settings.server else "exact",
         plan=_schedule(settings),
         parallel=parallel,
-        evaluate=HeldOut.open(settings, out, vlm, asked.labelling, parallel),
+        evaluate=HeldOut.open(settings, out, vlm, task.labelling, parallel),
         stop=_stopping(settings, out, parallel),
         **rest,
     )
@@ -323,9 +323,11 @@ def _coefficient(settings: RLSettings, out: Path, step: int) -> float:
     """Return the KL's coefficient that an interrupted run had reached, else the method's."""
     if step and settings.method.kl.target:
         lines = [line for line in read_log(out / "log.jsonl") if line["step"] <= step]
-        reached = [line["next_kl_coefficient"] for line in lines if "next_kl_coefficient" in line]
-        if reached:
-            return reached[-1]
+        coefficients = [
+            line["next_kl_coefficient"] for line in lines if "next_kl_coefficient" in line
+        ]
+        if coefficients:
+            return coefficients[-1]
     return settings.method.kl.coefficient
 
 
@@ -334,10 +336,12 @@ def read_outcome(out: Path) -> dict[str, float]:
     lines = read_log(out / "log.jsonl")
     steps = [line for line in lines if "reward" in line]
     held_out = [line for line in lines if any(name.startswith("held_out/") for name in line)]
-    found = {"steps": float(len(steps)), "reward_first": steps[0]["reward"]}
-    found["reward_last"] = steps[-1]["reward"]
+    outcome = {"steps": float(len(steps)), "reward_first": steps[0]["reward"]}
+    outcome["reward_last"] = steps[-1]["reward"]
     for when, line in (("first", held_out[:1]), ("last", held_out[-1:])):
         for each in line:
-            own = {k.removeprefix("held_out/"): v for k, v in each.items() if k != "step"}
-            found |= {f"{name}_{when}": value for name, value in own.items()}
-    return {name: round(value, 4) for name, value in found.items()}
+            held_out_values = {
+                k.removeprefix("held_out/"): v for k, v in each.items() if k != "step"
+            }
+            outcome |= {f"{name}_{when}": value for name, value in held_out_values.items()}
+    return {name: round(value, 4) for name, value in outcome.items()}

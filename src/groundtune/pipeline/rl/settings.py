@@ -113,16 +113,16 @@ class AnswerRewardSettings(RewardWeights):
     @property
     def weights(self) -> dict[str, float]:
         """The weights by component, without those of 0."""
-        found = {name: float(getattr(self, name)) for name in RewardWeights.model_fields}
-        return {name: weight for name, weight in (found | self.more).items() if weight}
+        built_in = {name: float(getattr(self, name)) for name in RewardWeights.model_fields}
+        return {name: weight for name, weight in (built_in | self.more).items() if weight}
 
     @model_validator(mode="after")
     def _custom_names_are_free(self) -> Self:
         if unknown := set(self.words) - self.more.keys():
             raise ValueError(f"rewards.words has names without a weight in more: {sorted(unknown)}")
-        taken = self.more.keys() & RewardWeights.model_fields.keys()
-        if taken:
-            raise ValueError(f"rewards.more has names of built-in components: {sorted(taken)}")
+        clashes = self.more.keys() & RewardWeights.model_fields.keys()
+        if clashes:
+            raise ValueError(f"rewards.more has names of built-in components: {sorted(clashes)}")
         return self
 
 

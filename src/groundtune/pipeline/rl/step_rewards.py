@@ -44,17 +44,17 @@ class StepRewards:
         groups: dict[str, list[Rollout]] = {}
         for rollout in rollouts:
             groups.setdefault(rollout.prompt, []).append(rollout)
-        mine = [
+        own_rollouts = [
             rollout for group in self.parallel.share(list(groups.values())) for rollout in group
         ]
         claims: dict[str, list[Claim]] = {}
-        for part in self.parallel.gather(self._claims(mine)):
+        for part in self.parallel.gather(self._claims(own_rollouts)):
             claims |= part
-        more = {name: self._values(name, mine) for name in self.rewarders}
-        found: dict[str, dict[str, ComponentValue]] = {name: {} for name in more}
+        more = {name: self._values(name, own_rollouts) for name in self.rewarders}
+        values_by_name: dict[str, dict[str, ComponentValue]] = {name: {} for name in more}
         for part in self.parallel.gather(more):
             for name, values in part.items():
-                found[name] |= values
+                values_by_name[name] |= values
         by_claims = self.settings.method.credit == "claims"
         return rewards_of(
             judge(
@@ -69,7 +69,7 @@ class StepRewards:
             offsets=self._offsets if by_claims else None,
             more={
                 name: [values[rollout.key] for rollout in rollouts]
-                for name, values in found.items()
+                for name, values in values_by_name.items()
             },
         )
 
@@ -91,7 +91,8 @@ class StepRewards:
             values = [ComponentValue(each) for each in rewards]
         elif isinstance(rewarder, _RewardsWords):
             values = [
-                ComponentValue(places=tuple(own)) for own in rewarder.reward_spans(prompts, texts)
+                ComponentValue(places=tuple(spans))
+                for spans in rewarder.reward_spans(prompts, texts)
             ]
         else:
             raise UserError(

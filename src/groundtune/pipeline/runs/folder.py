@@ -80,10 +80,10 @@ class RunFolder:
         """
         if self.same_as(source):
             return
-        taken = list(prompts)
-        for sha256 in dict.fromkeys(image for prompt in taken for image in prompt.images):
+        rows = list(prompts)
+        for sha256 in dict.fromkeys(image for prompt in rows for image in prompt.images):
             _link(source.images, self.images, sha256)
-        self.prompts.add(taken)
+        self.prompts.add(rows)
 
     def take_answers(self, source: "RunFolder", answers: Iterable[Answer]) -> None:
         """Answers of another folder, as far as they aren't here yet.

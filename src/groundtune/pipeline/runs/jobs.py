@@ -102,26 +102,26 @@ def run_jobs(
     Raises:
         UserError: what a job raised; jobs that are under way then stop where they are.
     """
-    keys, done = _keys(jobs), done_jobs(folder, jobs)
-    left = [job for job in jobs if job.name not in done]
-    workers = min(workers or cores(), max(1, len(left)))
-    board = _Board(progress, jobs, list(done), title)
+    keys, results = _keys(jobs), done_jobs(folder, jobs)
+    remaining = [job for job in jobs if job.name not in results]
+    workers = min(workers or cores(), max(1, len(remaining)))
+    board = _Board(progress, jobs, list(results), title)
     if workers == 1:
-        for job in _ordered(left, set(done), failed):
+        for job in _ordered(remaining, set(results), failed):
             with _noted(job.name, failed):
                 _do(folder, job, keys[job.name], _Relay(job.name, board.take))
             board.finish(job.name)
-    elif left:
-        _in_processes(folder, left, keys, set(done), board, workers, failed)
+    elif remaining:
+        _in_processes(folder, remaining, keys, set(results), board, workers, failed)
     return done_jobs(folder, jobs)
 
 
 def _is_lost(job: Job, failed: Failed) -> bool:
     """Whether something that a job needs has failed; the job then has as well."""
-    lost = [name for name in job.needs if failed and name in failed]
-    if failed and lost:
-        failed[job.name] = failed[lost[0]]
-    return bool(lost)
+    failed_needs = [name for name in job.needs if failed and name in failed]
+    if failed and failed_needs:
+        failed[job.name] = failed[failed_needs[0]]
+    return bool(failed_needs)
 
 
 @contextmanager
@@ -132,15 +132,15 @@ def _noted(name: str, failed: Failed) -> Generator[None]:
     except Exception as error:
         if failed is None or isinstance(error, BrokenExecutor):
             raise
-        known = isinstance(error, UserError)
-        failed[name] = f"{error.what} ({error.where})" if known else repr(error)
-        log.warning("%s failed: %s", name, failed[name], exc_info=not known)
+        is_user_error = isinstance(error, UserError)
+        failed[name] = f"{error.what} ({error.where})" if is_user_error else repr(error)
+        log.warning("%s failed: %s", name, failed[name], exc_info=not is_user_error)
 
 
 def done_jobs(folder: Path, jobs: Sequence[Job]) -> dict[str, JobResult]:
     """Those of the jobs that are done, by name."""
     keys = _keys(jobs)
-    return {job.name: found for job in jobs if (found := _read(folder, job.name, keys))}
+    return {job.name: result for job in jobs if (result := _read(folder, job.name, keys))}
 
 
 def cores() -> int:
@@ -167,22 +167,22 @@ def _read(folder: Path, name: str, keys: Mapping[str, str]) -> JobResult | None:
     file = _file(folder, name)
     if not file.exists():
         return None
-    found = read_sealed(file, JobResult, "Delete it: the step is then done again where needed.")
-    return found if found.key == keys[name] else None
+    result = read_sealed(file, JobResult, "Delete it: the step is then done again where needed.")
+    return result if result.key == keys[name] else None
 
 
 def _do(folder: Path, job: Job, key: str, progress: Progress) -> None:
-    began = time.monotonic()
+    start = time.monotonic()
     earlier = folder / "steps" / f".{job.name}.seconds"
     before = float(earlier.read_text(encoding="utf-8")) if earlier.exists() else 0.0
     try:
         job.work(folder, job.settings, progress)
     except BaseException:
-        write_atomic(earlier, str(before + time.monotonic() - began).encode(), durable=False)
+        write_atomic(earlier, str(before + time.monotonic() - start).encode(), durable=False)
         raise
-    seconds = round(before + time.monotonic() - began, 1)
-    made = JobResult(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
-    write_sealed(_file(folder, job.name), made)
+    seconds = round(before + time.monotonic() - start, 1)
+    result = JobResult(key=key, seconds=seconds, peak_mb=peak_mb(), process=os.getpid())
+    write_sealed(_file(folder, job.name), result)
     earlier.unlink(missing_ok=True)
 
 
@@ -204,14 +204,14 @@ def memory_mb(steps: Iterable[JobResult]) -> float:
     Of the processes of several tries, only as many as may have run at once count.
     """
     largest: dict[int, float] = {}
-    for done in steps:
-        largest[done.process] = max(largest.get(done.process, 0.0), done.peak_mb)
+    for step in steps:
+        largest[step.process] = max(largest.get(step.process, 0.0), step.peak_mb)
     return sum(sorted(largest.values(), reverse=True)[: cores()])
 
 
-def _ordered(jobs: Sequence[Job], done: set[str], failed: Failed) -> Iterable[Job]:
+def _ordered(jobs: Sequence[Job], finished: set[str], failed: Failed) -> Iterable[Job]:
     """The jobs, each after what it needs; none whose needs have failed."""
-    waiting, ready = list(jobs), set(done)
+    waiting, ready = list(jobs), set(finished)
     while waiting:
         job = next(job for job in waiting if ready.issuperset(job.needs))
         if not _is_lost(job, failed):
@@ -232,9 +232,9 @@ class _Relay:
         """A task of the job begins."""
         self._send(JobEvent(self._job, "start", task=task, total=total))
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """More of the task is done."""
-        self._send(JobEvent(self._job, "advance", done=done, note=note))
+        self._send(JobEvent(self._job, "advance", done=count, note=note))
 
 
 @dataclass(slots=True)
@@ -257,11 +257,11 @@ class _State:
 class _Board:
     """All jobs as one bar of 100, with the jobs under way next to it."""
 
-    def __init__(self, progress: Progress, jobs: Sequence[Job], done: Iterable[str], title: str):
+    def __init__(self, progress: Progress, jobs: Sequence[Job], names: Iterable[str], title: str):
         self._progress = progress
         self._jobs = {job.name: job for job in jobs}
         self._states: dict[str, _State] = {}
-        self._done = list(done)
+        self._done = list(names)
         self._shown = 0
         progress.start(title, total=100)
         self._show()
@@ -312,7 +312,7 @@ def _in_processes(
     folder: Path,
     jobs: Sequence[Job],
     keys: Mapping[str, str],
-    done: set[str],
+    finished: set[str],
     board: _Board,
     workers: int,
     failed: Failed,
@@ -324,7 +324,7 @@ def _in_processes(
     others = set(multiprocessing.active_children())
     pool = ProcessPoolExecutor(workers, context, _begin_worker, (events, dict(held_here())))
     try:
-        _schedule(pool, folder, jobs, keys, done, board, events, failed)
+        _schedule(pool, folder, jobs, keys, finished, board, events, failed)
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         _end(set(multiprocessing.active_children()) - others)
@@ -337,12 +337,12 @@ def _schedule(
     folder: Path,
     jobs: Sequence[Job],
     keys: Mapping[str, str],
-    done: set[str],
+    finished: set[str],
     board: _Board,
     events: "Queue[JobEvent]",
     failed: Failed,
 ) -> None:
-    waiting, ready = list(jobs), set(done)
+    waiting, ready = list(jobs), set(finished)
     running: dict[Future[None], str] = {}
     while waiting or running:
         for job in [job for job in waiting if ready.issuperset(job.needs)]:
@@ -373,7 +373,7 @@ _events: "Queue[JobEvent] | None" = None
 """A worker's way to this process."""
 
 
-def _begin_worker(events: "Queue[JobEvent]", held: Mapping[Path, bool]) -> None:
+def _begin_worker(events: "Queue[JobEvent]", locks: Mapping[Path, bool]) -> None:
     """Makes a process a worker: Ctrl-C is its parent's business, and it does not outlive it."""
     global _events
     import multiprocessing
@@ -384,7 +384,7 @@ def _begin_worker(events: "Queue[JobEvent]", held: Mapping[Path, bool]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.environ["OMP_NUM_THREADS"] = "1"  # read once, when torch is imported
     _events = events
-    hold_with_parent(held)
+    hold_with_parent(locks)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -59,10 +59,10 @@ def refuse_common(
     if not common:
         return []
     equal = sum(each.first == each.second for each in common)
-    shown = "; ".join(_name(each) for each in common[:_SHOWN])
+    names = "; ".join(_name(each) for each in common[:_SHOWN])
     what = (
         f"{len(common)} of {len(evaluation.hashes)} evaluation images are in the training data "
-        f"({equal} equal, {len(common) - equal} look alike): {shown}"
+        f"({equal} equal, {len(common) - equal} look alike): {names}"
         + ("; ..." if len(common) > _SHOWN else ".")
     )
     if not allowed:
@@ -73,26 +73,28 @@ def refuse_common(
     return common
 
 
-def evaluations_of(folder: Path, named: Sequence[Path]) -> list[UsedImages]:
+def evaluations_of(folder: Path, folders: Sequence[Path]) -> list[UsedImages]:
     """Return the images of the evaluations below a run's folder, and of those that are named.
 
     Raises:
         UserError: a folder that is named holds no prompts of a run.
     """
-    found: dict[frozenset[str], UsedImages] = {}
-    for place in (*named, *sorted(folder.glob("evaluation/*"))):
+    by_hashes: dict[frozenset[str], UsedImages] = {}
+    for place in (*folders, *sorted(folder.glob("evaluation/*"))):
         run = RunFolder(place)
         prompts = run.prompts.read()
-        if not prompts and place in named:
+        if not prompts and place in folders:
             raise UserError(
                 "The folder holds no prompts of an evaluation.",
                 str(place),
                 "Give the --out folder of groundtune bench run.",
             )
         store = run.images if run.images.root.is_dir() else RunFolder(folder).images
-        used = images_of(prompts, store)
-        found.setdefault(frozenset(used.hashes), used)  # most models are asked about the same
-    return list(found.values())
+        images = images_of(prompts, store)
+        by_hashes.setdefault(
+            frozenset(images.hashes), images
+        )  # most models are asked about the same
+    return list(by_hashes.values())
 
 
 def training_images(models: Sequence[str]) -> list[UsedImages]:
@@ -100,29 +102,29 @@ def training_images(models: Sequence[str]) -> list[UsedImages]:
 
     A folder of pairs that is not there any more is named in a warning.
     """
-    found: dict[Path, UsedImages] = {}
-    left, seen = [name for name in models if name], set[Path]()
-    while left and len(seen) < _MOST_MODELS:
-        model = Path(left.pop())
-        if not model.is_dir() or model.resolve() in seen:
+    by_folder: dict[Path, UsedImages] = {}
+    queue, visited = [name for name in models if name], set[Path]()
+    while queue and len(visited) < _MOST_MODELS:
+        model = Path(queue.pop())
+        if not model.is_dir() or model.resolve() in visited:
             continue
-        seen.add(model.resolve())
+        visited.add(model.resolve())
         pairs, base = _trained_on(model.resolve())
-        left += base
+        queue += base
         for folder in pairs:
             run = RunFolder(folder)
             rows = run.pairs.read() or run.answers.read()
-            used = {row.prompt for row in rows} or _asked(run)
-            if not used:
+            keys = {row.prompt for row in rows} or _asked(run)
+            if not keys:
                 log.warning(
                     "%s: was trained on %s, which holds no pairs any more: whether evaluation "
                     "images are among them can't be checked",
                     model,
                     folder,
                 )
-            prompts = [prompt for prompt in run.prompts.read() if prompt.key in used]
-            found[folder] = images_of(prompts, run.images)
-    return list(found.values())
+            prompts = [prompt for prompt in run.prompts.read() if prompt.key in keys]
+            by_folder[folder] = images_of(prompts, run.images)
+    return list(by_folder.values())
 
 
 def _trained_on(model: Path) -> tuple[list[Path], list[str]]:

@@ -31,6 +31,6 @@ def provenance_of(folder: Path, steps: Mapping[str, JobResult] = NONE) -> Proven
         versions=run.versions,
         seeds=run.seeds,
         inputs=run.inputs,
-        seconds={name.replace("-", " "): done.seconds for name, done in steps.items()},
+        seconds={name.replace("-", " "): step.seconds for name, step in steps.items()},
         machine=machine if steps else {},
     )

@@ -52,13 +52,13 @@ def open_run(
     recipe = settings.model_dump(mode="json")
     with hold(out, whole=True):
         earlier = read_run(out) if (out / "run.json").exists() else None
-        noted = dict(inputs) | settings.packages()
+        all_inputs = dict(inputs) | settings.packages()
         if earlier is not None and not _is_unanswered(out, earlier, settings):
             _refuse_others(out, earlier.recipe, settings, may_change)
             if not may_change:  # else the steps of other inputs have other places
-                _refuse_changed(out, earlier.inputs, noted)
-        if earlier is None or (earlier.recipe, earlier.inputs) != (recipe, noted):
-            write_run(out, recipe, noted, dict(seeds), list(command))
+                _refuse_changed(out, earlier.inputs, all_inputs)
+        if earlier is None or (earlier.recipe, earlier.inputs) != (recipe, all_inputs):
+            write_run(out, recipe, all_inputs, dict(seeds), list(command))
         yield
 
 

@@ -68,8 +68,8 @@ def import_answers(
         source = RunFolder(Path(what))
         prompts, answers = source.prompts_by_key(), read_some(source.answers)
         _refuse_others(target, {answer.key for answer in answers})
-        wanted = {answer.prompt: prompts[answer.prompt] for answer in answers}
-        target.take_prompts(source, wanted.values())
+        used_prompts = {answer.prompt: prompts[answer.prompt] for answer in answers}
+        target.take_prompts(source, used_prompts.values())
         target.take_answers(source, answers)
         return
     if is_file(what):
@@ -88,14 +88,14 @@ def import_answers(
 def _read(file: Path, target: RunFolder, images: Path | None, ask: str, progress: Progress) -> None:
     rows = list(rows_of(file))
     progress.start("read answers", total=len(rows))
-    given: list[GivenAnswer] = []
+    answers: list[GivenAnswer] = []
     for each in given_answers(rows, GivenFile(file, target, images, ask)):
-        given.append(each)
+        answers.append(each)
         progress.advance()
-    if not given:
+    if not answers:
         raise UserError("The file holds no answers.", str(file), "Give one with a row an answer.")
-    _refuse_others(target, {each.answer.key for each in given})
-    add_given(given, target)
+    _refuse_others(target, {each.answer.key for each in answers})
+    add_given(answers, target)
 
 
 class GivenFile(NamedTuple):
@@ -125,34 +125,34 @@ def given_answers(rows: Iterable[Row], file: GivenFile) -> Iterator[GivenAnswer]
     Raises:
         UserError: a row is bad, or an image is missing.
     """
-    seen: Counter[tuple[str, str]] = Counter()
+    counts: Counter[tuple[str, str]] = Counter()
     stored: dict[str, Sequence[str]] = {}
     for row in rows:
         prompt = _prompt(row, file, stored)
         column = next((name for name in ANSWER_COLUMNS if name in row.fields), ANSWER_COLUMNS[1])
         text = text_field(row, column)
         name = first_of(row.fields, ("model",)) or file.path.stem
-        index = seen[prompt.key, name]
-        seen[prompt.key, name] += 1
+        index = counts[prompt.key, name]
+        counts[prompt.key, name] += 1
         by = Producer(kind="model", name=name)
         key = key_of("given", prompt.key, by, index, text)
-        thought = split_thoughts(text)
+        parts = split_thoughts(text)
         answer = Answer(
             key=key,
             prompt=prompt.key,
-            text=thought.answer,
+            text=parts.answer,
             producer=by,
             index=index,
-            thoughts=thought.thoughts,
+            thoughts=parts.thoughts,
         )
         yield GivenAnswer(row, prompt, answer)
 
 
-def add_given(given: Iterable[GivenAnswer], target: RunFolder) -> None:
+def add_given(answers: Iterable[GivenAnswer], target: RunFolder) -> None:
     """Add the answers and their prompts, each once."""
-    given = list(given)
-    target.prompts.add(list({each.prompt.key: each.prompt for each in given}.values()))
-    target.answers.add(list({each.answer.key: each.answer for each in given}.values()))
+    answers = list(answers)
+    target.prompts.add(list({each.prompt.key: each.prompt for each in answers}.values()))
+    target.answers.add(list({each.answer.key: each.answer for each in answers}.values()))
 
 
 def _prompt(row: Row, file: GivenFile, stored: dict[str, Sequence[str]]) -> Prompt:

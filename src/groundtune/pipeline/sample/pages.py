@@ -46,7 +46,7 @@ def pages_of(prompt: Prompt) -> list[Page | None]:
     None for all where the names and the images don't fit together.
     """
     number = len(prompt.images)
-    found: list[Page | None] = []
+    pages_of_images: list[Page | None] = []
     documents = 0
     names = prompt.source.row.split(_BETWEEN)
     for name in names:
@@ -54,11 +54,11 @@ def pages_of(prompt: Prompt) -> list[Page | None]:
         if pages is None and names == [name] and number > 1 and _is_document(file):
             pages = range(number)
         if pages is None:
-            found.append(None)
+            pages_of_images.append(None)
             continue
         documents += 1
-        found += [Page(documents, page + 1) for page in pages]
-    return found if len(found) == number else [None] * number
+        pages_of_images += [Page(documents, page + 1) for page in pages]
+    return pages_of_images if len(pages_of_images) == number else [None] * number
 
 
 def _is_document(name: str) -> bool:

@@ -103,12 +103,12 @@ def read_prompts(
     """
     if prompts is not None and prompts.is_dir():
         source = RunFolder(prompts)
-        found = read_some(source.prompts)[: limit or None]
-        target.take_prompts(source, found)
-        return PromptRows(found, [])
+        stored = read_some(source.prompts)[: limit or None]
+        target.take_prompts(source, stored)
+        return PromptRows(stored, [])
     rows = _rows(prompts, limit) if prompts else _images(images, ask)[: limit or None]
     roots = [root for root in (images, prompts.parent if prompts else None) if root]
-    made: dict[str, Prompt] = {}
+    by_key: dict[str, Prompt] = {}
     skipped = [] if prompts or images is None else _unread(images)
     repeated = 0
     progress.start("read prompts", total=len(rows))
@@ -123,23 +123,23 @@ def read_prompts(
                 raise
             skipped.append(SkippedRow(file=str(row.file), row=row.row, what=error.what))
         else:
-            repeated += _note_repeated(prompt, made)
-            made.setdefault(prompt.key, prompt)
-    if not made:
+            repeated += _note_repeated(prompt, by_key)
+            by_key.setdefault(prompt.key, prompt)
+    if not by_key:
         raise UserError(
             f"No prompt could be read; {len(skipped)} rows are bad"
             + (f", the first: {skipped[0].what}" if skipped else "."),
             str(prompts or images),
             "Add at least one row with an image and a text.",
         )
-    return PromptRows(list(made.values()), skipped, repeated)
+    return PromptRows(list(by_key.values()), skipped, repeated)
 
 
-def _note_repeated(prompt: Prompt, made: Mapping[str, Prompt]) -> bool:
+def _note_repeated(prompt: Prompt, by_key: Mapping[str, Prompt]) -> bool:
     """Whether an earlier row has the same prompt; both rows are named in the log."""
-    if prompt.key not in made:
+    if prompt.key not in by_key:
         return False
-    earlier, now = made[prompt.key].source, prompt.source
+    earlier, now = by_key[prompt.key].source, prompt.source
     rows = [f"row {each.row}" if each.row else each.dataset for each in (now, earlier)]
     log.warning("%s: %s is the same prompt as %s and is asked once", now.dataset, *rows)
     return True
@@ -161,12 +161,12 @@ def hash_of_sources(prompts: str, images: str) -> str:
     if prompts and file.is_dir():
         return hash_of(RunFolder(file).prompts)
     digest = hashlib.sha256()
-    named = _files_below(roots[0]) if images and not prompts else []
+    files = _files_below(roots[0]) if images and not prompts else []
     if prompts and file.is_file():
         digest.update(file.read_bytes())
         rows = (row.read.content for row in _rows(file, 0))
-        named = _files_named([row for row in rows if isinstance(row, Mapping)], roots, file.parent)
-    for path in named:
+        files = _files_named([row for row in rows if isinstance(row, Mapping)], roots, file.parent)
+    for path in files:
         digest.update(path.name.encode() + b"\0" + bytes.fromhex(checksums.sha256_of(path)))
     return digest.hexdigest()[:32]
 
@@ -219,28 +219,28 @@ def _rows(file: Path, limit: int) -> list[_PromptRow]:
         table = read_rows(file)
         if table:
             _check_columns(file, table[0])
-        found = (Row(f"{file}, row {n}", n, values) for n, values in enumerate(table, 1))
+        numbered_rows = (Row(f"{file}, row {n}", n, values) for n, values in enumerate(table, 1))
     elif file.suffix.lower() in ENDINGS:
-        found = rows_of(file, SKIP_OR_FIX)
+        numbered_rows = rows_of(file, SKIP_OR_FIX)
     else:
         raise UserError(
             f"Prompts can't be read from {file.suffix or 'a file without an ending'}.",
             str(file),
             "Use JSON lines (.jsonl), a JSON list (.json), a table, Parquet or a run's folder.",
         )
-    return [_PromptRow(file, str(row.number), row) for row in islice(found, limit or None)]
+    return [_PromptRow(file, str(row.number), row) for row in islice(numbered_rows, limit or None)]
 
 
 def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
     """A column that no row has is the file's fault, not a row's."""
-    has = set(columns)
-    if has & {"messages"} or (has & {*_IMAGES} and has & {*_TEXTS}):
+    names_in_file = set(columns)
+    if names_in_file & {"messages"} or (names_in_file & {*_IMAGES} and names_in_file & {*_TEXTS}):
         return
-    lacks, names = ("image", _IMAGES) if not has & {*_IMAGES} else ("text", _TEXTS)
+    missing, names = ("image", _IMAGES) if not names_in_file & {*_IMAGES} else ("text", _TEXTS)
     raise UserError(
-        f"There is no column of {lacks}s.",
+        f"There is no column of {missing}s.",
         str(file),
-        f"Name it one of {', '.join(names)}; the file has {', '.join(sorted(has))}.",
+        f"Name it one of {', '.join(names)}; the file has {', '.join(sorted(names_in_file))}.",
     )
 
 
@@ -250,14 +250,14 @@ def _prompt(row: _PromptRow, roots: Sequence[Path], store: ImageStore) -> Prompt
     if column := media_in(values):
         raise row.error(f"The row is about a video or a sound (column {column}), not an image.")
     images = _Images(row, roots, store, _listed(_first(values, _IMAGES)))
-    given = _first(values, ("messages", *_TEXTS))
-    if isinstance(given, str):
-        if not given.strip():
+    content = _first(values, ("messages", *_TEXTS))
+    if isinstance(content, str):
+        if not content.strip():
             raise row.error("The prompt's text is empty.")
-        given = [{"role": "user", "content": given}]
-    if not isinstance(given, list | tuple) or not given:
+        content = [{"role": "user", "content": content}]
+    if not isinstance(content, list | tuple) or not content:
         raise row.error(f"The prompt has no text: it has none of messages, {', '.join(_TEXTS)}.")
-    messages = _messages(row, cast("Sequence[object]", given), images)
+    messages = _messages(row, cast("Sequence[object]", content), images)
     try:
         prompt = Prompt(
             key=key_of([message.model_dump() for message in messages]),
@@ -279,12 +279,12 @@ class _Images:
     """A row's images, handed out in order."""
 
     def __init__(
-        self, row: _PromptRow, roots: Sequence[Path], store: ImageStore, given: Sequence[object]
+        self, row: _PromptRow, roots: Sequence[Path], store: ImageStore, images: Sequence[object]
     ) -> None:
         self.row = row
         self.roots = roots
         self.store = store
-        self.left = list(given)
+        self.left = list(images)
 
     def next(self) -> ImagePart:
         """The next one, stored."""
@@ -296,27 +296,27 @@ class _Images:
         """All that are left."""
         return [self.next() for _ in self.left[:]]
 
-    def stored(self, given: object) -> ImagePart:
+    def stored(self, image: object) -> ImagePart:
         """One image, from bytes, a path, or a struct of both."""
-        if isinstance(given, Mapping):
-            struct = cast("Mapping[str, object]", given)
-            given = struct.get("bytes") or struct.get("path")
-        if isinstance(given, bytes):
-            return ImagePart(image=self.store.add(given, name=self.row.where))
-        if isinstance(given, Path):
-            return ImagePart(image=self.store.add(given))
-        if not isinstance(given, str) or not given:
+        if isinstance(image, Mapping):
+            struct = cast("Mapping[str, object]", image)
+            image = struct.get("bytes") or struct.get("path")
+        if isinstance(image, bytes):
+            return ImagePart(image=self.store.add(image, name=self.row.where))
+        if isinstance(image, Path):
+            return ImagePart(image=self.store.add(image))
+        if not isinstance(image, str) or not image:
             raise self.row.error("The image is neither a path nor bytes.")
-        return ImagePart(image=self.store.add_named(given, self.roots, self.row.where))
+        return ImagePart(image=self.store.add_named(image, self.roots, self.row.where))
 
 
-def _messages(row: _PromptRow, given: Sequence[object], images: _Images) -> tuple[Message, ...]:
-    turns = [_turn(row, each) for each in given]
-    own = any(part == PLACEHOLDER for _, parts in turns for part in parts)
+def _messages(row: _PromptRow, values: Sequence[object], images: _Images) -> tuple[Message, ...]:
+    turns = [_turn(row, each) for each in values]
+    has_placeholder = any(part == PLACEHOLDER for _, parts in turns for part in parts)
     first = next((number for number, (role, _) in enumerate(turns) if role == "user"), 0)
     messages: list[Message] = []
     for number, (role, parts) in enumerate(turns):
-        leading = images.rest() if number == first and not own else []
+        leading = images.rest() if number == first and not has_placeholder else []
         content = [_part(part, images) for part in parts]
         try:
             messages.append(Message.model_validate({"role": role, "content": (*leading, *content)}))
@@ -327,11 +327,11 @@ def _messages(row: _PromptRow, given: Sequence[object], images: _Images) -> tupl
     return tuple(messages)
 
 
-def _turn(row: _PromptRow, given: object) -> tuple[object, list[object]]:
+def _turn(row: _PromptRow, value: object) -> tuple[object, list[object]]:
     """A message's role and parts: texts, PLACEHOLDER itself for the next image, or an image."""
-    if not isinstance(given, Mapping):
+    if not isinstance(value, Mapping):
         raise row.error("A message is not an object with role and content.")
-    message = cast("Mapping[str, object]", given)
+    message = cast("Mapping[str, object]", value)
     content = message.get("content")
     if isinstance(content, str):
         return message.get("role"), _split(content)
@@ -388,12 +388,12 @@ def _texts(value: object) -> tuple[str, ...]:
 
 def _extra(values: Mapping[str, Any]) -> dict[str, str]:
     """The other columns, and the image's path where it is one, as text."""
-    kept = {name: value for name, value in values.items() if name not in _OWN}
-    kept |= {name: values[name] for name in _IMAGES if isinstance(values.get(name), str)}
+    extra = {name: value for name, value in values.items() if name not in _OWN}
+    extra |= {name: values[name] for name in _IMAGES if isinstance(values.get(name), str)}
     return {
         name: value
         if isinstance(value, str)
         else json.dumps(value, ensure_ascii=False, default=str)
-        for name, value in kept.items()
+        for name, value in extra.items()
         if value is not None
     }

@@ -115,18 +115,18 @@ def run_sample(
     """
     target = RunFolder(out)
     with open_workers(settings.engine) as workers:
-        found = find_prompts(settings, target, progress)
-        drawn = answer_prompts(
-            settings, found.prompts, target, progress, workers, skipped=found.skipped
+        rows = find_prompts(settings, target, progress)
+        result = answer_prompts(
+            settings, rows.prompts, target, progress, workers, skipped=rows.skipped
         )
     target.note(
         target.answers,
         settings=settings,
-        inputs={"prompts": hash_of(target.prompts), "model": drawn.revision},
+        inputs={"prompts": hash_of(target.prompts), "model": result.revision},
         seeds={"sample": settings.seed},
         command=list(command),
     )
-    return drawn.summary.model_copy(update={"repeated": found.repeated})
+    return result.summary.model_copy(update={"repeated": rows.repeated})
 
 
 def answer_prompts(
@@ -164,11 +164,11 @@ def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress
         UserError: a bad row (without `skip_bad`), or there is no such file, folder or source.
     """
     if (request := requested(settings.prompts)) is not None:
-        made = request.source.prompts(
+        prompts = request.source.prompts(
             target.images, request.number, progress, part="learning", seed=settings.seed
         )
-        return PromptRows(made, [])
-    found = read_prompts(
+        return PromptRows(prompts, [])
+    rows = read_prompts(
         target,
         progress,
         prompts=Path(settings.prompts) if settings.prompts else None,
@@ -177,9 +177,9 @@ def find_prompts(settings: SampleSettings, target: RunFolder, progress: Progress
         limit=settings.limit,
         skip_bad=settings.skip_bad,
     )
-    _log_skipped(found.skipped)
-    _list_skipped(target.path, found.skipped)
-    return found
+    _log_skipped(rows.skipped)
+    _list_skipped(target.path, rows.skipped)
+    return rows
 
 
 def draw_answers(
@@ -208,31 +208,31 @@ def draw_answers(
     _refuse_edited(target, prompts)
     note_inputs(target.answers.path, {"prompts": prompts})
     target.prompts.add(prompts)
-    wants = {
+    requests = {
         key: _Want(key, prompt, index, row_seed)
         for prompt in prompts
         for index in range(settings.n)
         for row_seed in [seed_of(settings.seed, prompt.key, index)]
         for key in [_answer_key(prompt.key, generator.producer(sampling, row_seed), index)]
     }
-    missing = sorted(target.answers.missing(wants), key=lambda key: _size(wants[key].prompt))
+    missing = sorted(target.answers.missing(requests), key=lambda key: _size(requests[key].prompt))
     batches = [
-        [wants[key] for key in missing[first : first + size]]
+        [requests[key] for key in missing[first : first + size]]
         for first in range(0, len(missing), size)
     ]
     progress.start("sample", total=len(missing))
     unfit: dict[str, str] = {}
     draw = _draw_what_fits if settings.skip_bad else _draw
-    for number, drawn in workers.run(partial(draw, generator, sampling), batches):
-        target.answers.append(drawn.answers)
-        unfit |= drawn.unfit
+    for number, batch in workers.run(partial(draw, generator, sampling), batches):
+        target.answers.append(batch.answers)
+        unfit |= batch.unfit
         progress.advance(len(batches[number]))
-    target.answers.compact(order=wants)
+    target.answers.compact(order=requests)
     refused = _left_out(unfit, prompts, settings)
     _log_skipped(refused)
     left_out = [*skipped, *refused]
     _list_skipped(target.path, left_out)
-    counts = _summary(target, set(wants), len(prompts), len(missing))
+    counts = _summary(target, set(requests), len(prompts), len(missing))
     return counts.model_copy(update={"skipped": len(left_out)})
 
 
@@ -247,9 +247,9 @@ def _answer_key(prompt: str, by: Producer, index: int) -> str:
     return key_of(prompt, by, index)
 
 
-def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _AnswerBatch:
+def _draw(generator: Generator, sampling: Sampling, requests: Sequence[_Want]) -> _AnswerBatch:
     replies = generator.generate(
-        [want.prompt for want in wants], sampling, [want.seed for want in wants]
+        [want.prompt for want in requests], sampling, [want.seed for want in requests]
     )
     answers = [
         Answer(
@@ -262,22 +262,22 @@ def _draw(generator: Generator, sampling: Sampling, wants: Sequence[_Want]) -> _
             finish="stop" if reply.finished else "length",
             thoughts=reply.thoughts,
         )
-        for want, reply in zip(wants, map(without_thoughts, replies), strict=True)
+        for want, reply in zip(requests, map(without_thoughts, replies), strict=True)
     ]
     return _AnswerBatch(answers, {})
 
 
 def _draw_what_fits(
-    generator: Generator, sampling: Sampling, wants: Sequence[_Want]
+    generator: Generator, sampling: Sampling, requests: Sequence[_Want]
 ) -> _AnswerBatch:
     """Draw a batch; if the model doesn't take it, each prompt's answers apart."""
     try:
-        return _draw(generator, sampling, wants)
+        return _draw(generator, sampling, requests)
     except UnfitError as error:
-        keys = dict.fromkeys(want.prompt.key for want in wants)
+        keys = dict.fromkeys(want.prompt.key for want in requests)
         if len(keys) == 1:
             return _AnswerBatch([], dict.fromkeys(keys, error.what))
-        groups = [[want for want in wants if want.prompt.key == key] for key in keys]
+        groups = [[want for want in requests if want.prompt.key == key] for key in keys]
     batch = _AnswerBatch([], {})
     for group in groups:
         one = _draw_what_fits(generator, sampling, group)
@@ -312,9 +312,9 @@ def _size(prompt: Prompt) -> tuple[int, int]:
 
 def _refuse_mixing(target: RunFolder, generator: Generator, sampling: Sampling) -> None:
     """Answers of two models or settings in one folder would be taken for one model's."""
-    own = generator.producer(sampling, 0)
+    producer = generator.producer(sampling, 0)
     for answer in target.answers.read():
-        if answer.producer.model_copy(update={"seed": 0}) != own:
+        if answer.producer.model_copy(update={"seed": 0}) != producer:
             raise UserError(
                 "The folder holds answers of another model or with other settings.",
                 f"{target.answers.path}, answer {answer.key} by {answer.producer.name}",
@@ -331,27 +331,27 @@ def _refuse_edited(target: RunFolder, prompts: Sequence[Prompt]) -> None:
     before = {prompt.key for prompt in stored}
     new = [prompt for prompt in prompts if prompt.key not in before]
     files = {prompt.source.dataset for prompt in new} - {""}
-    gone = [each for each in stored if each.key not in keys and each.source.dataset in files]
-    if not gone:
+    changed = [each for each in stored if each.key not in keys and each.source.dataset in files]
+    if not changed:
         return
-    first = gone[0]
+    first = changed[0]
     place = ", row ".join(filter(None, (first.source.dataset, first.source.row)))
     # The same words about another image: its file was replaced.
     replaced = any(each.question == first.question for each in new)
     raise ChangedError(
-        f"{len(gone)} prompts changed since the folder's answers were drawn, the first: "
+        f"{len(changed)} prompts changed since the folder's answers were drawn, the first: "
         f"{place} ({'its image' if replaced else 'its messages'}).",
         str(target.prompts.path),
         "Choose another folder with --out DIR, or restore the prompts and images.",
     )
 
 
-def _summary(target: RunFolder, keys: set[str], prompts: int, drawn: int) -> SampleSummary:
+def _summary(target: RunFolder, keys: set[str], prompts: int, number: int) -> SampleSummary:
     answers = [answer for answer in target.answers.read() if answer.key in keys]
     return SampleSummary(
         prompts=prompts,
         answers=len(answers),
-        drawn_now=drawn,
+        drawn_now=number,
         cut=sum(answer.finish == "length" for answer in answers),
         empty=sum(not answer.text for answer in answers),
         thoughts=sum(bool(answer.thoughts) for answer in answers),

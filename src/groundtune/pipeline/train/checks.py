@@ -95,15 +95,15 @@ def check_reach(model: Any, settings: TrainingSettings) -> float:
         return 0.0
     if settings.tune.type == "full":
         return 1.0
-    found = reach(model, settings.tune)
-    if found.share < WHOLE:
+    tuned = reach(model, settings.tune)
+    if tuned.share < WHOLE:
         log.warning(
             "The adapter reaches %.1f%% of the decoder's weights (embeddings and head aside); "
             "without one: %s.",
-            100 * found.share,
-            ", ".join(found.left[:4]),
+            100 * tuned.share,
+            ", ".join(tuned.left[:4]),
         )
-    return found.share
+    return tuned.share
 
 
 def check_causal(vlm: "Vlm", pairs: "EncodedPairs") -> None:

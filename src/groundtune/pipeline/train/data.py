@@ -54,17 +54,19 @@ def read_pairs(settings: TrainSettings) -> TrainingData:
     pairs: list[Pair] = []
     prompts: dict[str, Prompt] = {}
     for source, folder in zip(sources, folders, strict=True):
-        found = _pairs_in(folder, settings)
-        own = folder.prompts_by_key()
-        _refuse_other_prompts(prompts, own, folder)
-        prompts |= own
-        pairs += weighted(found, source.weight, settings.seed) if settings.mix else found
+        folder_pairs = _pairs_in(folder, settings)
+        folder_prompts = folder.prompts_by_key()
+        _refuse_other_prompts(prompts, folder_prompts, folder)
+        prompts |= folder_prompts
+        pairs += (
+            weighted(folder_pairs, source.weight, settings.seed) if settings.mix else folder_pairs
+        )
     method = settings.method
     if not settings.data.skip_bad:
         for pair in pairs:
             check_pair(pair, prompts, method.needs, compares=method.compares)
-    marked = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
-    if "changed_spans" in method.needs and not marked:
+    has_spans = any(pair.chosen_spans or pair.rejected_spans for pair in pairs)
+    if "changed_spans" in method.needs and not has_spans:
         raise UserError(
             f"The method {method.type} needs changed spans, but no pair has any.",
             str(folders[0].pairs.path),
@@ -146,10 +148,14 @@ def _answers_in(folder: RunFolder) -> list[Pair]:
 
 
 def _refuse_other_prompts(
-    known: Mapping[str, Prompt], own: Mapping[str, Prompt], folder: RunFolder
+    prompts: Mapping[str, Prompt], folder_prompts: Mapping[str, Prompt], folder: RunFolder
 ) -> None:
     """Refuse two prompts of one key: the model would see the wrong one."""
-    other = [key for key in own.keys() & known.keys() if own[key].messages != known[key].messages]
+    other = [
+        key
+        for key in folder_prompts.keys() & prompts.keys()
+        if folder_prompts[key].messages != prompts[key].messages
+    ]
     if other:
         raise UserError(
             f"The prompt {min(other)} is another one in an earlier folder of the mix.",
@@ -162,12 +168,14 @@ def _refuse_evaluated(
     settings: TrainSettings, folder: RunFolder, pairs: Sequence[Pair], prompts: Mapping[str, Prompt]
 ) -> None:
     """Refuse images of the evaluations that are named, or are in the folder, among the pairs'."""
-    mine = {prompt.key for prompt in folder.prompts.read()}
-    asked = (prompts[pair.prompt] for pair in pairs if pair.prompt in mine & prompts.keys())
-    used = images_of(asked, folder.images)
+    own_keys = {prompt.key for prompt in folder.prompts.read()}
+    pair_prompts = (
+        prompts[pair.prompt] for pair in pairs if pair.prompt in own_keys & prompts.keys()
+    )
+    training = images_of(pair_prompts, folder.images)
     for evaluation in evaluations_of(folder.path, settings.evaluations):
         refuse_common(
-            used,
+            training,
             evaluation,
             where=str(folder.path),
             setting="allow_evaluation_images=true",

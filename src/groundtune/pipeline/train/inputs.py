@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 def hashes_of_data(pairs: Sequence[Pair], prompts: Mapping[str, Prompt]) -> dict[str, str]:
     """Return hashes of the pairs' columns, and of those of the prompts that they name."""
-    used = dict.fromkeys(pair.prompt for pair in pairs)
-    asked = [prompts[key] for key in used if key in prompts]
+    keys = dict.fromkeys(pair.prompt for pair in pairs)
+    named_prompts = [prompts[key] for key in keys if key in prompts]
     rows = {"pairs.key": key_of([pair.key for pair in pairs])}
-    return rows | hashes_of_all(pairs, "pairs") | hashes_of_all(asked, "prompts")
+    return rows | hashes_of_all(pairs, "pairs") | hashes_of_all(named_prompts, "prompts")
 
 
 def inputs_of(
@@ -54,13 +54,13 @@ def inputs_of(
 
 def flat_settings(tree: Mapping[str, Any], before: str) -> dict[str, str]:
     """Return the settings by their dotted names."""
-    found: dict[str, str] = {}
+    flat: dict[str, str] = {}
     for name, value in tree.items():
         if isinstance(value, dict):
-            found |= flat_settings(cast("dict[str, Any]", value), f"{before}{name}.")
+            flat |= flat_settings(cast("dict[str, Any]", value), f"{before}{name}.")
         else:
-            found[before + name] = json.dumps(value, default=str)
-    return found
+            flat[before + name] = json.dumps(value, default=str)
+    return flat
 
 
 def _hash_of_tokens(pairs: EncodedPairs) -> str:

@@ -100,8 +100,8 @@ def _rounded(
 
 
 def _check_base(vlm: "Vlm", revision: str) -> None:
-    found = vlm.revision.split("+")[0]
-    if revision and found != revision:
+    commit = vlm.revision.split("+")[0]
+    if revision and commit != revision:
         raise UserError(
             "The base model changed during the run: the adapter doesn't belong to it any more.",
             vlm.name,

@@ -80,7 +80,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
 
     vlm = outline(resolve(settings.model))
     vlm.special_tokens = settings.special_tokens
-    reached = check_reach(vlm.model, settings)
+    share = check_reach(vlm.model, settings)
     engine = engine_for(settings, vlm)
     captions = encode_captions(settings, vlm, data, engine, progress)
     pairs = encode(settings, vlm, data, engine, progress, captions)
@@ -117,7 +117,7 @@ def plan_training(settings: TrainSettings, progress: Progress) -> TrainingPlan:
         changed_tokens=sum(pairs.changed(index) for index in range(len(pairs))),
         trained_weights=sum(each.numel() for each in tuned.parameters() if each.requires_grad),
         weights=weights,
-        decoder_reached=round(reached, 4),
+        decoder_reached=round(share, 4),
         engine=engine.name or "separate",
         memory_gb=round(costs.memory / 1e9, 3),
         reference_minutes=round(forward / 60, 2),

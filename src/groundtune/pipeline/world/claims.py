@@ -242,10 +242,12 @@ class _Truth:
                 pairs += [(prompt, better, worse)] if p_yes[better] > p_yes[worse] else []
         return self._truth_of(labeler, by, pairs)
 
-    def _truth_of(self, labeler: str, by: str, made: Sequence[tuple[str, str, str]]) -> PairTruth:
+    def _truth_of(
+        self, labeler: str, by: str, text_pairs: Sequence[tuple[str, str, str]]
+    ) -> PairTruth:
         place = {prompt: i for i, prompt in enumerate(sorted(self.prompts))}
         sums_I3 = np.zeros((len(place), 3))  # pairs, right, equal
-        for prompt, chosen, rejected in made:
+        for prompt, chosen, rejected in text_pairs:
             gap = self.wrong[rejected] - self.wrong[chosen]
             sums_I3[place[prompt]] += (1, gap > 0, gap == 0)
         pairs, right, equal = sums_I3.sum(0)
@@ -290,10 +292,10 @@ def _label(
 
     Without division any verdict counts: the world's models say yes or no to few such questions.
     """
-    asking = Asking.model_validate(WORLD.claim_settings["asking"])
+    rules = Asking.model_validate(WORLD.claim_settings["asking"])
     if divider == "whole":
-        asking = asking.model_copy(update={"least_mass": 0.0})
-    checking = settings.part(ClaimSettings, labeler=labeler, divider=divider, asking=asking)
+        rules = rules.model_copy(update={"least_mass": 0.0})
+    checking = settings.part(ClaimSettings, labeler=labeler, divider=divider, asking=rules)
     out = folder.path / f"{labeler.replace(':', '-').replace('/', '-')}-{divider}"
     progress.start(f"load {labeler}")
     with open_labelling(checking, folder) as labelling:

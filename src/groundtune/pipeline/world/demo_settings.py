@@ -40,7 +40,7 @@ class DemoResult(NamedTuple):
     @property
     def seconds(self) -> float:
         """Total time of all steps, even if some ran at the same time."""
-        return round(sum(done.seconds for done in self.steps.values()), 1)
+        return round(sum(step.seconds for step in self.steps.values()), 1)
 
     @property
     def memory_mb(self) -> float:
@@ -87,4 +87,4 @@ def read_result(out: Path, steps: Mapping[str, JobResult]) -> DemoResult | None:
 
 
 def _result_key(steps: Mapping[str, JobResult]) -> str:
-    return key_of(versions()["groundtune"], {name: done.key for name, done in steps.items()})
+    return key_of(versions()["groundtune"], {name: step.key for name, step in steps.items()})

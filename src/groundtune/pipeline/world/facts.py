@@ -79,17 +79,19 @@ def study(settings: FactStudy, out: Path, progress: Progress) -> list[FactAnswer
         UserError: the model can't be loaded or reached, or gives no probabilities.
     """
     images = RunFolder(out).images
-    drawn = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
-    hashes = {scene.key: add_image(scene, images) for scene in drawn}
-    asked = questions(drawn, settings.seed)
-    facts_of = facts_shown(drawn, settings.seed)
+    some_scenes = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
+    hashes = {scene.key: add_image(scene, images) for scene in some_scenes}
+    fact_questions = questions(some_scenes, settings.seed)
+    facts_of = facts_shown(some_scenes, settings.seed)
     model = open_generator(settings, images)
     rows: list[FactAnswers] = []
     try:
-        for shown in SHOWN:
-            lines = facts_of if shown != "another scene's facts" else another(facts_of)
-            prompts = [_prompt(each, shown, hashes, lines[each.scene.key]) for each in asked]
-            rows.append(_answered(shown, asked, _replies(model, prompts, shown, progress)))
+        for kind in SHOWN:
+            lines = facts_of if kind != "another scene's facts" else another(facts_of)
+            prompts = [
+                _prompt(each, kind, hashes, lines[each.scene.key]) for each in fact_questions
+            ]
+            rows.append(_answered(kind, fact_questions, _replies(model, prompts, kind, progress)))
     finally:
         close([model])
     return rows
@@ -98,7 +100,7 @@ def study(settings: FactStudy, out: Path, progress: Progress) -> list[FactAnswer
 def questions(scenes: Sequence[Scene], seed: int) -> list[FactQuestion]:
     """Objects of each scene, as many absent ones of POPE's three kinds, and one attribute."""
     samples = draw(sets_of(scenes), seed=seed)
-    asked: list[FactQuestion] = []
+    rows: list[FactQuestion] = []
     for scene in scenes:
         present, absent = samples[scene.key]
         chosen: list[str] = []
@@ -106,13 +108,13 @@ def questions(scenes: Sequence[Scene], seed: int) -> list[FactQuestion]:
             kind = SETTINGS[place % len(SETTINGS)]
             chosen += [name for name in absent[kind] if name not in chosen][:1]
         names = [*present, *chosen]
-        asked += [FactQuestion(scene, existence_question(scene, name, seed)) for name in names]
+        rows += [FactQuestion(scene, existence_question(scene, name, seed)) for name in names]
         rng = np.random.default_rng(seed_of("facts", seed, scene.key))
         attribute = ask_attribute(scene, rng)
-        asked.append(
+        rows.append(
             FactQuestion(scene, attribute.model_copy(update={"text": attribute.text + SUFFIX}))
         )
-    return asked
+    return rows
 
 
 def facts_shown(scenes: Sequence[Scene], seed: int) -> dict[str, str]:
@@ -131,19 +133,19 @@ def another(facts_of: dict[str, str]) -> dict[str, str]:
     return {key: facts_of[keys[(i + 1) % len(keys)]] for i, key in enumerate(keys)}
 
 
-def _prompt(asked: FactQuestion, shown: Shown, hashes: dict[str, str], lines: str) -> Prompt:
-    image: tuple[Part, ...] = (ImagePart(image=hashes[asked.scene.key]),)
-    text = asked.question.text if shown == "image" else lines + asked.question.text
-    content = (*(() if shown == "facts" else image), TextPart(text=text))
+def _prompt(question: FactQuestion, kind: Shown, hashes: dict[str, str], lines: str) -> Prompt:
+    image: tuple[Part, ...] = (ImagePart(image=hashes[question.scene.key]),)
+    text = question.question.text if kind == "image" else lines + question.question.text
+    content = (*(() if kind == "facts" else image), TextPart(text=text))
     messages = (Message(role="user", content=content),)
     return Prompt(key=key_of("world-facts", messages), messages=messages)
 
 
 def _replies(
-    model: YesNo, prompts: Sequence[Prompt], shown: Shown, progress: Progress
+    model: YesNo, prompts: Sequence[Prompt], kind: Shown, progress: Progress
 ) -> list[YesNoReply]:
     """Ask in batches, so that the progress moves."""
-    progress.start(f"questions with {shown}" if shown != "facts" else "questions by facts")
+    progress.start(f"questions with {kind}" if kind != "facts" else "questions by facts")
     replies: list[YesNoReply] = []
     for start in range(0, len(prompts), 64):
         replies += model.yes_no(prompts[start : start + 64])
@@ -152,18 +154,18 @@ def _replies(
 
 
 def _answered(
-    shown: Shown, asked: Sequence[FactQuestion], replies: Sequence[YesNoReply]
+    kind: Shown, fact_questions: Sequence[FactQuestion], replies: Sequence[YesNoReply]
 ) -> FactAnswers:
     right = [
         reply.is_answer() and (reply.p_yes > reply.p_no) == each.says_yes
-        for each, reply in zip(asked, replies, strict=True)
+        for each, reply in zip(fact_questions, replies, strict=True)
     ]
-    of_objects = [each.question.kind == "existence" for each in asked]
-    groups = [each.scene.key for each in asked]
+    of_objects = [each.question.kind == "existence" for each in fact_questions]
+    groups = [each.scene.key for each in fact_questions]
     yes = [reply.p_yes > reply.p_no for reply in replies if reply.is_answer()]
     return FactAnswers(
-        shown=shown,
-        questions=len(asked),
+        shown=kind,
+        questions=len(fact_questions),
         scenes=len(set(groups)),
         right=share(right, groups),
         objects=_part(right, groups, of_objects, objects=True),

@@ -38,7 +38,7 @@ class WorldMeasure:
                 "evaluation.images",
                 f"Use {' and '.join(fields)}.",
             )
-        own = WorldEvaluation.model_validate(
+        world_evaluation = WorldEvaluation.model_validate(
             {
                 **evaluation.model_dump(exclude={"images"}),
                 **{fields[name]: number for name, number in evaluation.images.items()},
@@ -46,7 +46,10 @@ class WorldMeasure:
             }
         )
         settings = EvaluateStep(
-            model=target.model, out=target.out, evaluation=own, difficulty=self._difficulty
+            model=target.model,
+            out=target.out,
+            evaluation=world_evaluation,
+            difficulty=self._difficulty,
         )
         return evaluate_job(target.job_name, settings, target.inputs, target.needs)
 

@@ -72,7 +72,7 @@ def training_curves(folders: Sequence[tuple[str, str, Path]]) -> tuple[Curve, ..
     from groundtune.train.log import read_log
 
     logs = [(name, label, read_log(folder / "log.jsonl")) for name, label, folder in folders]
-    drawn = (
+    specs = (
         ("loss", "Loss while training", "loss", 1.0),
         ("accuracy", "Pairs whose chosen answer is preferred", "share of pairs, %", 100.0),
     )
@@ -88,7 +88,7 @@ def training_curves(folders: Sequence[tuple[str, str, Path]]) -> tuple[Curve, ..
                 if (points := _points(log, metric))
             ),
         )
-        for metric, title, y_label, scale in drawn
+        for metric, title, y_label, scale in specs
     ]
     return tuple(curve for curve in curves if curve.series)
 

@@ -13,7 +13,7 @@ def equal_over_seeds(
     some: Sequence[tuple[int, Sequence[Score], Sequence[Score]]], name: str
 ) -> model.LengthControl:
     """The same of (seed, a model's scores, its base's), under a name."""
-    ours = [s for seed, own, _ in some for s in with_seed(greedy_captions(own), name, seed)]
+    ours = [s for seed, tuned, _ in some for s in with_seed(greedy_captions(tuned), name, seed)]
     theirs = [s for seed, _, base in some for s in with_seed(greedy_captions(base), BASE, seed)]
     return length_control(ours, theirs)
 

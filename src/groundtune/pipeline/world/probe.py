@@ -83,10 +83,10 @@ def study(settings: ProbeStudy, out: Path, progress: Progress) -> ProbeResult:
             settings.model,
             "Name a model's folder, or one on the hub.",
         )
-    asked, prompts = _questions(settings, RunFolder(out).images)
-    truth = np.array([each.says_yes for each in asked])
-    groups = [each.scene.key for each in asked]
-    own, states = _states(settings, prompts, RunFolder(out).images, progress)
+    fact_questions, prompts = _questions(settings, RunFolder(out).images)
+    truth = np.array([each.says_yes for each in fact_questions])
+    groups = [each.scene.key for each in fact_questions]
+    replies, states = _states(settings, prompts, RunFolder(out).images, progress)
     progress.start("probe each layer", len(states))
     layers: list[Layer] = []
     for number, features_NF in enumerate(states, start=1):
@@ -98,12 +98,14 @@ def study(settings: ProbeStudy, out: Path, progress: Progress) -> ProbeResult:
             Layer(layer=number, right=share(hits, groups), shuffled=share(chance, groups))
         )
         progress.advance(1)
-    right = [answer == each.question.answer for answer, each in zip(own, asked, strict=True)]
+    right = [
+        answer == each.question.answer for answer, each in zip(replies, fact_questions, strict=True)
+    ]
     return ProbeResult(
-        questions=len(asked),
+        questions=len(fact_questions),
         scenes=len(set(groups)),
         right=share(right, groups),
-        yes=share([answer == "yes" for answer in own], groups),
+        yes=share([answer == "yes" for answer in replies], groups),
         layers=tuple(layers),
     )
 
@@ -122,11 +124,11 @@ def probe(
     """
     names = {name: place for place, name in enumerate(dict.fromkeys(groups))}
     fold = np.array([names[group] % folds for group in groups])
-    learnt = np.random.default_rng(0).permutation(truth) if shuffled else truth
+    target = np.random.default_rng(0).permutation(truth) if shuffled else truth
     hits = np.zeros(len(truth), dtype=bool)
     for number in range(folds):
         train, test = fold != number, fold == number
-        scores = _ridge(features_NF[train], learnt[train], features_NF[test])
+        scores = _ridge(features_NF[train], target[train], features_NF[test])
         hits[test] = (scores > 0) == truth[test]
     return [bool(hit) for hit in hits]
 
@@ -142,16 +144,18 @@ def _ridge(train_NF: Floats, truth_N: NDArray[np.bool_], test_NF: Floats) -> Flo
 
 
 def _questions(settings: ProbeStudy, images: ImageStore) -> tuple[list[FactQuestion], list[Prompt]]:
-    drawn = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
-    samples = draw(sets_of(drawn), seed=settings.seed)
-    asked = [
+    some_scenes = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
+    samples = draw(sets_of(some_scenes), seed=settings.seed)
+    fact_questions = [
         FactQuestion(scene, existence_question(scene, name, settings.seed))
-        for scene in drawn
+        for scene in some_scenes
         for name in (*samples[scene.key].present, *samples[scene.key].absent[settings.absent])
     ]
-    hashes = {scene.key: add_image(scene, images) for scene in drawn}
-    prompts = [ask_about(each.scene, hashes[each.scene.key], each.question.text) for each in asked]
-    return asked, prompts
+    hashes = {scene.key: add_image(scene, images) for scene in some_scenes}
+    prompts = [
+        ask_about(each.scene, hashes[each.scene.key], each.question.text) for each in fact_questions
+    ]
+    return fact_questions, prompts
 
 
 def _states(
@@ -173,8 +177,8 @@ def _states(
     for start in range(0, len(prompts), settings.batch_size):
         batch = prompts[start : start + settings.batch_size]
         encoded = [encode_prompt(vlm, prompt, images) for prompt in batch]
-        led = [replace(prompt, ids=(*prompt.ids, *ids.lead)) for prompt in encoded]
-        inputs = batch_inputs(vlm, led)
+        with_lead = [replace(prompt, ids=(*prompt.ids, *ids.lead)) for prompt in encoded]
+        inputs = batch_inputs(vlm, with_lead)
         if vlm.shares_prefill:
             inputs["position_ids"] = (inputs["attention_mask"].cumsum(-1) - 1).clamp(min=0)
         with torch.inference_mode():

@@ -31,8 +31,8 @@ def feedback_prompts(
     """
     choice = np.random.default_rng(seed).integers(len(TRAIN_INSTRUCTIONS), size=number)
     start = FIRST_SCENE + SCENES_A_SEED * seed
-    drawn = scenes("train", number, start=start, difficulty=difficulty)
-    return _prompts_of(images, drawn, [int(each) for each in choice], progress)
+    some_scenes = scenes("train", number, start=start, difficulty=difficulty)
+    return _prompts_of(images, some_scenes, [int(each) for each in choice], progress)
 
 
 def choosing_prompts(
@@ -42,8 +42,8 @@ def choosing_prompts(
 
     They don't depend on `seed`, so that runs of several seeds choose by the same ones.
     """
-    drawn = scenes("development", number, start=CHOOSING_FROM, difficulty=difficulty)
-    return _prompts_of(images, drawn, list(range(number)), progress)
+    some_scenes = scenes("development", number, start=CHOOSING_FROM, difficulty=difficulty)
+    return _prompts_of(images, some_scenes, list(range(number)), progress)
 
 
 def reporting_prompts(
@@ -57,16 +57,16 @@ def reporting_prompts(
 
 
 def _prompts_of(
-    images: ImageStore, drawn: Iterable[Scene], wordings: list[int], progress: Progress
+    images: ImageStore, some_scenes: Iterable[Scene], wordings: list[int], progress: Progress
 ) -> list[Prompt]:
     """A prompt about each scene, one for each wording."""
     progress.start("draw scenes", total=len(wordings))
-    made: list[Prompt] = []
-    for wording, scene in zip(wordings, drawn, strict=True):
+    prompts: list[Prompt] = []
+    for wording, scene in zip(wordings, some_scenes, strict=True):
         question = TRAIN_INSTRUCTIONS[wording % len(TRAIN_INSTRUCTIONS)]
-        made.append(ask_about(scene, add_image(scene, images), question))
+        prompts.append(ask_about(scene, add_image(scene, images), question))
         progress.advance()
-    return made
+    return prompts
 
 
 PARTS: dict[Part, Callable[[ImageStore, int, int, Progress, Difficulty], list[Prompt]]] = {

@@ -159,17 +159,17 @@ def world_subject(
 
     `captions` is the name of the captions' benchmark.
     """
-    shown = subject_of(row.benchmark for row in estimates)
+    base = subject_of(row.benchmark for row in estimates)
     name = f"{captions}/greedy/{CUT}"
     truncated = model.BenchmarkSpec(name=name, label="Captions, greedy, truncated")
     return model.Subject(
         metrics=world_metrics(),
-        benchmarks=(*shown.benchmarks, truncated),
+        benchmarks=(*base.benchmarks, truncated),
         headline=HEADLINE,
         companions=COMPANIONS,
         fixed=FIXED,
         on_page=on_page,
-        notes=shown.notes,
+        notes=base.notes,
         limits=limits,
         licences=LICENCES,
     )

@@ -141,8 +141,8 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
         selection = ItemSelection(split=evaluation.split, n=number, seed=evaluation.seed)
         exams.append(exam_of(benchmark, (), selection, scoring, images))
     evaluation_images = images_of((item.prompt for exam in exams for item in exam.data), images)
-    for learnt in training_images([model.model]):
-        refuse_common(learnt, evaluation_images, where=model.model)
+    for training in training_images([model.model]):
+        refuse_common(training, evaluation_images, where=model.model)
     generator = open_generator(model, images, name=model.name)
     for exam in exams:
         answers = answers_of(exam.benchmark, exam.data, generator, evaluation.seed, out, progress)

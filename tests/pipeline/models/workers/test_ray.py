@@ -83,8 +83,8 @@ class StopAfter:
     def start(self, task: str, total: int | None = None) -> None:
         pass
 
-    def advance(self, done: int = 1, note: str = "") -> None:
-        self.left -= done
+    def advance(self, count: int = 1, note: str = "") -> None:
+        self.left -= count
         if self.left <= 0:
             raise KeyboardInterrupt
 

@@ -68,8 +68,8 @@ def share(name: str, part: str, whole: str, unit: Unit = "share", scale: float =
     """Return the formula of the ratio of two columns' sums, times `scale`."""
 
     def value(columns: Columns) -> Floats:
-        found = columns.get(part)
-        zeros = np.zeros_like(columns[whole]) if found is None else found
+        column = columns.get(part)
+        zeros = np.zeros_like(columns[whole]) if column is None else column
         return scale * ratio(zeros, columns[whole])
 
     return Formula(name, unit, whole, value, {part, whole}.__contains__)
@@ -97,46 +97,46 @@ def estimate(formula: Formula, rows: Columns) -> FigureValue:
     number = int(np.count_nonzero(bearing))
     if not number:
         return FigureValue()
-    own = {name: column[bearing] for name, column in rows.items() if formula.needs(name)}
-    total = {name: np.array([column.sum()]) for name, column in own.items()}
+    columns = {name: column[bearing] for name, column in rows.items() if formula.needs(name)}
+    total = {name: np.array([column.sum()]) for name, column in columns.items()}
     value = float(formula.value(total)[0])
-    without = formula.value({name: total[name] - column for name, column in own.items()})
+    without = formula.value({name: total[name] - column for name, column in columns.items()})
     error = _error(without[np.isfinite(without)])
-    low, high = _interval(formula, own, value, error, number)
+    low, high = _interval(formula, columns, value, error, number)
     return FigureValue(value, low, high, number, error)
 
 
-def figure(formula: Formula, found: FigureValue) -> QualityFigure:
+def figure(formula: Formula, value: FigureValue) -> QualityFigure:
     """Return what is shown of an estimate."""
     return QualityFigure(
         name=formula.name,
         unit=formula.unit,
-        value=found.value,
-        low=found.low,
-        high=found.high,
-        n=found.n,
+        value=value.value,
+        low=value.low,
+        high=value.high,
+        n=value.n,
     )
 
 
 def figures(formulas: Iterable[Formula], rows: Columns) -> tuple[QualityFigure, ...]:
     """Return the figures that there is something to compute from."""
-    found = ((formula, estimate(formula, rows)) for formula in formulas)
-    return tuple(figure(*each) for each in found if each[1].n)
+    values = ((formula, estimate(formula, rows)) for formula in formulas)
+    return tuple(figure(*each) for each in values if each[1].n)
 
 
-def is_apart(own: FigureValue, others: FigureValue, unit: Unit, *, tests: int) -> bool:
+def is_apart(person: FigureValue, others: FigureValue, unit: Unit, *, tests: int) -> bool:
     """Whether a person's figure is unlike all others' at 5%, corrected for the number of tests.
 
     Bonferroni's correction. Two shares differ by at least what two equal ones would by chance.
     """
-    if isnan(own.value) or isnan(others.value) or own.n < 2 or others.n < 2:
+    if isnan(person.value) or isnan(others.value) or person.n < 2 or others.n < 2:
         return False
-    error = sqrt(own.error**2 + others.error**2)
+    error = sqrt(person.error**2 + others.error**2)
     if unit == "share":
-        pooled = (own.n * own.value + others.n * others.value) / (own.n + others.n)
-        error = max(error, sqrt(pooled * (1 - pooled) * (1 / own.n + 1 / others.n)))
+        pooled = (person.n * person.value + others.n * others.value) / (person.n + others.n)
+        error = max(error, sqrt(pooled * (1 - pooled) * (1 / person.n + 1 / others.n)))
     limit = NormalDist().inv_cdf(1 - LEVEL / 2 / max(1, tests))
-    return error > 0 and abs(own.value - others.value) / error > limit
+    return error > 0 and abs(person.value - others.value) / error > limit
 
 
 def _error(without: Floats) -> float:
@@ -158,8 +158,8 @@ def _interval(
         half = student_quantile(number - 1, 1 - LEVEL / 2) * error
         low, high = value - half, value + half
     elif formula.unit in _BOUNDS:
-        unseen = 1 - (LEVEL / 2) ** (1 / number)
-        low, high = value - unseen, value + unseen
+        margin = 1 - (LEVEL / 2) ** (1 / number)
+        low, high = value - margin, value + margin
     else:
         return None, None
     return max(lowest, low), min(highest, high)

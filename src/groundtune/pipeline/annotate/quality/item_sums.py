@@ -38,10 +38,10 @@ def item_sums(
     item: AnnotationItem, states: Mapping[str, AnnotationState], *, blind: bool = False
 ) -> ItemSums:
     """Return the sums of an item's finished work; `states` are by person."""
-    done = {person: state for person, state in states.items() if state.progress == "done"}
+    finished = {person: state for person, state in states.items() if state.progress == "done"}
     people: dict[str, Sums] = {}
-    for person, state in done.items():
-        others = [own for other, own in done.items() if other != person]
+    for person, state in finished.items():
+        others = [other_state for other, other_state in finished.items() if other != person]
         people[person] = added(
             [
                 {"done": 1.0, "seconds": state.seconds},
@@ -51,7 +51,7 @@ def item_sums(
                 _against(item, state, others) if item.task in _MARKED and not item.known else {},
             ]
         )
-    agreement = {} if item.known else _agreement(item, list(done.values()))
+    agreement = {} if item.known else _agreement(item, list(finished.values()))
     return ItemSums(agreement, people)
 
 
@@ -71,24 +71,24 @@ def _agreement(item: AnnotationItem, states: list[AnnotationState]) -> Sums:
         )
     if item.task == "thumb":
         return thumb_sums([state.good for state in states if state.good is not None])
-    marked = [MarkedText(spans_of(state, 0, ""), verdict_of(state)) for state in states]
-    return text_sums(item.answers[0].text, marked)
+    texts = [MarkedText(spans_of(state, 0, ""), verdict_of(state)) for state in states]
+    return text_sums(item.answers[0].text, texts)
 
 
 def _against(item: AnnotationItem, state: AnnotationState, others: list[AnnotationState]) -> Sums:
     """A person's marked characters against those of each of the others."""
     if verdict_of(state) == "unsure":
         return {}
-    length, own = len(item.answers[0].text), spans_of(state, 0, "")
-    found: list[Sums] = []
+    length, marks = len(item.answers[0].text), spans_of(state, 0, "")
+    rows: list[Sums] = []
     for other in others:
         if verdict_of(other) == "unsure":
             continue
-        both, ours, theirs = overlap(length, own, spans_of(other, 0, ""))
+        both, ours, theirs = overlap(length, marks, spans_of(other, 0, ""))
         f1 = 2 * both / (ours + theirs) if ours + theirs else 1.0
         row: Sums = {"both": both, "own": ours, "others": theirs, "f1": f1, "of f1": 1.0}
-        found.append(row)
-    return added(found)
+        rows.append(row)
+    return added(rows)
 
 
 def _planted(item: AnnotationItem, state: AnnotationState) -> Sums:
@@ -105,27 +105,27 @@ def _planted(item: AnnotationItem, state: AnnotationState) -> Sums:
     return rows
 
 
-def _known(item: AnnotationItem, known: KnownResult, state: AnnotationState) -> Sums:
+def _known(item: AnnotationItem, gold: KnownResult, state: AnnotationState) -> Sums:
     if item.task == "compare":
-        right = state.better == known.better and known.hallucinates_more in (
+        right = state.better == gold.better and gold.hallucinates_more in (
             None,
             state.hallucinates_more,
         )
         return {"gold": 1.0, "gold right": float(right)}
     if item.task == "thumb":
-        return {"gold": 1.0, "gold right": float(state.good == (not known.spans))}
+        return {"gold": 1.0, "gold right": float(state.good == (not gold.spans))}
     length = len(item.answers[0].text)
     marks = [] if verdict_of(state) == "unsure" else list(spans_of(state, 0, ""))
-    errors = list(known.spans)
-    found = sum(any(_meet(length, error, mark) for mark in marks) for error in errors)
+    errors = list(gold.spans)
+    hits_of_errors = sum(any(_meet(length, error, mark) for mark in marks) for error in errors)
     hits = sum(any(_meet(length, mark, error) for error in errors) for mark in marks)
-    right = found == len(errors) and hits == len(marks) and verdict_of(state) != "unsure"
+    right = hits_of_errors == len(errors) and hits == len(marks) and verdict_of(state) != "unsure"
     both, ours, theirs = overlap(length, marks, errors)
     return {
         "gold": 1.0,
         "gold right": float(right),
         "known errors": float(len(errors)),
-        "found": float(found),
+        "found": float(hits_of_errors),
         "gold marks": float(len(marks)),
         "gold hits": float(hits),
         "gold both": float(both),

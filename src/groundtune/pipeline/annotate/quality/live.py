@@ -98,10 +98,10 @@ class LiveQuality:
             self._look()
             while self._unread and time.monotonic() < end:
                 self._read(list(self._unread)[:_AT_ONCE])
-            shown = tuple(self._task(task, end) for task in _TASKS if task in self._progress)
+            tasks = tuple(self._task(task, end) for task in _TASKS if task in self._progress)
             waiting = len(self._unread) + sum(len(rows.changed) for rows in self._rows.values())
             currency = self._project.settings.currency
-            return Quality(unread=waiting, currency=currency, tasks=shown)
+            return Quality(unread=waiting, currency=currency, tasks=tasks)
 
     def _look(self) -> None:
         with self._project.database.reading() as connection:
@@ -133,8 +133,8 @@ class LiveQuality:
             rows.quality = self._without_people(task, rows)
         if rows.changed:
             self._update_people(rows, end)
-        shown = [person for person in rows.shown.values() if person.done]
-        people = sorted(shown, key=lambda each: (-each.done, each.name))
+        active = [person for person in rows.shown.values() if person.done]
+        people = sorted(active, key=lambda each: (-each.done, each.name))
         return rows.quality.model_copy(update={"people": tuple(people)})
 
     def _without_people(self, task: Task, rows: _Rows) -> TaskQuality:
@@ -158,11 +158,11 @@ class LiveQuality:
         kinds = [kind.name for kind in self._project.settings.kinds]
         everybody = Everybody(rows.items.columns(), len(rows.people), kinds)
         for person in list(rows.changed):
-            own = rows.people[person].columns()
+            columns = rows.people[person].columns()
             rows.shown.pop(person, None)
             if len(rows.people[person]):
                 name = names.get(person, person)
-                rows.shown[person] = everybody.person(person, name, own)
+                rows.shown[person] = everybody.person(person, name, columns)
             del rows.changed[person]
             if time.monotonic() > end:
                 return

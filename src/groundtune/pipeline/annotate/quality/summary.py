@@ -129,34 +129,34 @@ class Everybody:
         self._total = {name: column.sum() for name, column in items.items()}
         self._tests = people * len(self._habits)
 
-    def person(self, person: str, name: str, own: Columns) -> PersonQuality:
-        """Return a person's figures and habits; `own` are their rows, each an item."""
+    def person(self, person: str, name: str, rows: Columns) -> PersonQuality:
+        """Return a person's figures and habits; `rows` are their rows, each an item."""
         return PersonQuality(
             person=person,
             name=name,
-            done=int(own["done"].sum()),
-            figures=figures((*AGAINST_OTHERS, *GOLD, *SUGGESTIONS, SECONDS), own),
-            habits=self._habits_of(own),
+            done=int(rows["done"].sum()),
+            figures=figures((*AGAINST_OTHERS, *GOLD, *SUGGESTIONS, SECONDS), rows),
+            habits=self._habits_of(rows),
         )
 
-    def _habits_of(self, own: Columns) -> tuple[Habit, ...]:
+    def _habits_of(self, rows: Columns) -> tuple[Habit, ...]:
         rest = {
-            name: np.array([total - (own[name].sum() if name in own else 0.0)])
+            name: np.array([total - (rows[name].sum() if name in rows else 0.0)])
             for name, total in self._total.items()
         }
-        found: list[Habit] = []
+        habits: list[Habit] = []
         for formula, everybody in self._habits:
-            ours = estimate(formula, own)
-            if not ours.n:
+            own_value = estimate(formula, rows)
+            if not own_value.n:
                 continue
             others = _EVEN
             if formula.name != "first_side":
                 value = float(formula.value(rest)[0])
                 others = _others(value, everybody, self._total["done"], rest["done"][0])
-            apart = is_apart(ours, others, formula.unit, tests=self._tests)
-            shown = None if isnan(others.value) else others.value
-            found.append(Habit(figure=figure(formula, ours), others=shown, apart=apart))
-        return tuple(found)
+            apart = is_apart(own_value, others, formula.unit, tests=self._tests)
+            reference = None if isnan(others.value) else others.value
+            habits.append(Habit(figure=figure(formula, own_value), others=reference, apart=apart))
+        return tuple(habits)
 
 
 _EVEN = FigureValue(value=0.5, n=1_000_000)

@@ -52,9 +52,9 @@ class SumRows:
 
     def _grow(self) -> None:
         rows, columns = self._values.shape
-        used, named = len(self._places) + len(self._free), len(self._columns)
-        if used <= rows and named <= columns:
+        rows_needed, columns_needed = len(self._places) + len(self._free), len(self._columns)
+        if rows_needed <= rows and columns_needed <= columns:
             return
-        larger = np.zeros((max(rows, 2 * used), max(columns, 2 * named)))
+        larger = np.zeros((max(rows, 2 * rows_needed), max(columns, 2 * columns_needed)))
         larger[:rows, :columns] = self._values
         self._values = larger

@@ -32,20 +32,20 @@ def wrong_answers(items: SumRows, turns: Mapping[str, DrawnTurn]) -> QualityFigu
     if turns:
         keys = [key for key, each in zip(items.keys, counted, strict=True) if each]
         weights = _weights(keys, turns)
-    found = estimate(_SHARE, {"hits": hits * weights, "weights": weights})
-    return figure(_SHARE, found) if found.n else None
+    value = estimate(_SHARE, {"hits": hits * weights, "weights": weights})
+    return figure(_SHARE, value) if value.n else None
 
 
 def _weights(keys: list[str], turns: Mapping[str, DrawnTurn]) -> np.ndarray:
     """How many answers each stands for: 0 for one that was asked before its turn."""
-    asked = set(keys)
-    left = [turn.priority for key, turn in turns.items() if key not in asked]
-    highest = max(left, default=None)
+    answered = set(keys)
+    waiting = [turn.priority for key, turn in turns.items() if key not in answered]
+    highest = max(waiting, default=None)
     usual = DrawnTurn(float("inf"), 1.0)
-    own = [turns.get(key, usual) for key in keys]
-    weights = np.array(weights_of([turn.size for turn in own], highest))
+    turns_of_keys = [turns.get(key, usual) for key in keys]
+    weights = np.array(weights_of([turn.size for turn in turns_of_keys], highest))
     if highest is None:
         return weights
-    drawn = np.array([key in turns for key in keys])
-    early = np.array([turn.priority <= highest for turn in own])
-    return np.where(early, 0.0, np.where(drawn, weights, 1.0))
+    has_turn = np.array([key in turns for key in keys])
+    early = np.array([turn.priority <= highest for turn in turns_of_keys])
+    return np.where(early, 0.0, np.where(has_turn, weights, 1.0))

@@ -152,11 +152,11 @@ def _curves(settings: StudySettings, tables: StudyTables) -> list[Curve]:
 
 
 def _series(
-    found: Sequence[StudyPoint], ref: model.MetricRef, text: str, factor: float
+    study_points: Sequence[StudyPoint], ref: model.MetricRef, text: str, factor: float
 ) -> CurveSeries:
     rates = (
         (factor * point.x, estimate)
-        for point in found
+        for point in study_points
         for estimate in point.estimates
         if (estimate.benchmark, estimate.metric) == (ref.benchmark, ref.metric)
     )

@@ -78,7 +78,7 @@ def study_tables(
         corrections=_curve(settings, all_variants, runs, lambda v: v.corrections),
         errors=_curve(settings, all_variants, runs, lambda v: v.error_rate),
         length={way: equal_pooled(members, runs, way) for way, members in main.items()},
-        seconds={name: done.seconds for name, done in steps.items()},
+        seconds={name: step.seconds for name, step in steps.items()},
     )
 
 

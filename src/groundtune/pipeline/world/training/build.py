@@ -146,12 +146,12 @@ def _run_stage(
         optimisers.step(loss, steps.rate(step))
         steps.report(step, {"loss": float(loss.detach())})
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
-            done: dict[str, object] = {
+            checkpoint: dict[str, object] = {
                 "model": model.state_dict(),
                 "optimiser": optimisers.state(),
                 "step": step + 1,
             }
-            _save(done, file)
+            _save(checkpoint, file)
             if stop() and step + 1 < stage.steps:
                 return False
     return True
@@ -218,8 +218,8 @@ def _set_tower(model: LlavaForConditionalGeneration, weights: dict[str, torch.Te
     """Puts the trained tower in and scales the projector to what comes out of it."""
     parts = cast(Any, model.model)
     parts.vision_tower.load_state_dict(weights)
-    drawn = scenes("train", 64)
-    batch = torch.stack([pixels(scene) for scene in drawn])
+    some_scenes = scenes("train", 64)
+    batch = torch.stack([pixels(scene) for scene in some_scenes])
     features: torch.Tensor = parts.vision_tower(batch).last_hidden_state[:, 1:]
     projector = parts.multi_modal_projector
     for linear, gain in ((projector.linear_1, 1.0), (projector.linear_2, 1.0)):

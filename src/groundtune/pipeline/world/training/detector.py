@@ -126,9 +126,13 @@ def _train(
         optimisers.step(torch.stack(list(losses.values())).sum(), rates.rate(step))
         steps.report(step, {name: float(value.detach()) for name, value in losses.items()})
         if (step + 1) % SAVE_EVERY == 0 or step + 1 == plan.steps:
-            done = {"model": model.state_dict(), "optimiser": optimisers.state(), "step": step + 1}
+            checkpoint = {
+                "model": model.state_dict(),
+                "optimiser": optimisers.state(),
+                "step": step + 1,
+            }
             with whole_file(file) as stream:
-                torch.save(done, stream)
+                torch.save(checkpoint, stream)
             if stop() and step + 1 < plan.steps:
                 return False
     model.eval()
@@ -136,15 +140,15 @@ def _train(
 
 
 def _losses(model: YolosForObjectDetection, batch: list[Scene]) -> dict[str, Tensor]:
-    found = targets(batch)
+    target = targets(batch)
     pixels_BCHW = torch.stack([pixels(scene) for scene in batch])
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16(torch.device("cpu"))):
         output = cast(Any, model)(pixel_values=pixels_BCHW)
     logits_BNK, box_BN4 = output.logits.float(), output.pred_boxes.float()
-    full_BN = found.class_BN != _NOTHING
+    full_BN = target.class_BN != _NOTHING
     return {
-        "class": F.cross_entropy(logits_BNK.flatten(0, 1), found.class_BN.flatten()),
-        "box": BOX_WEIGHT * F.l1_loss(box_BN4[full_BN], found.box_BN4[full_BN]),
+        "class": F.cross_entropy(logits_BNK.flatten(0, 1), target.class_BN.flatten()),
+        "box": BOX_WEIGHT * F.l1_loss(box_BN4[full_BN], target.box_BN4[full_BN]),
     }
 
 

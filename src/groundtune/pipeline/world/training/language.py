@@ -91,9 +91,9 @@ class Teacher:
                     row.add(facts, [], position=position, turn=number, blind=turn.blind)
                     shared[key] = number, position + len(facts)
                 begins, position = shared[key]
-            asked = [*self._tokens(turn.instruction), self._assistant]
+            prompt = [*self._tokens(turn.instruction), self._assistant]
             reply = [*self._tokens(turn.reply), self._end]
-            row.add(asked, reply, position=position, turn=k, begins=begins, blind=turn.blind)
+            row.add(prompt, reply, position=position, turn=k, begins=begins, blind=turn.blind)
         return row
 
     def _tokens(self, text: str) -> list[int]:
@@ -109,7 +109,7 @@ class _Row:
 
     def add(
         self,
-        asked: list[int],
+        prompt: list[int],
         reply: list[int],
         *,
         position: int,
@@ -118,10 +118,10 @@ class _Row:
         blind: bool,
     ) -> None:
         """Adds a turn, or the facts that turns begin with."""
-        length = len(asked) + len(reply)
-        self.columns[0].extend(asked + reply)
+        length = len(prompt) + len(reply)
+        self.columns[0].extend(prompt + reply)
         self.columns[1].extend(range(position, position + length))
-        self.columns[4].extend([0] * len(asked) + [1] * len(reply))
+        self.columns[4].extend([0] * len(prompt) + [1] * len(reply))
         for column, value in ((2, turn), (3, begins), (5, int(blind))):
             self.columns[column].extend([value] * length)
 
@@ -142,8 +142,8 @@ def lesson_loss(
     turn = lessons.turns_BL
     length = turn.shape[1]
     same = turn[:, :, None] == turn[:, None, :]
-    begun = lessons.begins_BL[:, :, None] == turn[:, None, :]
-    seen_BLL = same | begun | (turn == 0)[:, None, :]
+    prefix_BLL = lessons.begins_BL[:, :, None] == turn[:, None, :]
+    seen_BLL = same | prefix_BLL | (turn == 0)[:, None, :]
     seen_BLL[:, :, 1 : 1 + IMAGE_TOKENS] &= lessons.blind_BL[:, :, None] == 0
     causal = torch.ones(length, length, dtype=torch.bool).tril()
     mask_B1LL = (seen_BLL & causal)[:, None]
@@ -155,9 +155,9 @@ def lesson_loss(
         features: Tensor | tuple[Tensor, ...] = parts.get_image_features(
             pixel_values=lessons.pixels_BCHW, return_dict=True
         ).pooler_output
-        seen = features if isinstance(features, Tensor) else torch.stack(features)
+        image_features = features if isinstance(features, Tensor) else torch.stack(features)
         embedded = torch.cat(
-            [embedded[:, :1], seen.to(embedded.dtype), embedded[:, 1 + IMAGE_TOKENS :]], 1
+            [embedded[:, :1], image_features.to(embedded.dtype), embedded[:, 1 + IMAGE_TOKENS :]], 1
         )
         hidden_BLD: Tensor = parts.language_model(
             inputs_embeds=embedded,

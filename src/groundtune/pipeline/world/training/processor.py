@@ -38,9 +38,9 @@ def build_tokenizer() -> PreTrainedTokenizerFast:
     It was learnt once (`learn_tokenizer`) and is kept, so that a change of the world's texts leaves
     the ids of all models alone.
     """
-    kept = resources.files("groundtune.world").joinpath("tokenizer.json").read_text("utf-8")
+    text = resources.files("groundtune.world").joinpath("tokenizer.json").read_text("utf-8")
     return PreTrainedTokenizerFast(
-        tokenizer_object=Tokenizer.from_str(kept),
+        tokenizer_object=Tokenizer.from_str(text),
         pad_token=PAD,
         eos_token=END,
         additional_special_tokens=[USER, ASSISTANT, SYSTEM, IMAGE],

@@ -40,8 +40,8 @@ class Steps:
     def rate(self, step: int) -> float:
         """Factor on the learning rate at a step, in (0, 1]."""
         warm = min(1.0, (step + 1) / self._warm_up) if self._warm_up else 1.0
-        left = max(0.01, 1 - step / self.number) if self._decay == "linear" else 1.0
-        return warm * left
+        remaining = max(0.01, 1 - step / self.number) if self._decay == "linear" else 1.0
+        return warm * remaining
 
     def report(self, step: int, losses: Mapping[str, float]) -> None:
         """Shows a step's losses."""
