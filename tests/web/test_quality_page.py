@@ -6,6 +6,8 @@ import pytest
 
 from annotation_items import TEXT, event, marked, run_of, submit
 from groundtune.pipeline.annotate.project import Project, open_project
+from groundtune.store.annotations.items import all_items
+from groundtune.store.annotations.same_claims import ReplacementCheck, set_claim_check
 from headless import chromium
 from running_app import app_of
 
@@ -44,3 +46,27 @@ def test_figures_have_names_and_people_can_be_opened(tmp_path: Path):
             )
             assert page.run("document.documentElement.scrollWidth") <= width
             assert page.complaints == []
+
+
+def test_the_page_says_how_replacements_were_compared(tmp_path: Path):
+    project = filled(tmp_path)
+    with project.database.reading() as connection:
+        keys = [item.key for item in all_items(connection)][:2]
+    for key in keys:  # ben replaces it too
+        text = TEXT
+        project.record("ben", [event(key, marked("dog", "wolf", text=text)), submit(key)])
+    with app_of(project) as url, chromium() as page:
+        page.look(1280, 800)
+        page.open(f"{url}/quality")
+        page.until(ALL_THERE)
+        text = page.run("document.getElementById('tasks').innerText")
+        assert "count only if their texts are the same" in text
+        assert "groundtune project claims PROJECT --labeler MODEL" in text
+        check = ReplacementCheck(labeler="tall-model", divider="sentences", settings={}, by="b")
+        with project.database.writing() as connection:
+            set_claim_check(connection, check)
+        page.until("document.getElementById('tasks').innerText.includes('tall-model')")
+        text = page.run("document.getElementById('tasks').innerText")
+        assert "sentences divided them into claims" in text
+        assert "2 replacements wait" in text
+        assert page.complaints == []

@@ -161,6 +161,9 @@ COMMANDS: dict[str, Command] = {
     "project quality": Command(
         "groundtune.cli.project:quality", "Print agreement, known results, time and cost."
     ),
+    "project claims": Command(
+        "groundtune.cli.project:claims", "Ask a labeler which replacements claim the same."
+    ),
     "project backup": Command(
         "groundtune.cli.project:backup", "Write an annotation project to one file."
     ),

@@ -1,6 +1,9 @@
 """`groundtune project`."""
 
 from pathlib import Path
+from shlex import quote
+
+from groundtune.cli.recipe_argument import Settings
 
 
 def backup(project: str, /, *, out: Path, json: bool = False) -> None:
@@ -63,6 +66,52 @@ def restore(backup: Path, project: Path, /, *, json: bool = False) -> None:
     )
 
 
+def claims(
+    project: str,
+    /,
+    *settings: Settings,
+    labeler: str | None = None,
+    divider: str | None = None,
+    json: bool = False,
+) -> None:
+    """Ask a labeler which different replacements of two people claim the same.
+
+    Each replacement that two people wrote for one place is divided into claims. They are equal if
+    they make the same claims, or if the labeler confirms every claim that only one of them makes.
+    `groundtune project quality` and the app show the share. Run it again after people have worked
+    on: the labeler is kept, and only what is new is asked.
+
+    For example:
+
+        groundtune project claims farm --labeler world:labeler
+        groundtune project claims farm
+
+    Args:
+        project: Folder or PostgreSQL URL of the project.
+        settings: Settings that have no option: questions, asking.suffix, dtype, device.
+        labeler: Who says yes or no to the claims: a folder, a hub name, or openai:MODEL@URL.
+        divider: Who divides; without it the labeler, or the rules of its prompt source.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.annotate_extra import require_annotate_extra
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+
+    require_annotate_extra("groundtune project claims")
+    from groundtune.pipeline.annotate.claim_check import check_replacements
+    from groundtune.pipeline.annotate.project import existing_project
+
+    opened = existing_project(project)
+    options = {"labeler": labeler, "divider": divider}
+    try:
+        with open_progress(silent=json) as progress:
+            found = check_replacements(opened, settings, progress, options=options)
+    finally:
+        opened.close()
+    following = ["groundtune", "project", "quality", project]
+    finish(found.model_dump(), next_command=following, json=json)
+
+
 def quality(project: str, /, *, json: bool = False) -> None:
     """Print how far people agree, how they do on known results, and what an item takes.
 
@@ -80,7 +129,7 @@ def quality(project: str, /, *, json: bool = False) -> None:
     """
     from groundtune.cli.annotate_extra import require_annotate_extra
     from groundtune.cli.output import print_json
-    from groundtune.cli.quality_text import tables_of
+    from groundtune.cli.quality_text import compares_only_texts, tables_of
     from groundtune.cli.table import print_table
 
     require_annotate_extra("groundtune project quality")
@@ -99,3 +148,8 @@ def quality(project: str, /, *, json: bool = False) -> None:
         if number:
             print()
         print_table(table)
+    if any(compares_only_texts(task) for task in found.tasks):
+        print(
+            "\nEqual replacements count only if their texts are the same. To count those "
+            f"that claim the same too:\ngroundtune project claims {quote(project)} --labeler MODEL"
+        )

@@ -16,7 +16,8 @@ _NAMES = {
     "wrong": "whether the answer is wrong (alpha)",
     "f1": "marked characters, mean F1",
     "characters": "marked characters, F1 of all",
-    "same_text": "equal replacements",
+    "same_text": "equal replacements: same text",
+    "same_claims": "equal replacements by claims",
     "better": "agreement on the better answer (alpha)",
     "more": "which one hallucinates more (alpha)",
     "same_better": "equal choices",
@@ -72,9 +73,26 @@ def _figures(task: "TaskQuality", currency: str) -> list[list[str]]:
             ("finished by two people or more", task.overlapping),
             ("items with known results", task.gold),
             ("conflicts to settle", task.conflicts),
+            *_claim_check(task),
         )
     ]
     return [[task.task, "value", "95% CI", "items"], *progress, *rows]
+
+
+def compares_only_texts(task: "TaskQuality") -> bool:
+    """Whether replacements were compared, and by their texts alone."""
+    return task.claim_check is None and any(each.name == "same_text" for each in task.agreement)
+
+
+def _claim_check(task: "TaskQuality") -> list[tuple[str, int]]:
+    """What isn't in the share of replacements that claim the same."""
+    check = task.claim_check
+    if check is None:
+        return []
+    return [
+        ("replacements that wait for the claim check", check.unjudged),
+        ("replacements that it can't judge", check.unclear),
+    ]
 
 
 def _people(people: "Sequence[PersonQuality]") -> list[list[str]]:

@@ -84,8 +84,20 @@ def rewritten(
 ) -> tuple[str, str] | None:
     """Return what two people make of the place of a matched pair: "a cat" and "cat" of "a dog".
 
-    The place is wide enough for both, and for what else either changed there. None if one of them
-    only marked it.
+    None if one of them only marked it.
+    """
+    place = place_of(pair, first, second)
+    if place is None:
+        return None
+    return edited(text, *place, first), edited(text, *place, second)
+
+
+def place_of(
+    pair: tuple[Span, Span], first: Sequence[Span], second: Sequence[Span]
+) -> tuple[int, int] | None:
+    """Return the characters [start, end) that a matched pair replaces; None if one only marks.
+
+    The place is wide enough for both, and for what else either changed there.
     """
     if any(span.replacement is None for span in pair):
         return None
@@ -94,9 +106,20 @@ def rewritten(
         touching = [span for span in (*first, *second) if span.start < end and start < span.end]
         wider = min([start, *(s.start for s in touching)]), max([end, *(s.end for s in touching)])
         if wider == (start, end):
-            break
+            return start, end
         start, end = wider
-    return _edited(text, start, end, first), _edited(text, start, end, second)
+
+
+def edited(text: str, start: int, end: int, spans: Sequence[Span]) -> str:
+    """Return characters [start, end) of a text as a person's spans change them."""
+    pieces: list[str] = []
+    position = start
+    for span in spans:
+        if span.start < start or span.end > end or span.replacement is None:
+            continue
+        pieces += [text[position : span.start], span.replacement]
+        position = span.end
+    return "".join([*pieces, text[position:end]])
 
 
 def normalised(text: str) -> str:
@@ -109,14 +132,3 @@ def _common(length: int, first: Span, second: Span) -> int:
     start, end = extent(length, first)
     other_start, other_end = extent(length, second)
     return max(0, min(end, other_end) - max(start, other_start))
-
-
-def _edited(text: str, start: int, end: int, spans: Sequence[Span]) -> str:
-    pieces: list[str] = []
-    position = start
-    for span in spans:
-        if span.start < start or span.end > end or span.replacement is None:
-            continue
-        pieces += [text[position : span.start], span.replacement]
-        position = span.end
-    return "".join([*pieces, text[position:end]])

@@ -16,7 +16,7 @@ neither marks anything), `both` and `either` (marked characters), `same text` (r
 `same text`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from itertools import combinations
 from typing import NamedTuple
 
@@ -75,10 +75,6 @@ class Overlap(NamedTuple):
         return self.both / self.second if self.second else 1.0
 
 
-SameText = Callable[[str, str], bool]
-"""Whether two people's texts for one place say the same."""
-
-
 def overlap(length: int, first: Sequence[Span], second: Sequence[Span]) -> Overlap:
     """Return the marked characters of two people in a text of `length` characters."""
     ours, theirs = characters(length, first), characters(length, second)
@@ -90,13 +86,13 @@ def say_the_same(first: str, second: str) -> bool:
     return normalised(first) == normalised(second)
 
 
-def text_sums(text: str, people: Sequence[MarkedText], same: SameText = say_the_same) -> Sums:
+def text_sums(text: str, people: Sequence[MarkedText]) -> Sums:
     """Return the sums of an answer; those who can't tell count for the verdict only."""
     marked_spans = [each.spans for each in people if each.verdict != "unsure"]
     length = len(text)
     places = [units_of(length, spans, _ANY) for spans in marked_spans]
     kinds = [units_of(length, spans) for spans in marked_spans]
-    pairs = [_pair_sums(text, *pair, same) for pair in combinations(marked_spans, 2)]
+    pairs = [_pair_sums(text, *pair) for pair in combinations(marked_spans, 2)]
     return added(
         [
             value_sums("wrong", [each.verdict for each in people]),
@@ -135,7 +131,7 @@ def _sentence_sums(text: str, people: Sequence[Sequence[Span]]) -> list[Sums]:
     return found
 
 
-def _pair_sums(text: str, first: Sequence[Span], second: Sequence[Span], same: SameText) -> Sums:
+def _pair_sums(text: str, first: Sequence[Span], second: Sequence[Span]) -> Sums:
     found = overlap(len(text), first, second)
     sums: Sums = {"f1": found.f1, "of f1": 1.0}
     sums |= {"both": 2.0 * found.both, "either": float(found.first + found.second)}
@@ -144,5 +140,5 @@ def _pair_sums(text: str, first: Sequence[Span], second: Sequence[Span], same: S
         rows.append(value_sums("kinds", [kind_of(span) for span in pair]))
         texts = rewritten(text, pair, first, second)
         if texts is not None:
-            rows.append({"same text": float(same(*texts)), "of text": 1.0})
+            rows.append({"same text": float(say_the_same(*texts)), "of text": 1.0})
     return added(rows)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from groundtune.interchange.registry import ExportLayoutName
 from groundtune.pipeline.annotate.backup import back_up
+from groundtune.pipeline.annotate.claim_check import ClaimCheckResult, check_replacements
 from groundtune.pipeline.annotate.export import export_project
 from groundtune.pipeline.annotate.gate import gated_pairs
 from groundtune.pipeline.annotate.given import add_answers
@@ -106,6 +107,17 @@ class AnnotationProject:
     def quality(self) -> Quality:
         """How far people agree, and how each of them works, with 95% intervals."""
         return LiveQuality(self._project).now()
+
+    def check_replacements(self, **settings: Any) -> ClaimCheckResult:
+        """Ask a labeler which different replacements of two people claim the same.
+
+        `settings` are those of `groundtune project claims`, such as labeler and divider; without
+        any, those of the last check hold. `quality` has the share.
+
+        Raises:
+            UserError: no labeler is named or it can't be used, or replacements differ nowhere.
+        """
+        return check_replacements(self._project, [], self._progress, options=settings)
 
     def pair(self, out: str | Path, **settings: Any) -> list[Pair]:
         """Make pairs of the finished work into a run's folder, and return all of them.

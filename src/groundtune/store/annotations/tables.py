@@ -99,6 +99,15 @@ CONFLICTS = Table(
 )
 """Items on which people differ, for reviewers."""
 
+SAME_CLAIMS = Table(
+    "same_claims",
+    METADATA,
+    Column("key", String(64), primary_key=True),  # a place and both texts
+    Column("by", String(64), nullable=False),  # who judged: a ReplacementCheck's
+    Column("same", Integer),  # 1 or 0; None where it can't be judged
+)
+"""Different replacements of two people, and whether they claim the same."""
+
 SETTINGS = Table(
     "settings",
     METADATA,

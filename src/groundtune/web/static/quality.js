@@ -75,6 +75,16 @@ function table(title, figures) {
   ];
 }
 
+/** How replacements were compared: by a labeler, or by their texts alone. */
+function claims({ agreement, claim_check: check }) {
+  if (!agreement.some((each) => each.name === "same_text")) return [];
+  const command = h("pre", { tabindex: 0 }, h("code", {}, `groundtune project claims PROJECT${check ? "" : " --labeler MODEL"}`));
+  if (!check) return [h("p", { class: "note" }, t("quality.claims.off")), command];
+  const waiting = ["unjudged", "unclear"].filter((name) => check[name]).map((name) => t(`quality.claims.${name}`, { n: check[name] }));
+  const note = h("p", { class: "note" }, [t("quality.claims.on", check), ...waiting].join(" "));
+  return check.unjudged ? [note, command] : [note];
+}
+
 function card(figure) {
   return h(
     "div",
@@ -138,6 +148,7 @@ function section(task) {
     h("progress", { max: Math.max(1, task.items), value: task.finished, "aria-label": t("home.progress") }),
     h("div", { class: "headline" }, ...headlines.map(card)),
     ...table(t("quality.agreement"), task.agreement),
+    ...claims(task),
     task.agreement.length ? null : h("p", { class: "note" }, t("quality.no_agreement")),
     ...table(t("quality.known"), task.known),
     ...table(t("quality.rest"), [...task.suggestions, ...task.effort, ...(task.wrong ? [task.wrong] : [])]),

@@ -1,6 +1,6 @@
 """What an item's finished work adds to the figures: of all who agree or not, and of each person."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from groundtune.feedback.agreement.alpha import Sums, added
@@ -13,6 +13,7 @@ from groundtune.feedback.agreement.results import (
     text_sums,
     thumb_sums,
 )
+from groundtune.feedback.agreement.same_claims import ReplacedPlace, replaced_places
 from groundtune.feedback.annotating import AnnotationState, spans_of
 from groundtune.feedback.spans import apply
 from groundtune.pipeline.annotate.suggestions import count_suggestions
@@ -35,9 +36,17 @@ class ItemSums(NamedTuple):
 
 
 def item_sums(
-    item: AnnotationItem, states: Mapping[str, AnnotationState], *, blind: bool = False
+    item: AnnotationItem,
+    states: Mapping[str, AnnotationState],
+    *,
+    blind: bool = False,
+    judged: Mapping[str, bool | None] | None = None,
 ) -> ItemSums:
-    """Return the sums of an item's finished work; `states` are by person."""
+    """Return the sums of an item's finished work; `states` are by person.
+
+    `judged` says which different replacements claim the same, by the keys of their places: None of
+    one where that can't be judged. Without it only equal texts are counted.
+    """
     finished = {person: state for person, state in states.items() if state.progress == "done"}
     people: dict[str, Sums] = {}
     for person, state in finished.items():
@@ -51,7 +60,7 @@ def item_sums(
                 _against(item, state, others) if item.task in _MARKED and not item.known else {},
             ]
         )
-    agreement = {} if item.known else _agreement(item, list(finished.values()))
+    agreement = {} if item.known else _agreement(item, list(finished.values()), judged)
     return ItemSums(agreement, people)
 
 
@@ -60,7 +69,39 @@ def verdict_of(state: AnnotationState) -> Verdict:
     return state.verdict or ("wrong" if state.spans else "nothing_wrong")
 
 
-def _agreement(item: AnnotationItem, states: list[AnnotationState]) -> Sums:
+def replacements(
+    item: AnnotationItem, states: Sequence[AnnotationState]
+) -> Iterator[ReplacedPlace | None]:
+    """Yield each place that two people replaced; None where they wrote the same."""
+    if item.task not in _MARKED or item.known:
+        return
+    sure = [state for state in states if verdict_of(state) != "unsure"]
+    yield from replaced_places(item.answers[0].text, [spans_of(state, 0, "") for state in sure])
+
+
+def _claims(
+    item: AnnotationItem, states: Sequence[AnnotationState], judged: Mapping[str, bool | None]
+) -> Sums:
+    """Replacements that claim the same, of those that could be judged; and the others."""
+    rows: list[Sums] = []
+    for place in replacements(item, states):
+        key = "" if place is None else place.key(item.prompt.key)
+        if place is not None and key not in judged:
+            rows.append({"unjudged claims": 1.0})
+            continue
+        same = True if place is None else judged[key]
+        if same is None:
+            rows.append({"unclear claims": 1.0})
+        else:
+            rows.append({"same claims": float(same), "of claims": 1.0})
+    return added(rows)
+
+
+def _agreement(
+    item: AnnotationItem,
+    states: list[AnnotationState],
+    judged: Mapping[str, bool | None] | None,
+) -> Sums:
     if item.task == "compare":
         return choice_sums(
             [
@@ -72,7 +113,8 @@ def _agreement(item: AnnotationItem, states: list[AnnotationState]) -> Sums:
     if item.task == "thumb":
         return thumb_sums([state.good for state in states if state.good is not None])
     texts = [MarkedText(spans_of(state, 0, ""), verdict_of(state)) for state in states]
-    return text_sums(item.answers[0].text, texts)
+    claims = {} if judged is None else _claims(item, states, judged)
+    return added([text_sums(item.answers[0].text, texts), claims])
 
 
 def _against(item: AnnotationItem, state: AnnotationState, others: list[AnnotationState]) -> Sums:

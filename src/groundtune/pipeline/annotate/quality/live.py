@@ -10,15 +10,18 @@ from collections.abc import Mapping, Sequence
 from threading import Lock
 from typing import get_args
 
+from sqlalchemy import Connection
+
 from groundtune.feedback.agreement.alpha import added
 from groundtune.feedback.annotating import AnnotationState
 from groundtune.pipeline.annotate.project import Project
-from groundtune.pipeline.annotate.quality.estimates import figures
+from groundtune.pipeline.annotate.quality.estimates import Columns, figures
 from groundtune.pipeline.annotate.quality.item_sums import item_sums
 from groundtune.pipeline.annotate.quality.summary import (
     AGREEMENT,
     GOLD,
     SUGGESTIONS,
+    ClaimCheckCounts,
     Everybody,
     PersonQuality,
     TaskQuality,
@@ -32,6 +35,12 @@ from groundtune.store.annotations import events, items
 from groundtune.store.annotations.conflicts import ConflictCounts, conflict_counts
 from groundtune.store.annotations.progress import TaskProgress, drawn_turns, progress_of
 from groundtune.store.annotations.records import AnnotationItem, Task
+from groundtune.store.annotations.same_claims import (
+    ReplacementCheck,
+    claim_check,
+    judged_by,
+    number_judged,
+)
 
 _AT_ONCE = 20
 """Items whose work is read at a time."""
@@ -64,10 +73,15 @@ class _Rows:
         """Without the people; None if it is to be computed anew."""
 
     def put(
-        self, item: AnnotationItem, states: Mapping[str, AnnotationState], *, blind: bool
+        self,
+        item: AnnotationItem,
+        states: Mapping[str, AnnotationState],
+        *,
+        blind: bool,
+        judged: Mapping[str, bool | None] | None,
     ) -> None:
         """Take an item's work; what was known of it before goes."""
-        sums = item_sums(item, states, blind=blind)
+        sums = item_sums(item, states, blind=blind, judged=judged)
         for person in {*self.people_of.pop(item.key, ()), *sums.people}:
             rows = self.people.setdefault(person, SumRows())
             rows.put(item.key, sums.people.get(person, {}))
@@ -90,6 +104,9 @@ class LiveQuality:
         self._progress: dict[Task, TaskProgress] = {}
         self._conflicts: dict[Task, ConflictCounts] = {}
         self._items = -1
+        self._check: ReplacementCheck | None = None
+        self._judged: dict[str, bool | None] = {}
+        """What the project's claim check judged."""
 
     def now(self, seconds: float | None = None) -> Quality:
         """Return the quality; `seconds` is how long it may take about, None for what it takes."""
@@ -112,9 +129,19 @@ class LiveQuality:
                 self._conflicts = conflict_counts(connection)
                 for rows in self._rows.values():
                     rows.quality = None
+            again = self._look_at_check(connection)
         if anew:
             self._rows = {task: _Rows() for task in _TASKS}
-        self._unread.update(dict.fromkeys(changed))
+        self._unread.update(dict.fromkeys([*changed, *again]))
+
+    def _look_at_check(self, connection: Connection) -> list[str]:
+        """Read what the claim check judged meanwhile; return the items that two people judged."""
+        check = claim_check(connection)
+        number = 0 if check is None else number_judged(connection, check.by)
+        if check == self._check and number == len(self._judged):
+            return []
+        self._check, self._judged = check, judged_by(connection, check.by) if check else {}
+        return [key for rows in self._rows.values() for key in rows.agreement.keys]
 
     def _read(self, keys: Sequence[str]) -> None:
         work = all_work(self._project, keys)
@@ -122,8 +149,9 @@ class LiveQuality:
         for (key, person), state in work.states.items():
             if work.settled.get(key) != person:  # who settles has seen the others' results
                 states[key][person] = state
+        judged, blind = self._judged if self._check else None, self._project.settings.blind
         for key, item in work.items.items():
-            self._rows[item.task].put(item, states[key], blind=self._project.settings.blind)
+            self._rows[item.task].put(item, states[key], blind=blind, judged=judged)
         for key in keys:
             del self._unread[key]
 
@@ -150,7 +178,18 @@ class LiveQuality:
             suggestions=figures(SUGGESTIONS, summed),
             effort=effort(summed, self._project.settings.hourly_rate),
             wrong=wrong_answers(rows.items, turns),
+            claim_check=self._claim_check(rows.agreement.columns()),
         )
+
+    def _claim_check(self, agreement: Columns) -> ClaimCheckCounts | None:
+        if self._check is None:
+            return None
+        unjudged, unclear = (
+            int(agreement[name].sum()) if name in agreement else 0
+            for name in ("unjudged claims", "unclear claims")
+        )
+        names = {"labeler": self._check.labeler, "divider": self._check.divider}
+        return ClaimCheckCounts(**names, unjudged=unjudged, unclear=unclear)
 
     def _update_people(self, rows: _Rows, end: float) -> None:
         with self._project.database.reading() as connection:

@@ -29,6 +29,7 @@ AGREEMENT = (
     share("f1", "f1", "of f1"),
     share("characters", "both", "either"),
     share("same_text", "same text", "of text"),
+    share("same_claims", "same claims", "of claims"),
     alpha_formula("better"),
     alpha_formula("more"),
     share("same_better", "same better", "of better"),
@@ -85,6 +86,17 @@ class PersonQuality(Record):
     habits: tuple[Habit, ...]
 
 
+class ClaimCheckCounts(Record):
+    """Who judges which replacements claim the same, and what couldn't be counted."""
+
+    labeler: str
+    divider: str
+    unjudged: int
+    """Replacements that wait for the check."""
+    unclear: int
+    """Replacements without claims, or with claims that have no verdict."""
+
+
 class TaskQuality(Record):
     """How good the work on one task is."""
 
@@ -109,6 +121,8 @@ class TaskQuality(Record):
     conflicts: int = 0
     """Items on which people differ, and no reviewer has decided yet."""
     settled: int = 0
+    claim_check: ClaimCheckCounts | None = None
+    """None if no labeler was asked: then only equal texts are equal replacements."""
 
 
 def effort(rows: Columns, hourly_rate: float) -> tuple[QualityFigure, ...]:
