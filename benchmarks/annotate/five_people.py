@@ -4,9 +4,9 @@
     python -m benchmarks.annotate.five_people --draws 40          and 40 more without a database
 
 A fifth of the answers is for two people, a twentieth of each one's work has a known result. The
-truth of a figure is its value over many other answers that all five correct, all pairs of them.
-Each line is a figure: the app's value and interval, the truth, and in how many of all draws the
-interval contained it.
+truth of a figure is its value over many other answers that all five correct, all pairs of them; it
+has an interval too, which must be narrow next to the app's. Each line is a figure: the app's value
+and interval, the truth, and in how many of all draws the app's interval contained it.
 """
 
 import argparse
@@ -141,25 +141,23 @@ class Tables:
         return named
 
 
-def truths(number: int) -> dict[str, float]:
+def truths(number: int) -> dict[str, QualityFigure]:
     """Each figure over answers that all five correct, with the expert's result known."""
-    tables, pairs = Tables(), list[Sums]()
+    tables, agreement = Tables(), SumRows()
     for each in asked(0, number):
         states = {person: state_of(person, each) for person in PEOPLE}
         known = EXPERT.correct(each.prompt, each.answer)
         plain = item_of(each)
         tables.put(item_of(each, known), states)
+        pairs: list[Sums] = []
         for pair in combinations(PEOPLE, 2):
             pairs.append(item_sums(plain, {person: states[person] for person in pair}).agreement)
+        agreement.put(plain.key, added(pairs))
         tables.items.put(
             f"{plain.key} plain", added(list(item_sums(plain, states).people.values()))
         )
-    agreement = SumRows()
-    agreement.put("all", added(pairs))
-    found = {each.name: each.value for each in figures(AGREEMENT, agreement.columns())}
-    return found | {
-        name: each.value for name, each in tables.figures().items() if name not in found
-    }
+    found = {each.name: each for each in figures(AGREEMENT, agreement.columns())}
+    return tables.figures() | found
 
 
 def drawn(seed: int) -> dict[str, QualityFigure]:
@@ -231,7 +229,7 @@ def main() -> None:
     """Print a line per figure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--draws", type=int, default=0)
-    parser.add_argument("--truth", type=int, default=1500, help="answers that the truth is of")
+    parser.add_argument("--truth", type=int, default=6000, help="answers that the truth is of")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     true = truths(options.truth)
@@ -242,10 +240,12 @@ def main() -> None:
         if name not in true or figure.low is None or figure.high is None:
             continue
         found = [draw[name] for draw in draws if name in draw]
-        inside = sum((f.low or 0) <= true[name] <= (f.high or 0) for f in found)
+        right = true[name]
+        inside = sum((f.low or 0) <= right.value <= (f.high or 0) for f in found)
         print(
             f"{name}: {figure.value:.3f} ({figure.low:.3f} to {figure.high:.3f}, n={figure.n}), "
-            f"truth {true[name]:.3f}, contained {inside} of {len(found)}"
+            f"truth {right.value:.3f} ({right.low or 0:.3f} to {right.high or 0:.3f}), "
+            f"contained {inside} of {len(found)}"
         )
 
 

@@ -126,3 +126,36 @@ def test_answers_that_are_asked_first_stand_for_those_that_are_not_asked():
         assert plain.value > truth + 0.1  # doubtful answers are wrong more often
     assert np.mean(weighted) == pytest.approx(truth, abs=0.015)
     assert covered >= 88
+
+
+def test_a_share_of_several_errors_per_item_has_wilson_s_interval_of_as_many_observations():
+    # Items with 4 errors each, of which 3, 4, 4, 4, 4, 4, 4 and 3 were found: 30 of 32.
+    found = estimate(RATE, {"hits": np.array([3.0, 4, 4, 4, 4, 4, 4, 3]), "all": np.full(8, 4.0)})
+    assert found.value == 30 / 32
+    # Equal denominators: the error is that of the mean of the items' shares, 1/8 x sqrt(1.5/7)/...
+    shares = np.array([0.75, 1, 1, 1, 1, 1, 1, 0.75])
+    assert found.error == pytest.approx(shares.std(ddof=1) / np.sqrt(8))
+    # value (1 - value) / error^2 = 21.9 observations, at most two per item: 16; Student's quantile
+    # for seven degrees of freedom is 2.365: 16 x (1.960 / 2.365)^2 = 10.99 observations.
+    like = 16 * (1.959964 / 2.364624) ** 2
+    assert like == pytest.approx(10.99, abs=0.01)
+    z, p = 1.959964, 30 / 32
+    middle = (p + z * z / (2 * like)) / (1 + z * z / like)
+    half = z * np.sqrt(p * (1 - p) / like + z * z / (4 * like**2)) / (1 + z * z / like)
+    assert (found.low, found.high) == pytest.approx((middle - half, middle + half), abs=1e-4)
+    assert found.high < 1
+
+
+def test_shares_near_one_of_few_items_contain_the_truth_as_often_as_they_say():
+    # Two errors per item, of which a person misses one in ten: Student's intervals contained the
+    # truth in 88% of these draws.
+    rng = np.random.default_rng(0)
+    inside = 0
+    for _ in range(400):
+        lengths = rng.integers(1, 12, (15, 2)).astype(float)
+        hits = (lengths * (rng.random((15, 2)) < 0.9)).sum(axis=1)
+        found = estimate(RATE, {"hits": hits, "all": lengths.sum(axis=1)})
+        assert found.low is not None
+        assert found.high is not None
+        inside += found.low <= 0.9 <= found.high
+    assert inside / 400 >= 0.93

@@ -3,8 +3,11 @@
 A row is an item: what people said of one answer isn't independent. A figure is a formula of the
 rows' sums; its standard error is the delete-one jackknife's over the rows that bear on it (Efron
 and Tibshirani 1993, chapter 11), its interval Student's. It takes one pass over the rows, so that a
-page can follow the work, where a bootstrap takes thousands. A rate of independent items is
-Wilson's. Where all rows say the same, the interval reaches to what could have gone unseen, as in
+page can follow the work, where a bootstrap takes thousands. A share of independent items has
+Wilson's interval, any other share Wilson's for as many independent observations as have its
+standard error (Korn and Graubard 1998, Survey Methodology 24; Dean and Pagano 2015, J. Survey
+Statistics and Methodology 3): near 0 or 1 a share errs to one side, and Student's interval goes as
+far to both. Where all rows say the same, the interval reaches to what could have gone unseen, as in
 `bench/stats/bootstrap.py`.
 """
 
@@ -25,6 +28,9 @@ Unit = Literal["share", "alpha", "number", "seconds", "money"]
 Columns = Mapping[str, Floats]
 _BOUNDS: dict[Unit, tuple[float, float]] = {"share": (0.0, 1.0), "alpha": (-1.0, 1.0)}
 _UNBOUNDED = (-np.inf, np.inf)
+_MOST_PER_ITEM = 2.0
+"""Independent observations that an item may stand for. Few errors in few items seem surer than they
+are: the jackknife knows only of those that were seen."""
 
 
 class QualityFigure(Record):
@@ -154,6 +160,8 @@ def _interval(
     is_rate = formula.unit == "share" and bool(np.all(rows[formula.of] == 1))
     if is_rate and abs(hits - round(hits)) < 1e-6:
         low, high = wilson(round(hits), number)
+    elif formula.unit == "share" and error > 1e-12 and 0 < value < 1:
+        low, high = _wilson(value, error, number)
     elif error > 1e-12:
         half = student_quantile(number - 1, 1 - LEVEL / 2) * error
         low, high = value - half, value + half
@@ -163,3 +171,14 @@ def _interval(
     else:
         return None, None
     return max(lowest, low), min(highest, high)
+
+
+def _wilson(value: float, error: float, number: int) -> tuple[float, float]:
+    """Wilson's interval of a share of `number` items with a standard error."""
+    like = min(value * (1 - value) / error**2, _MOST_PER_ITEM * number)
+    usual = NormalDist().inv_cdf(1 - LEVEL / 2)
+    like *= (usual / student_quantile(number - 1, 1 - LEVEL / 2)) ** 2
+    least = usual**2 / like
+    middle = (value + least / 2) / (1 + least)
+    half = sqrt(value * (1 - value) * least + least**2 / 4) / (1 + least)
+    return middle - half, middle + half
