@@ -43,11 +43,13 @@ function choices(side) {
 }
 
 function kinds(side) {
-  const found = side.spans.map((span) => {
-    const place = kindOf(span);
-    return [h("b", { class: `k${place + 1}` }, conflict.kinds[place].shown), " "];
+  const counts = new Map();
+  for (const span of side.spans) counts.set(kindOf(span), (counts.get(kindOf(span)) ?? 0) + 1);
+  const found = [...counts].sort(([first], [second]) => first - second).flatMap(([place, number]) => {
+    const name = conflict.kinds[place].shown;
+    return [h("b", { class: `k${place + 1}` }, number > 1 ? t("conflicts.kinds", { kind: name, n: number }) : name), " "];
   });
-  return found.length ? h("p", { class: "kinds-said" }, ...found.flat()) : null;
+  return found.length ? h("p", { class: "kinds-said" }, ...found) : null;
 }
 
 function verdict(side) {

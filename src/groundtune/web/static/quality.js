@@ -55,7 +55,7 @@ function row(figure, name = nameOf(figure.name), others = null, apart = false) {
     h("th", { scope: "row" }, name, sub),
     h("td", { class: "plot" }, plot(figure)),
     h("td", { class: "value" }, text(figure.unit, figure.value)),
-    h("td", { class: "interval" }, interval(figure)),
+    h("td", { class: "interval" }, interval(figure), h("span", { class: "sub of" }, t("quality.of_items", { n: figure.n }))),
     h("td", { class: "n" }, number(figure.n, 0)),
   );
 }
@@ -69,7 +69,7 @@ function table(title, figures) {
     h(
       "table",
       { "aria-label": title },
-      h("thead", {}, h("tr", {}, ...heads.map((each, place) => h("th", { scope: "col", class: classes[place] }, each)))),
+      h("thead", {}, h("tr", {}, ...heads.map((each, place) => h(each ? "th" : "td", { scope: each ? "col" : null, class: classes[place] }, each)))),
       h("tbody", {}, ...figures.map((figure) => row(figure))),
     ),
   ];
