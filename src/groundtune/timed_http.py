@@ -28,7 +28,7 @@ class TimedProtocol(H11Protocol):
 
     header_seconds = 10.0
     _timer: asyncio.TimerHandle | None = None
-    _began = False
+    _has_begun = False
 
     def too_slow(self) -> Refusal:
         """The reply to a client whose headers took too long."""
@@ -45,7 +45,7 @@ class TimedProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Stop the time if these bytes complete the headers."""
-        self._began = True
+        self._has_begun = True
         super().data_received(data)
         self._watch()
 
@@ -53,7 +53,7 @@ class TimedProtocol(H11Protocol):
         """Start the time for a next request that has already begun."""
         super().on_response_complete()
         if self.conn.trailing_data[0]:
-            self._began = True
+            self._has_begun = True
             self._watch()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -68,7 +68,7 @@ class TimedProtocol(H11Protocol):
     def _watch(self) -> None:
         if self.conn.their_state is not h11.IDLE:
             self._stop()
-            self._began = False
+            self._has_begun = False
         elif self._timer is None and not self.transport.is_closing():
             self._timer = self.loop.call_later(self.header_seconds, self._give_up)
 
@@ -81,7 +81,7 @@ class TimedProtocol(H11Protocol):
         self._timer = None
         if self.transport.is_closing():
             return
-        if not self._began:
+        if not self._has_begun:
             self.transport.close()
             return
         self._refuse(self.too_slow())

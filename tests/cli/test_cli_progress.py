@@ -110,7 +110,7 @@ def test_results_end_with_the_path_and_the_next_command_quoted_for_a_shell(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     following = ["groundtune", "label", Path("my answers")]
-    finish({"answers": 3, "n": 0}, wrote=Path("out"), next_command=following)
+    finish({"answers": 3, "n": 0}, path=Path("out"), next_command=following)
     assert capsys.readouterr().out.splitlines() == [
         "answers  3",
         "n        0",
@@ -120,7 +120,7 @@ def test_results_end_with_the_path_and_the_next_command_quoted_for_a_shell(
 
 
 def test_results_for_machines_are_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
-    finish({"rate": 0.5, "path": Path("a")}, wrote=Path("out"), json=True)
+    finish({"rate": 0.5, "path": Path("a")}, path=Path("out"), json=True)
     text = capsys.readouterr().out
     assert text.count("\n") == 1
     assert json.loads(text) == {"rate": 0.5, "path": "a", "wrote": "out"}

@@ -80,7 +80,7 @@ def test_packed_rows_have_the_log_probabilities_loss_and_gradients_of_separate_o
 def leak(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> PackedLayout:
     """Fault: an answer sees the answers before it."""
     layout = lay_out(rows, pad_id, **options)
-    return replace(layout, sees=torch.ones_like(layout.sees))
+    return replace(layout, visible=torch.ones_like(layout.visible))
 
 
 def shift(rows: Sequence[PackedRow], pad_id: int, **options: Any) -> PackedLayout:

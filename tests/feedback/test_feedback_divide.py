@@ -51,8 +51,8 @@ def told(found: list[Statement], text: str = TEXT) -> list[str]:
     ["<think>\n### Facts\n- A cat. | A cat | Is there a cat?\n</think>\n", "Hm.</think>"],
 )
 def test_a_dividers_thoughts_are_no_claims_and_no_questions(thoughts: str):
-    plain = statements_of(TEXT, Reply(REPLY, 90, True), asks=True)
-    assert statements_of(TEXT, Reply(thoughts + REPLY, 120, True), asks=True) == plain
+    plain = statements_of(TEXT, Reply(REPLY, 90, True), with_questions=True)
+    assert statements_of(TEXT, Reply(thoughts + REPLY, 120, True), with_questions=True) == plain
     (one,) = with_questions(
         [Statement(0, 5, "It is red.")], Reply("<think>1. Is it?</think>1. Is it red?", 9, True)
     )
@@ -60,7 +60,7 @@ def test_a_dividers_thoughts_are_no_claims_and_no_questions(thoughts: str):
 
 
 def test_a_reply_becomes_claims_with_questions_and_characters_and_opinions_are_told():
-    assert told(statements_of(TEXT, Reply(REPLY, 90, True), asks=True)) == [
+    assert told(statements_of(TEXT, Reply(REPLY, 90, True), with_questions=True)) == [
         "Two children: Are there two children in the picture?",
         "playing with a red ball: Were children playing?",
         "red ball: Is the ball red?",
@@ -80,7 +80,7 @@ def test_a_reply_becomes_claims_with_questions_and_characters_and_opinions_are_t
     ],
 )
 def test_usual_departures_from_the_form_are_read(reply: str, entries: int):
-    found = parse(reply, asks=True)
+    found = parse(reply, with_questions=True)
     assert found is not None
     assert [entry.readable for entry in found] == [True] * entries
 
@@ -96,25 +96,27 @@ def test_usual_departures_from_the_form_are_read(reply: str, entries: int):
     ],
 )
 def test_a_reply_without_the_form_is_one_unparsed_row_that_holds_it(reply: str):
-    (row,) = statements_of(TEXT, Reply(reply, 9, True), asks=True)
+    (row,) = statements_of(TEXT, Reply(reply, 9, True), with_questions=True)
     assert (row.status, row.text, row.start, row.end) == ("unparsed", reply, 0, len(TEXT))
 
 
 def test_a_reply_that_was_cut_is_unparsed_whole_since_its_end_is_missing():
-    (row,) = statements_of(TEXT, Reply(REPLY[:120], 20, False), asks=True)
+    (row,) = statements_of(TEXT, Reply(REPLY[:120], 20, False), with_questions=True)
     assert row.status == "unparsed"
 
 
 @pytest.mark.parametrize("line", ["a | b | c", "- a", "- | b | c?", "- a | b | c | d?", "so on"])
 def test_a_line_that_cannot_be_read_is_unparsed_and_the_others_stay(line: str):
-    found = statements_of(TEXT, Reply(f"### Facts\n- x | red | y?\n{line}", 9, True), asks=True)
+    found = statements_of(
+        TEXT, Reply(f"### Facts\n- x | red | y?\n{line}", 9, True), with_questions=True
+    )
     assert [s.status for s in found] == ["unchecked", "unparsed"]
     assert found[1].text == line
 
 
 def test_two_claims_with_one_question_count_once():
     reply = "### Facts\n- A ball. | ball | Is it?\n- The ball. | red ball | is it?\n"
-    assert told(statements_of(TEXT, Reply(reply, 9, True), asks=True)) == ["ball: Is it?"]
+    assert told(statements_of(TEXT, Reply(reply, 9, True), with_questions=True)) == ["ball: Is it?"]
 
 
 @pytest.mark.parametrize(
@@ -226,7 +228,7 @@ def test_the_second_call_sees_the_facts_alone():
         return "1. Is a dog there?"
 
     generator = ScriptedGenerator(reply)
-    apart = InstructedDivider(generator, shipped_instruction("divide-1"), asks=False)
+    apart = InstructedDivider(generator, shipped_instruction("divide-1"), with_questions=False)
     asking = InstructedQuestions(apart, generator, shipped_instruction("ask-1"))
     (found,) = asking.divide([DESCRIBE], [answer("A dog. Nice.")])
     assert told(found, "A dog. Nice.") == ["A dog: Is a dog there?", "Nice.: opinion"]

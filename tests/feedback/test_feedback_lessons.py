@@ -93,6 +93,8 @@ def test_agreement_counts_facts_in_the_same_words():
     other = DOG._replace(text="there is a  DOG", start=2, question="Is a dog there?")
     cat = Statement(0, 5, "There is a cat.", question="Is there a cat?")
     found = agreement(rows(DOG, MATS, COSY), rows(other, MATS, cat))
-    assert found == Agreement(both=2, recorded=2, found=3, asked=1, placed=1, unread=0)
+    assert found == Agreement(
+        both=2, recorded=2, divided=3, same_questions=1, same_places=1, unread=0
+    )
     unread = Statement(0, 9, "gibberish", status="unparsed")
     assert agreement(rows(DOG), rows(unread)) == Agreement(0, 1, 0, 0, 0, 1)

@@ -145,7 +145,7 @@ def test_packing_adds_no_error_to_that_of_bfloat16_in_any_family() -> None:
 def leak(rows: Sequence[PackedRow], pad_id: int, **options: bool) -> PackedLayout:
     """Fault: an answer sees the answers before it."""
     layout = lay_out(rows, pad_id, **options)
-    return replace(layout, sees=torch.ones_like(layout.sees))
+    return replace(layout, visible=torch.ones_like(layout.visible))
 
 
 def rounded(logits_NV: Tensor, ids_N: Tensor) -> Tensor:

@@ -129,7 +129,7 @@ def test_a_view_is_a_row_more_with_the_chosen_answers_alone(vlm: Vlm, folder: Ru
         corrupted.prompt.features["pixel_values"], whole.prompt.features["pixel_values"]
     )
     for member in row.members:
-        assert corrupted.answers[member.viewed].ids == pairs.answers(member.pair)[0].ids
+        assert corrupted.answers[member.view_place].ids == pairs.answers(member.pair)[0].ids
     counted = [packed_cost(len(r.prompt.ids), [len(a.ids) for a in r.answers]) for r in row.rows]
     assert pairs.row_tokens(pairs.groups[0]) == sum(counted)
 

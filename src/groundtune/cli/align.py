@@ -64,7 +64,7 @@ def align(
         print()
     finish(
         {"verdict": result.verdict, "results": result.results, "report": result.report},
-        wrote=result.model,
+        path=result.model,
         next_command=[] if result.unchanged else ["groundtune", "serve", result.model],
         json=json,
     )

@@ -82,24 +82,27 @@ def annotate(
     from groundtune.web.ways_in import checked_door, refuse_without_owner
 
     changes = load(None, settings, ProjectSettings, options={"order": order})
-    shown = name or getpass.getuser()
-    person = re.sub(r"[^a-z0-9_-]+", "-", shown.lower()).strip("-")[:64] or "owner"
+    display_name = name or getpass.getuser()
+    person = re.sub(r"[^a-z0-9_-]+", "-", display_name.lower()).strip("-")[:64] or "owner"
     door = checked_door("" if login else person, host, url=url, frames=frames, proxies=proxies)
     with listen(port, host) as listening:
         to_fill = project_to_fill(project, changes.model_dump(include=changes.model_fields_set))
-        with to_fill as opened, open_progress(silent=json) as progress:
+        with to_fill as annotation_project, open_progress(silent=json) as progress:
             if login:
-                refuse_without_owner(opened)
+                refuse_without_owner(annotation_project)
             else:
-                opened.join(person, shown, "owner")
-            new = [add_answers(opened, each, task, progress, images=images) for each in answers]
-            known = [opened.add_gold(each, task) for each in gold]
+                annotation_project.join(person, display_name, "owner")
+            new = [
+                add_answers(annotation_project, each, task, progress, images=images)
+                for each in answers
+            ]
+            gold_counts = [annotation_project.add_gold(each, task) for each in gold]
         added = {"items": sum(new)} if answers else {}
-        added |= {"gold": sum(known)} if gold else {}
+        added |= {"gold": sum(gold_counts)} if gold else {}
         page = door.url or address_of(listening)
         who = {} if login else {"person": person}
-        out = f"{opened.name if is_url(project) else project}-pairs"
-        following = ["groundtune", "pairs", "--from", opened.where, "--out", out]
+        out = f"{annotation_project.name if is_url(project) else project}-pairs"
+        following = ["groundtune", "pairs", "--from", annotation_project.where, "--out", out]
         finish({**added, **who, "page": page}, next_command=following, json=json)
         with suppress(KeyboardInterrupt):  # the usual end of a server
-            run(opened, door, listening)
+            run(annotation_project, door, listening)

@@ -10,7 +10,7 @@ become the options, its docstring (first line, then Google's section of argument
         with open_progress(silent=json) as progress:
             summary = run_sample(prompts, out, progress)
         following = ["groundtune", "label", "--answers", out]
-        finish({"answers": summary}, wrote=out, next_command=following, json=json)
+        finish({"answers": summary}, path=out, next_command=following, json=json)
 
 Its line goes into `commands.COMMANDS`; a name of two words ("bench run") belongs to a group there.
 A command raises UserError for what a person can fix and lets every other error through; results go
@@ -96,8 +96,8 @@ def _add(
         group=section,
     )
     if is_named and any(flag in argv for flag in _HELP):
-        named = parent[words[-1]]
-        named.usage = usage(named, words)
+        group = parent[words[-1]]
+        group.usage = usage(group, words)
 
 
 def run(argv: Sequence[str]) -> int:
@@ -152,8 +152,8 @@ def _input_error(error: UserError, argv: Sequence[str], debug: bool) -> int:
     """Three lines on stderr, and with --json one object on stdout."""
     if debug:
         traceback.print_exc()
-    shown = {name: " ".join(text.split()) for name, text in error.parts().items()}
+    parts = {name: " ".join(text.split()) for name, text in error.parts().items()}
     if "--json" in argv:
-        print_json(shown)
-    print(f"error: {UserError(**shown)}", file=sys.stderr)
+        print_json(parts)
+    print(f"error: {UserError(**parts)}", file=sys.stderr)
     return EXIT_INPUT

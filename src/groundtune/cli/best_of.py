@@ -66,20 +66,20 @@ def best_of(
     params = load(None, words, BestOfSettings, options=options)
     with open_progress(silent=json) as progress:
         result = run_best_of(answers, out, params, progress, command=sys.argv)
-    figures = result.found.model_dump(mode="json")
-    shown: dict[str, object] = {"verdict": result.verdict, **figures}
+    figures = result.summary.model_dump(mode="json")
+    output: dict[str, object] = {"verdict": result.verdict, **figures}
     if not json:
         from groundtune.pipeline.best_of.page import gaps
 
-        for curve in result.found.curves:
+        for curve in result.summary.curves:
             print_table(_rows(curve))
             print()
-        shown = {name: shown[name] for name in ("verdict", "prompts", "candidates", "scored_now")}
-        shown["report"] = result.report
-        shown |= {f"note {number}": text for number, text in enumerate(gaps(result.found), 1)}
+        output = {name: output[name] for name in ("verdict", "prompts", "candidates", "scored_now")}
+        output["report"] = result.report
+        output |= {f"note {number}": text for number, text in enumerate(gaps(result.summary), 1)}
     finish(
-        shown,
-        wrote=result.answers,
+        output,
+        path=result.answers,
         next_command=["groundtune", "check", out, "--out", f"{out}-check"],
         json=json,
     )

@@ -43,9 +43,12 @@ def card(
     if public and not upload:
         raise UserError("Nothing is uploaded.", "--public", "Add --upload OWNER/NAME.")
     with hold(run):
-        made = make_card(run, scores=scores, name=name, licence=licence)
-        path = write_card(made)
-        results = {"kind": made.kind, "non_commercial": ", ".join(made.non_commercial) or "no"}
+        model_card = make_card(run, scores=scores, name=name, licence=licence)
+        path = write_card(model_card)
+        results = {
+            "kind": model_card.kind,
+            "non_commercial": ", ".join(model_card.non_commercial) or "no",
+        }
         if upload:
-            results["uploaded"] = upload_card(made, upload, private=not public)
-    finish(results, wrote=path, json=json)
+            results["uploaded"] = upload_card(model_card, upload, private=not public)
+    finish(results, path=path, json=json)

@@ -71,52 +71,52 @@ def check(
             claim_marks=claim_marks,
             command=sys.argv,
         )
-    figures = result.found.model_dump(mode="json")
-    shown: dict[str, object] = {"verdict": result.verdict, **figures}
+    figures = result.summary.model_dump(mode="json")
+    output: dict[str, object] = {"verdict": result.verdict, **figures}
     if not json:
         from groundtune.pipeline.check.page import caveat
 
-        if (first := caveat(result.found)) is not None:
+        if (first := caveat(result.summary)) is not None:
             print(f"{first.title}. {first.text}\n")
-        print_table(_rows(result.found))
+        print_table(_rows(result.summary))
         print()
-        shown = _shown(result, keeps=bool(risk))
+        output = _shown(result, with_kept=bool(risk))
     options = {"--images": images, "--labeler": labeler, "--ask": ask, "--marks": result.to_mark}
     options |= {"--detector": detector}
-    if risk and result.found.risk is None:
+    if risk and result.summary.risk is None:
         options |= {"--marks": marks, "--risk": risk, "--claim-marks": result.claims_to_mark}
     again = ["groundtune", "check", answers, *settings]
     again += [word for k, v in options.items() if v is not None for word in (k, str(v))]
     finish(
-        shown,
-        wrote=result.report,
+        output,
+        path=result.report,
         next_command=[]
-        if result.found.corrected and "--risk" not in options
+        if result.summary.corrected and "--risk" not in options
         else [*again, "--out", str(out)],
         json=json,
     )
 
 
-def _shown(result: "CheckResult", *, keeps: bool) -> dict[str, object]:
+def _shown(result: "CheckResult", *, with_kept: bool) -> dict[str, object]:
     """The closing lines."""
     from groundtune.pipeline.check.page import checked_line
     from groundtune.pipeline.check.second import agreement_text
 
-    found = result.found
-    shown: dict[str, object] = {
+    summary = result.summary
+    lines: dict[str, object] = {
         "verdict": result.verdict,
-        "answers": found.answers,
-        "images": found.images,
-        "labeler": found.labeler,
-        "marks": found.marks,
-        "labeler's error": _error(found),
-        "checked": checked_line(found),
+        "answers": summary.answers,
+        "images": summary.images,
+        "labeler": summary.labeler,
+        "marks": summary.marks,
+        "labeler's error": _error(summary),
+        "checked": checked_line(summary),
     }
-    if found.second is not None:
-        shown["detector"] = agreement_text(found.second)
-    if keeps:
-        shown["claims to keep"] = _kept(found)
-    return shown
+    if summary.second is not None:
+        lines["detector"] = agreement_text(summary.second)
+    if with_kept:
+        lines["claims to keep"] = _kept(summary)
+    return lines
 
 
 def _rows(summary: "CheckSummary") -> list[list[str]]:

@@ -53,12 +53,12 @@ def compare(
         raise UserError("The margin is negative.", f"--margin {margin:g}", "Give 0 or more.")
     result = compare_runs(runs)
     page = write_comparison(result, out, runs) if out else None
-    lost = [*result.regressions(margin), *result.lost]
+    failures = [*result.regressions(margin), *result.lost]
     next_command = [] if out else ["groundtune", "compare", *runs, "--out", "runs/comparison"]
     if json:
-        shown = result.short().model_dump(mode="json")
-        shown["regressions"] = [{"model": t.model, "benchmark": t.benchmark} for t in lost]
-        finish(shown, wrote=page, next_command=next_command, json=True)
+        output = result.short().model_dump(mode="json")
+        output["regressions"] = [{"model": t.model, "benchmark": t.benchmark} for t in failures]
+        finish(output, path=page, next_command=next_command, json=True)
     else:
         _print(result, all)
         finish(
@@ -67,12 +67,12 @@ def compare(
                 "better": len(result.better),
                 "unclear": result.unclear,
                 "comparisons": len(result.summary.differences),
-                "regressions": ", ".join(f"{t.model} on {t.benchmark}" for t in lost) or "none",
+                "regressions": ", ".join(f"{t.model} on {t.benchmark}" for t in failures) or "none",
             },
-            wrote=page,
+            path=page,
             next_command=next_command,
         )
-    return int(bool(lost) and fail_on == "regression")
+    return int(bool(failures) and fail_on == "regression")
 
 
 def _print(result: "Comparisons", all: bool) -> None:

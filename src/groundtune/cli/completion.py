@@ -27,7 +27,7 @@ def completion(
     app = build_app()
     if install:
         path = app.install_completion(shell=shell)
-        finish({"shell": shell}, wrote=path, next_command=["exec", shell], json=json)
+        finish({"shell": shell}, path=path, next_command=["exec", shell], json=json)
     elif json:
         finish({"shell": shell, "script": app.generate_completion(shell=shell)}, json=True)
     else:

@@ -52,12 +52,12 @@ def demo(
     cost = {"seconds": round(time.monotonic() - start, 1), "memory_mb": result.memory_mb}
     if json:
         paths = {"summary": str(result.summary), "differences": str(result.differences)}
-        finish({"verdict": result.verdict, **paths, **cost}, wrote=result.report, json=True)
+        finish({"verdict": result.verdict, **paths, **cost}, path=result.report, json=True)
         return
     print_table(result.table)
     print(f"\n{result.verdict}\n")
     finish(
         {"summary": result.summary, **cost},
-        wrote=result.report,
+        path=result.report,
         next_command=["groundtune", "compare", out],
     )

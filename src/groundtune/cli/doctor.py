@@ -28,30 +28,32 @@ def doctor(*, folder: Path = Path("."), json: bool = False) -> int:
     from groundtune.cli.table import print_table
     from groundtune.pipeline.doctor.examine import examine
 
-    found = examine(folder)
+    machine = examine(folder)
     following = ["groundtune", "demo"]
     if json:
         finish(
-            {**found.model_dump(), "problems": found.problems}, next_command=following, json=True
+            {**machine.model_dump(), "problems": machine.problems},
+            next_command=following,
+            json=True,
         )
-        return 1 if found.problems else 0
-    width = max(len(check.name) for check in found.checks)
-    for check in found.checks:
+        return 1 if machine.problems else 0
+    width = max(len(check.name) for check in machine.checks)
+    for check in machine.checks:
         sys.stdout.write(f"{check.state.ljust(7)}  {check.name.ljust(width)}  {check.found}\n")
         if check.fix:
             sys.stdout.write(f"{' ' * (width + 11)}fix: {check.fix}\n")
     print()
     heads = ("model", "answers", "train a LoRA", "train all weights")
-    print_table([heads, *(_fit_row(fit) for fit in found.fits)])
+    print_table([heads, *(_fit_row(fit) for fit in machine.fits)])
     print()
     finish(
         {
-            "memory": f"{found.memory_gb:.0f} GB for models; what fits is estimated",
-            "problems": found.problems,
+            "memory": f"{machine.memory_gb:.0f} GB for models; what fits is estimated",
+            "problems": machine.problems,
         },
         next_command=following,
     )
-    return 1 if found.problems else 0
+    return 1 if machine.problems else 0
 
 
 def _fit_row(fit: "Fit") -> tuple[str, str, str, str]:

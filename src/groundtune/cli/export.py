@@ -63,7 +63,7 @@ def export(
     results: dict[str, object] = {"rows": summary.rows}
     if summary.non_commercial:
         results["no commercial use"] = ", ".join(summary.non_commercial)
-    finish(results, wrote=out, json=json)
+    finish(results, path=out, json=json)
 
 
 def _of_run(layout: ExportLayoutName, run: str, out: Path, progress: "Progress") -> "ExportSummary":

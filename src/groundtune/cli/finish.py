@@ -11,7 +11,7 @@ from groundtune.cli.output import print_json
 def finish(
     results: Mapping[str, object],
     *,
-    wrote: Path | None = None,
+    path: Path | None = None,
     next_command: Sequence[str | Path] = (),
     json: bool = False,
 ) -> None:
@@ -19,16 +19,16 @@ def finish(
 
     Args:
         results: The results, in the order to show; with `json` they are printed as JSON.
-        wrote: The file or folder that the command wrote.
+        path: The file or folder that the command wrote.
         next_command: The words of a command line to try next; they are quoted here.
         json: Print one JSON object on one line, for machines.
     """
-    closing = {"wrote": str(wrote or ""), "next": shlex.join(map(str, next_command))}
-    shown = {**results, **{name: text for name, text in closing.items() if text}}
+    closing = {"wrote": str(path or ""), "next": shlex.join(map(str, next_command))}
+    lines = {**results, **{name: text for name, text in closing.items() if text}}
     if json:
-        print_json(shown)
+        print_json(lines)
         return
-    width = max((len(name) for name in shown), default=0)
-    for name, value in shown.items():
+    width = max((len(name) for name in lines), default=0)
+    for name, value in lines.items():
         sys.stdout.write(f"{name.ljust(width)}  {value}\n")
     sys.stdout.flush()

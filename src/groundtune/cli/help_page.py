@@ -58,8 +58,8 @@ def _plain(entry: HelpEntry) -> HelpEntry:
     from rich.text import Text
 
     text = str(getattr(entry.description, "primary_renderable", ""))
-    shown = None if entry.default in _NO_DEFAULT else entry.default
-    return entry.copy(description=Text(_filled(text)), default=shown)
+    default = None if entry.default in _NO_DEFAULT else entry.default
+    return entry.copy(description=Text(_filled(text)), default=default)
 
 
 def _filled(paragraph: str) -> str:

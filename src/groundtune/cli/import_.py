@@ -72,9 +72,9 @@ def import_(
         near = Path("preview")
         with (
             open_progress(silent=json) as progress,
-            opened(file, progress, near=near, split=split, only=only) as found,
+            opened(file, progress, near=near, split=split, only=only) as hub_file,
         ):
-            _preview(layout, found.path, images, all_rows, json)
+            _preview(layout, hub_file.path, images, all_rows, json)
         return
     if out is None:
         raise UserError(
@@ -92,18 +92,18 @@ def import_(
 
     with (
         open_progress(silent=json) as progress,
-        opened(file, progress, near=out, split=split, only=only) as found,
+        opened(file, progress, near=out, split=split, only=only) as hub_file,
     ):
         summary = import_layout(
             layout,
-            found.path,
+            hub_file.path,
             out,
             progress,
             images=images,
             licence=licence,
             skip_bad=skip_bad,
             all_rows=all_rows,
-            display_name=found.named,
+            display_name=hub_file.display_name,
             command=sys.argv,
         )
     _finish(summary, out, json)
@@ -120,7 +120,7 @@ def _finish(summary: "ImportSummary", out: Path, json: bool) -> None:
         results |= {"skipped": len(summary.skipped), "left_out": _reasons(summary.left_out)}
     finish(
         {**results, "report": str(report)},
-        wrote=out / "pairs",
+        path=out / "pairs",
         next_command=after_pairs(out),
         json=json,
     )
@@ -140,7 +140,7 @@ def _import_examples(
     from groundtune.pipeline.exchange.examples import import_examples
 
     with open_progress(silent=json) as progress:
-        made = import_examples(
+        summary = import_examples(
             layout,
             file,
             out,
@@ -150,11 +150,11 @@ def _import_examples(
             skip_bad=skip_bad,
             command=sys.argv,
         )
-    results = made.model_dump()
+    results = summary.model_dump()
     if not json:
-        results |= {"skipped": len(made.skipped), "left_out": _reasons(made.left_out)}
+        results |= {"skipped": len(summary.skipped), "left_out": _reasons(summary.left_out)}
     next_command = ["groundtune", "train", "llava-rlhf-sft", "--pairs", str(out), "--dry-run"]
-    finish(results, wrote=out / "answers", next_command=next_command, json=json)
+    finish(results, path=out / "answers", next_command=next_command, json=json)
 
 
 def _import_feedback(
@@ -176,7 +176,7 @@ def _import_feedback(
     skipped: object = feedback.skipped if json else len(feedback.skipped)
     finish(
         {**feedback.model_dump(), "skipped": skipped},
-        wrote=out / "corrections",
+        path=out / "corrections",
         next_command=["groundtune", "pairs", "--corrections", str(out)],
         json=json,
     )

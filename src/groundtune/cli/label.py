@@ -69,15 +69,15 @@ def label(
     from groundtune.cli.recipe_argument import read_recipe
 
     person: dict[str, object] = {"annotator": annotator, "error_rate": error_rate, "seed": seed}
-    asks: dict[str, object] = {"order": order}
+    order_option: dict[str, object] = {"order": order}
     checks = {"labeler": labeler, "divider": divider, **running.settings()}
-    options = {"corrections": person | asks, "comparisons": person, "claims": checks}
+    options = {"corrections": person | order_option, "comparisons": person, "claims": checks}
     if by == "claims":
         _refuse(person, by, other="corrections")
     else:
         _refuse(checks, by, other="claims")
     if by != "corrections":
-        _refuse(asks, by, other="corrections")
+        _refuse(order_option, by, other="corrections")
     stages = {
         "corrections": _by_corrections,
         "comparisons": _by_comparisons,
@@ -113,7 +113,7 @@ def _by_corrections(
     kinds: object = summary.kinds if json else _listed(summary.kinds)
     finish(
         {**summary.model_dump(), "kinds": kinds},
-        wrote=out / "corrections",
+        path=out / "corrections",
         next_command=["groundtune", "pairs", "--corrections", out],
         json=json,
     )
@@ -131,7 +131,7 @@ def _by_comparisons(
         summary = compare_answers(answers, out, settings, progress, command=sys.argv)
     finish(
         summary.model_dump(),
-        wrote=out / "comparisons",
+        path=out / "comparisons",
         next_command=["groundtune", "reward", "train", "world-reward", "--feedback", out],
         json=json,
     )
@@ -160,15 +160,15 @@ def _by_claims(
                 answers, out, labelling, progress, settings=settings, command=sys.argv
             )
     require_verdicts(summary, settings.labeler, settings.divider, out)
-    shown: dict[str, object] = summary.model_dump()
+    output: dict[str, object] = summary.model_dump()
     if not json:
-        del shown["kinds"], shown["asked_parts"]
-        shown["statuses"] = _listed(summary.statuses)
-        shown |= {kind: _listed(statuses) for kind, statuses in summary.kinds.items()}
-        shown["checked"] = checked_text(summary)
+        del output["kinds"], output["asked_parts"]
+        output["statuses"] = _listed(summary.statuses)
+        output |= {kind: _listed(statuses) for kind, statuses in summary.kinds.items()}
+        output["checked"] = checked_text(summary)
     finish(
-        shown,
-        wrote=out / "claims",
+        output,
+        path=out / "claims",
         next_command=["groundtune", "pairs", "--claims", out],
         json=json,
     )
@@ -178,11 +178,11 @@ def _listed(counts: dict[str, int]) -> str:
     return ", ".join(f"{number} {name}" for name, number in counts.items())
 
 
-def _refuse(unread: Mapping[str, object], by: str, other: str) -> None:
+def _refuse(options: Mapping[str, object], by: str, other: str) -> None:
     """Raise UserError for options of the other kind of feedback, which would have no effect."""
     from groundtune.errors import UserError
 
-    unused = [name for name, value in unread.items() if value is not None]
+    unused = [name for name, value in options.items() if value is not None]
     if unused:
         option = "--" + unused[0].replace("engine.type", "engine").removeprefix("engine.")
         option = option.replace("_", "-")

@@ -70,11 +70,11 @@ def finish_study(result: "StudyOutcome", *, json: bool) -> None:
     from groundtune.cli.finish import finish
     from groundtune.cli.table import print_table
 
-    shown: dict[str, object] = {"verdict": result.verdict, "results": result.results}
-    shown |= {"tables": result.markdown}
+    output: dict[str, object] = {"verdict": result.verdict, "results": result.results}
+    output |= {"tables": result.markdown}
     if json:
-        shown |= {"table": result.table, "failed": result.failed}
+        output |= {"table": result.table, "failed": result.failed}
     else:
         print_table(result.table)
         print()
-    finish(shown, wrote=result.report, json=json)
+    finish(output, path=result.report, json=json)

@@ -50,17 +50,17 @@ def overcorrection(
     settings = load(None, [], OvercorrectionSettings, options=options)
     numbers, folders = read_runs(runs)
     result = draw_curve(folders, numbers, out, settings)
-    found = result.found
+    curve = result.summary
     if json:
-        finish(found.model_dump(mode="json"), wrote=result.report, json=True)
+        finish(curve.model_dump(mode="json"), path=result.report, json=True)
         return
     rows = [["pairs", settings.error, settings.coverage, "change", "allowed"]]
-    for point in found.points:
+    for point in curve.points:
         both = (point.error, point.coverage)
         values = (f"{each.value:.3f} ({each.low:.3f} to {each.high:.3f})" for each in both)
         change, allowed = f"{point.coverage_change:+.3f}", "yes" if point.allowed else "no"
         rows.append([f"{point.pairs:g}", *values, change, allowed])
     print_table(rows)
     print()
-    shown = {"benchmark": found.benchmark, "stop at": f"{found.pairs:g} pairs, {found.stop}"}
-    finish({**shown, "why": found.why}, wrote=result.report)
+    output = {"benchmark": curve.benchmark, "stop at": f"{curve.pairs:g} pairs, {curve.stop}"}
+    finish({**output, "why": curve.why}, path=result.report)

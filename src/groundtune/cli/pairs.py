@@ -71,14 +71,14 @@ def pairs(
     from groundtune.cli.recipe_argument import read_recipe
     from groundtune.errors import UserError
 
-    given = [each for each in (corrections, claims, scores, thumbs) if each is not None]
-    if len(given) + (project is not None) > 1:
+    sources = [each for each in (corrections, claims, scores, thumbs) if each is not None]
+    if len(sources) + (project is not None) > 1:
         raise UserError(
             "Pairs are made from one kind of feedback at a time.",
             "--corrections, --claims, --scores, --thumbs and --from",
             "Give one of them.",
         )
-    if not given and project is None:
+    if not sources and project is None:
         raise UserError(
             "There is no feedback to make pairs from.",
             "groundtune pairs",
@@ -96,7 +96,7 @@ def pairs(
     if project is not None and out is not None:
         _from_project(source, options, project, out, json)
         return
-    folder = given[0]
+    folder = sources[0]
     stage = _from_claims if claims is not None else _from_corrections
     stage = _from_scores if scores is not None else stage
     stage = _from_thumbs if thumbs is not None else stage
@@ -115,7 +115,7 @@ def _from_corrections(
     with open_progress(silent=json) as progress:
         counts = make_pairs(folder, out, params, progress, command=sys.argv)
     following = after_pairs(out, folder)
-    finish(counts.model_dump(), wrote=out / "pairs", next_command=following, json=json)
+    finish(counts.model_dump(), path=out / "pairs", next_command=following, json=json)
 
 
 def _from_thumbs(
@@ -131,7 +131,7 @@ def _from_thumbs(
     with open_progress(silent=json) as progress:
         counts = make_thumb_pairs(folder, out, params, progress, command=sys.argv)
     following = after_pairs(out, folder)
-    finish(counts.model_dump(), wrote=out / "pairs", next_command=following, json=json)
+    finish(counts.model_dump(), path=out / "pairs", next_command=following, json=json)
 
 
 def _from_claims(
@@ -146,8 +146,8 @@ def _from_claims(
     rules = source.load(ClaimPairRules, options)
     with open_progress(silent=json) as progress:
         counts = make_claim_pairs(folder, out, rules, progress, command=sys.argv)
-    shown = counts.model_dump() if json else _lines(counts)
-    finish(shown, wrote=out / "pairs", next_command=after_pairs(out, folder), json=json)
+    output = counts.model_dump() if json else _lines(counts)
+    finish(output, path=out / "pairs", next_command=after_pairs(out, folder), json=json)
 
 
 def _from_scores(
@@ -162,8 +162,8 @@ def _from_scores(
     rules = source.load(RewardPairRules, options)
     with open_progress(silent=json) as progress:
         counts = make_scored_pairs(folder, out, rules, progress, command=sys.argv)
-    shown = counts.model_dump() if json else _lines(counts)
-    finish(shown, wrote=out / "pairs", next_command=after_pairs(out, folder), json=json)
+    output = counts.model_dump() if json else _lines(counts)
+    finish(output, path=out / "pairs", next_command=after_pairs(out, folder), json=json)
 
 
 def _from_project(
@@ -186,17 +186,17 @@ def _from_project(
             counts = gated_pairs(project, out, params, progress, command=sys.argv)
     finally:
         project.close()
-    shown = counts.model_dump()
+    output = counts.model_dump()
     if not json:
-        made = ", ".join(f"{count} {name}" for name, count in counts.suggestions if count)
-        shown["suggestions"] = made.replace("_", " ") or "none"
-    finish(shown, wrote=out / "pairs", next_command=after_pairs(out, out), json=json)
+        suggestions = ", ".join(f"{count} {name}" for name, count in counts.suggestions if count)
+        output["suggestions"] = suggestions.replace("_", " ") or "none"
+    finish(output, path=out / "pairs", next_command=after_pairs(out, out), json=json)
 
 
 def _lines(counts: "ClaimPairCounts") -> dict[str, object]:
     """The counts, with a line per rule."""
-    shown: dict[str, object] = {**counts.model_dump(exclude={"effects"})}
+    lines: dict[str, object] = {**counts.model_dump(exclude={"effects"})}
     for effect in counts.effects:
         words = f"{effect.words_chosen:.1f} words chosen, {effect.words_rejected:.1f} rejected"
-        shown[effect.rule] = f"{effect.dropped} dropped, {effect.left} left: {words}"
-    return shown
+        lines[effect.rule] = f"{effect.dropped} dropped, {effect.left} left: {words}"
+    return lines

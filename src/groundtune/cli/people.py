@@ -44,10 +44,10 @@ def add(
     from groundtune.pipeline.annotate.project import project_to_fill
 
     password = password_of(name)
-    with plain_errors(name), project_to_fill(project) as opened:
-        person = add_account(opened.database, name, role, password)
-        where = opened.where
-        opened.close()
+    with plain_errors(name), project_to_fill(project) as annotation_project:
+        person = add_account(annotation_project.database, name, role, password)
+        where = annotation_project.where
+        annotation_project.close()
     following = ["groundtune", "annotate", where, "--login"]
     finish({"person": person, "name": name, "role": role}, next_command=following, json=json)
 
@@ -69,10 +69,13 @@ def list_(project: str, /, *, json: bool = False) -> None:
     from groundtune.cli.finish import finish
     from groundtune.pipeline.annotate.people import everybody
 
-    with _opened(project) as opened:
-        found = everybody(opened.database)
+    with _opened(project) as annotation_project:
+        accounts = everybody(annotation_project.database)
     finish(
-        {each.id: f"{each.name}, {each.role}, {_access(each, done)}" for each, done in found},
+        {
+            each.id: f"{each.name}, {each.role}, {_access(each, number)}"
+            for each, number in accounts
+        },
         json=json,
     )
 
@@ -100,10 +103,10 @@ def password(project: str, name: str, /, *, json: bool = False) -> None:
     from groundtune.pipeline.annotate.people import set_password
     from groundtune.pipeline.annotate.removal import find_person
 
-    with _opened(project) as opened, plain_errors(name):
-        person = find_person(opened.database, name)
-        ended = set_password(opened.database, person.id, password_of(person.name))
-    finish({"person": person.id, "sessions ended": ended}, json=json)
+    with _opened(project) as annotation_project, plain_errors(name):
+        person = find_person(annotation_project.database, name)
+        number = set_password(annotation_project.database, person.id, password_of(person.name))
+    finish({"person": person.id, "sessions ended": number}, json=json)
 
 
 def remove(
@@ -140,22 +143,28 @@ def remove(
     from groundtune.pipeline.annotate.removal import NOT_REACHED, find_person, preview
     from groundtune.pipeline.annotate.removal import remove as remove_data
 
-    with _opened(project) as opened, plain_errors(name):
-        person = find_person(opened.database, name)
+    with _opened(project) as annotation_project, plain_errors(name):
+        person = find_person(annotation_project.database, name)
         if dry_run:
-            finish(preview(opened.database, person.id).model_dump(), json=json)
+            finish(preview(annotation_project.database, person.id).model_dump(), json=json)
             return
-        gone = remove_data(opened.database, None, person.id, keep_work=keep_work)
-    found: dict[str, object] = {"pseudonym": gone.name, "id": gone.pseudonym}
+        removal = remove_data(annotation_project.database, None, person.id, keep_work=keep_work)
+    output: dict[str, object] = {"pseudonym": removal.name, "id": removal.pseudonym}
     if json:
-        found |= {"deleted": gone.deleted, "kept": gone.kept, "log_emptied": gone.log_emptied}
-        finish(found | {"not_reached": NOT_REACHED}, json=True)
+        output |= {
+            "deleted": removal.deleted,
+            "kept": removal.kept,
+            "log_emptied": removal.log_emptied,
+        }
+        finish(output | {"not_reached": NOT_REACHED}, json=True)
         return
-    found |= {f"deleted {kind.replace('_', ' ')}": number for kind, number in gone.deleted.items()}
-    found |= {f"kept {kind.replace('_', ' ')}": number for kind, number in gone.kept.items()}
-    if not gone.log_emptied:
-        found["traces"] = "in the database's log until the app stops"
-    finish(found | {"not reached": "; ".join(NOT_REACHED)})
+    output |= {
+        f"deleted {kind.replace('_', ' ')}": number for kind, number in removal.deleted.items()
+    }
+    output |= {f"kept {kind.replace('_', ' ')}": number for kind, number in removal.kept.items()}
+    if not removal.log_emptied:
+        output["traces"] = "in the database's log until the app stops"
+    finish(output | {"not reached": "; ".join(NOT_REACHED)})
 
 
 def audit(project: str, /, *, out: Path, json: bool = False) -> None:
@@ -176,14 +185,14 @@ def audit(project: str, /, *, out: Path, json: bool = False) -> None:
     require_annotate_extra("groundtune people audit")
     from groundtune.pipeline.annotate.audit_file import write_audit
 
-    with _opened(project) as opened:
-        entries = write_audit(opened.database, out)
-    finish({"entries": entries}, wrote=out, json=json)
+    with _opened(project) as annotation_project:
+        entries = write_audit(annotation_project.database, out)
+    finish({"entries": entries}, path=out, json=json)
 
 
-def _access(account: "Account", done: int) -> str:
+def _access(account: "Account", number: int) -> str:
     ways = "no access" if account.closed else "logs in" if account.has_password else "no password"
-    return f"{ways}, {done} items finished"
+    return f"{ways}, {number} items finished"
 
 
 @contextmanager

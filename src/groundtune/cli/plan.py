@@ -51,10 +51,10 @@ def plan(
     from groundtune.pipeline.recipes.registry import find
 
     words = read_recipe(recipe, settings).settings
-    made = plan_recipe(find(recipe), words, PlanOptions(machine, machines, price, rows, n))
+    estimate = plan_recipe(find(recipe), words, PlanOptions(machine, machines, price, rows, n))
     following = ["groundtune", "recipes", "run", recipe, *words]
     if json:
-        finish(made.model_dump(), next_command=following, json=True)
+        finish(estimate.model_dump(), next_command=following, json=True)
         return
     heads = ("stage", "model", "tokens", "hours", "memory")
     print_table(
@@ -62,28 +62,28 @@ def plan(
             heads,
             *(
                 (s.name, s.model, _short(s.tokens), _hours(s.hours), f"{s.memory_gb:.1f} GB")
-                for s in made.stages
+                for s in estimate.stages
             ),
         ]
     )
     print()
-    finish(_summary(made), next_command=following)
+    finish(_summary(estimate), next_command=following)
 
 
-def _summary(made: "RecipePlan") -> dict[str, object]:
-    times = f"{made.machines} x " if made.machines > 1 else ""
-    fits = "fits" if made.fits else "does not fit"
+def _summary(estimate: "RecipePlan") -> dict[str, object]:
+    times = f"{estimate.machines} x " if estimate.machines > 1 else ""
+    fits = "fits" if estimate.fits else "does not fit"
     return {
-        "machine": f"{times}{made.machine}: {made.rates}",
-        "hours": _hours(made.hours),
-        "tokens": _short(made.tokens),
-        "memory": f"{made.memory_gb:.1f} GB of {made.memory_there_gb:.0f} GB: {fits}",
-        "cost": f"{made.dollars:.0f} dollars" if made.dollars else "no price (--price)",
+        "machine": f"{times}{estimate.machine}: {estimate.rates}",
+        "hours": _hours(estimate.hours),
+        "tokens": _short(estimate.tokens),
+        "memory": f"{estimate.memory_gb:.1f} GB of {estimate.memory_there_gb:.0f} GB: {fits}",
+        "cost": f"{estimate.dollars:.0f} dollars" if estimate.dollars else "no price (--price)",
         **{
             f"{each.benchmark} can show{f' ({number})' * (number > 1)}": _shown(each)
-            for number, each in _numbered(made.effects)
+            for number, each in _numbered(estimate.effects)
         },
-        **{f"note {number}": note for number, note in enumerate(made.notes, 1)},
+        **{f"note {number}": note for number, note in enumerate(estimate.notes, 1)},
     }
 
 

@@ -34,50 +34,50 @@ class PlainProgress:
         self._clock = clock
         self._task = ""
         self._total: int | None = None
-        self._done = self._shown = 0
+        self._count = self._last_count = 0
         self._note = ""
         self._start_s = self._last_s = clock()
 
     def start(self, task: str, total: int | None = None) -> None:
         """Write the last line of the previous task, and start a new one."""
         self.close()
-        self._task, self._total, self._done, self._shown, self._note = task, total, 0, 0, ""
+        self._task, self._total, self._count, self._last_count, self._note = task, total, 0, 0, ""
         self._start_s = self._last_s = self._clock()
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """Count, and write a line if one is due or the task is complete."""
-        self._done += done
+        self._count += count
         self._note = note or self._note
         due = self._clock() - self._last_s >= self._every_s
-        if due or self._done == self._total:
+        if due or self._count == self._total:
             self._write()
 
     def close(self) -> None:
         """Write the last count if no line has shown it."""
-        if self._done > self._shown:
+        if self._count > self._last_count:
             self._write()
 
     def _write(self) -> None:
         self._last_s = self._clock()
-        self._shown = self._done
+        self._last_count = self._count
         elapsed_s = self._last_s - self._start_s
         print(
-            progress_line(self._task, self._done, self._total, elapsed_s, self._note),
+            progress_line(self._task, self._count, self._total, elapsed_s, self._note),
             file=self._stream,
             flush=True,
         )
 
 
-def progress_line(task: str, done: int, total: int | None, elapsed_s: float, note: str) -> str:
+def progress_line(task: str, count: int, total: int | None, elapsed_s: float, note: str) -> str:
     """One plain line: "sample  12/40  3.1/s  0:09 left  note"."""
-    rate = done / elapsed_s if elapsed_s > 0 else 0.0
-    parts = [task, str(done) if total is None else f"{done}/{total}"]
+    rate = count / elapsed_s if elapsed_s > 0 else 0.0
+    parts = [task, str(count) if total is None else f"{count}/{total}"]
     if rate:
         parts.append(f"{rate:.3g}/s")
-    if total is not None and done >= total:
+    if total is not None and count >= total:
         parts.append(f"done in {_clock_time(elapsed_s)}")
     elif total is not None and rate:
-        parts.append(f"{_clock_time((total - done) / rate)} left")
+        parts.append(f"{_clock_time((total - count) / rate)} left")
     if note:
         parts.append(note)
     return "  ".join(parts)

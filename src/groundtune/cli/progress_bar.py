@@ -48,11 +48,11 @@ class BarProgress:
             self._rich.stop_task(self._task)
         self._task = self._rich.add_task(task, total=total, note="")
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """Move the bar; a note stays until the next one."""
         if self._task is None:
             self.start("working")
         assert self._task is not None
-        self._rich.advance(self._task, done)
+        self._rich.advance(self._task, count)
         if note:
             self._rich.update(self._task, note=note)

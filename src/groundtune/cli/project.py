@@ -27,13 +27,13 @@ def backup(project: str, /, *, out: Path, json: bool = False) -> None:
     from groundtune.pipeline.annotate.backup import back_up
     from groundtune.pipeline.annotate.project import existing_project
 
-    opened = existing_project(project)
+    annotation_project = existing_project(project)
     try:
-        made = back_up(opened, out)
+        manifest = back_up(annotation_project, out)
     finally:
-        opened.close()
+        annotation_project.close()
     following = ["groundtune", "project", "restore", str(out), "NEW_FOLDER"]
-    finish(made.model_dump(exclude={"files"}), wrote=out, next_command=following, json=json)
+    finish(manifest.model_dump(exclude={"files"}), path=out, next_command=following, json=json)
 
 
 def restore(backup: Path, project: Path, /, *, json: bool = False) -> None:
@@ -57,10 +57,10 @@ def restore(backup: Path, project: Path, /, *, json: bool = False) -> None:
     require_annotate_extra("groundtune project restore")
     from groundtune.pipeline.annotate.backup import restore as restore_project
 
-    made = restore_project(backup, project)
+    manifest = restore_project(backup, project)
     finish(
-        made.model_dump(exclude={"files"}),
-        wrote=project,
+        manifest.model_dump(exclude={"files"}),
+        path=project,
         next_command=["groundtune", "annotate", str(project)],
         json=json,
     )
@@ -101,15 +101,15 @@ def claims(
     from groundtune.pipeline.annotate.claim_check import check_replacements
     from groundtune.pipeline.annotate.project import existing_project
 
-    opened = existing_project(project)
+    annotation_project = existing_project(project)
     options = {"labeler": labeler, "divider": divider}
     try:
         with open_progress(silent=json) as progress:
-            found = check_replacements(opened, settings, progress, options=options)
+            summary = check_replacements(annotation_project, settings, progress, options=options)
     finally:
-        opened.close()
+        annotation_project.close()
     following = ["groundtune", "project", "quality", project]
-    finish(found.model_dump(), next_command=following, json=json)
+    finish(summary.model_dump(), next_command=following, json=json)
 
 
 def quality(project: str, /, *, json: bool = False) -> None:
@@ -136,19 +136,19 @@ def quality(project: str, /, *, json: bool = False) -> None:
     from groundtune.pipeline.annotate.project import existing_project
     from groundtune.pipeline.annotate.quality.live import LiveQuality
 
-    opened = existing_project(project)
+    annotation_project = existing_project(project)
     try:
-        found = LiveQuality(opened).now()
+        figures = LiveQuality(annotation_project).now()
     finally:
-        opened.close()
+        annotation_project.close()
     if json:
-        print_json(found.model_dump())
+        print_json(figures.model_dump())
         return
-    for number, table in enumerate(tables_of(found)):
+    for number, table in enumerate(tables_of(figures)):
         if number:
             print()
         print_table(table)
-    if any(compares_only_texts(task) for task in found.tasks):
+    if any(compares_only_texts(task) for task in figures.tasks):
         print(
             "\nEqual replacements count only if their texts are the same. To count those "
             f"that claim the same too:\ngroundtune project claims {quote(project)} --labeler MODEL"

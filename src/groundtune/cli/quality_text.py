@@ -62,9 +62,9 @@ def tables_of(quality: "Quality") -> Iterator[list[list[str]]]:
 
 
 def _figures(task: "TaskQuality", currency: str) -> list[list[str]]:
-    found = [*task.agreement, *task.known, *task.suggestions, *task.effort]
-    found += [task.wrong] if task.wrong else []
-    rows = [[_NAMES[each.name], *_cells(each, currency)] for each in found]
+    task_figures = [*task.agreement, *task.known, *task.suggestions, *task.effort]
+    task_figures += [task.wrong] if task.wrong else []
+    rows = [[_NAMES[each.name], *_cells(each, currency)] for each in task_figures]
     progress = [
         [name, str(number), "", ""]
         for name, number in (

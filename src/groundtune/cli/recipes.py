@@ -114,7 +114,7 @@ def copy(name: str, /, *, out: Path | None = None, json: bool = False) -> None:
             write_atomic(next_to_copy, schema.read_bytes())
     finish(
         {},
-        wrote=out,
+        path=out,
         next_command=["groundtune", *command_of(out).split(), out],
         json=json,
     )

@@ -21,4 +21,4 @@ def report(run: Path, /, *, json: bool = False) -> None:
     from groundtune.pipeline.report import write_run_report
 
     page = write_run_report(run)
-    finish({}, wrote=page, json=json)
+    finish({}, path=page, json=json)

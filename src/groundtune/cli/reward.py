@@ -71,15 +71,15 @@ def train(
         result = train_reward(params, out, progress, command=sys.argv)
     if follower:
         return
-    found = result.evaluation
-    shown: dict[str, object] = found.model_dump(mode="json")
+    evaluation = result.evaluation
+    output: dict[str, object] = evaluation.model_dump(mode="json")
     if not json:
-        rows = {found.accuracy.metric: found.accuracy, **found.baselines}
-        shown = {**summary(rows), "report": result.report}
-        shown |= {f"left out, {why}": number for why, number in found.left_out.items()}
+        rows = {evaluation.accuracy.metric: evaluation.accuracy, **evaluation.baselines}
+        output = {**summary(rows), "report": result.report}
+        output |= {f"left out, {why}": number for why, number in evaluation.left_out.items()}
     finish(
-        shown,
-        wrote=result.model,
+        output,
+        path=result.model,
         next_command=["groundtune", "reward", "score", result.model, params.feedback],
         json=json,
     )
@@ -123,7 +123,7 @@ def score(
     params = load(None, list(settings), RewardScoreSettings, options=options)
     with open_progress(silent=json) as progress:
         summary = score_answers(answers, out or answers, params, progress, command=sys.argv)
-    finish(summary.model_dump(), wrote=(out or answers) / "scores.jsonl", json=json)
+    finish(summary.model_dump(), path=(out or answers) / "scores.jsonl", json=json)
 
 
 def filter_(
@@ -162,4 +162,4 @@ def filter_(
     with open_progress(silent=json) as progress:
         summary = filter_pairs(pairs, out, params, progress, command=sys.argv)
     following = after_pairs(out)
-    finish(summary.model_dump(), wrote=out / "pairs", next_command=following, json=json)
+    finish(summary.model_dump(), path=out / "pairs", next_command=following, json=json)

@@ -71,27 +71,27 @@ def rewrite(
     chosen = load_settings(answers, settings, options)
     with open_progress(silent=json) as progress:
         result = run_rewrite(answers, out, chosen, progress, command=sys.argv)
-    shown = result.found.model_dump(mode="json") if json else _shown(result.found)
+    output = result.summary.model_dump(mode="json") if json else _shown(result.summary)
     finish(
-        shown,
-        wrote=result.pairs,
+        output,
+        path=result.pairs,
         next_command=after_pairs(out, out),
         json=json,
     )
 
 
-def _shown(found: "RewriteSummary") -> dict[str, object]:
-    counts = found.counts.model_dump()
-    lost = counts.pop("wordings_lost")
+def _shown(summary: "RewriteSummary") -> dict[str, object]:
+    counts = summary.counts.model_dump()
+    losses = counts.pop("wordings_lost")
     first = counts.pop("first_sentences_lost")
     steps = {name.replace("_", " "): number for name, number in counts.items() if number}
     return {
-        "claims": _listed(found.claims),
-        "proposals": _listed(found.proposals),
+        "claims": _listed(summary.claims),
+        "proposals": _listed(summary.proposals),
         **steps,
-        "wordings left out": _listed(lost) or "none",
+        "wordings left out": _listed(losses) or "none",
         **({"no first sentence": _listed(first)} if first else {}),
-        "words": f"chosen {found.words_chosen}, rejected {found.words_rejected}",
+        "words": f"chosen {summary.words_chosen}, rejected {summary.words_rejected}",
     }
 
 

@@ -62,11 +62,11 @@ def rl(
         return
     outcome: dict[str, object] = {"verdict": result.verdict, **read_outcome(out)}
     outcome["report"] = result.report
-    if result.ended:
-        outcome["ended early"] = result.ended
+    if result.early_end:
+        outcome["ended early"] = result.early_end
     finish(
         outcome,
-        wrote=result.model,
+        path=result.model,
         next_command=["groundtune", "serve", result.model],
         json=json,
     )

@@ -38,12 +38,12 @@ def rounds(
     again = ["groundtune", "rounds", *runs, *allow, "--out", "runs/rounds"]
     next_command = [] if out else again
     if json:
-        shown = {"verdict": comparison.verdict, **comparison.comparison.model_dump(mode="json")}
-        finish(shown, wrote=page, next_command=next_command, json=True)
+        output = {"verdict": comparison.verdict, **comparison.comparison.model_dump(mode="json")}
+        finish(output, path=page, next_command=next_command, json=True)
         return
     print_table(comparison.table)
     print()
-    finish({"verdict": comparison.verdict}, wrote=page, next_command=next_command)
+    finish({"verdict": comparison.verdict}, path=page, next_command=next_command)
 
 
 def _label_and_folder(run: str) -> tuple[str, Path]:

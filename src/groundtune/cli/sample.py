@@ -106,4 +106,4 @@ def sample(
     params = source.load(SampleSettings, options)
     with open_progress(silent=json) as progress:
         summary = run_sample(params, out, progress, command=sys.argv)
-    finish(summary.model_dump(), wrote=out, next_command=after_answers(out), json=json)
+    finish(summary.model_dump(), path=out, next_command=after_answers(out), json=json)

@@ -32,7 +32,7 @@ def schema(name: str = "", /, *, out: Path | None = None, json: bool = False) ->
         with hold(out):
             for each, text in texts.items():
                 write_atomic(out / f"{each}{ENDING}", text.encode())
-        finish({"schemas": len(texts)}, wrote=out, json=json)
+        finish({"schemas": len(texts)}, path=out, json=json)
     elif name:
         sys.stdout.write(texts[name])
     else:

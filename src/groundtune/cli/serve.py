@@ -104,8 +104,8 @@ def serve(
             stack.enter_context(hold(log, is_file=True, option="--thumbs"))
         with open_progress(silent=json) as progress:
             service = open_service(params, progress)
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http://{shown}:{listening.getsockname()[1]}"
+        host_in_url = f"[{host}]" if ":" in host else host
+        url = f"http://{host_in_url}:{listening.getsockname()[1]}"
         finish(
             {"model": service.model, "page": f"{url}/", "api": f"{url}/v1"},
             next_command=["curl", f"{url}/health"],

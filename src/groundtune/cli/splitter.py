@@ -37,7 +37,7 @@ def lessons(
     with open_progress(silent=json) as progress:
         counts = make_lessons(claims, out, params, progress, command=sys.argv)
     following = ["groundtune", "train", "world-splitter", "--pairs", out, "--out", "runs/splitter"]
-    finish(counts.model_dump(), wrote=out, next_command=following, json=json)
+    finish(counts.model_dump(), path=out, next_command=following, json=json)
 
 
 def score(
@@ -78,12 +78,12 @@ def score(
         generator = open_generator(scoring, RunFolder(lessons / HELD_OUT).images)
         result = score_splitter(generator, lessons, out, scoring, progress, command=sys.argv)
         write_object(file, result, indent=2)
-    shown: dict[str, object] = result.model_dump(mode="json")
+    output: dict[str, object] = result.model_dump(mode="json")
     if not json:
-        shown = {name: _with_interval(value) for name, value in shown.items()}
+        output = {name: _with_interval(value) for name, value in output.items()}
     label = ["groundtune", "label", f"instruction={scoring.instruction}", "--by", "claims"]
     label += ["--divider", model, "--answers", str(lessons / HELD_OUT), "--out", f"{out}-claims"]
-    finish(shown, wrote=file, next_command=label, json=json)
+    finish(output, path=file, next_command=label, json=json)
 
 
 def _with_interval(value: object) -> object:

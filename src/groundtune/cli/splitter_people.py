@@ -44,14 +44,17 @@ def people(
 
     chosen = load(None, settings, ClaimSettings, options={"divider": divider})
     with open_progress(silent=json) as progress:
-        found = agree_with_people(marks, out, chosen, progress, command=sys.argv)
-    shown: dict[str, object] = found.model_dump(mode="json")
+        agreement = agree_with_people(marks, out, chosen, progress, command=sys.argv)
+    output: dict[str, object] = agreement.model_dump(mode="json")
     if not json:
-        shares = {"recall": found.recall, "precision": found.precision}
-        shares |= {"facts covered": found.facts_covered, "opinions left out": found.opinions_left}
-        shown = {name: shown[name] for name in ("answers", "refused", "unread", "marks", "found")}
-        shown |= {name: _share(value) for name, value in shares.items() if value is not None}
-    finish(shown, wrote=out / "people.json", json=json)
+        shares = {"recall": agreement.recall, "precision": agreement.precision}
+        shares |= {
+            "facts covered": agreement.facts_covered,
+            "opinions left out": agreement.opinions_left,
+        }
+        output = {name: output[name] for name in ("answers", "refused", "unread", "marks", "found")}
+        output |= {name: _share(value) for name, value in shares.items() if value is not None}
+    finish(output, path=out / "people.json", json=json)
 
 
 def _share(mean: "Mean") -> str:

@@ -58,7 +58,7 @@ def study(
         )
     finish(
         {"verdict": result.verdict, "results": result.results, "tables": result.markdown},
-        wrote=result.report,
+        path=result.report,
         next_command=["groundtune", "report", out],
         json=json,
     )

@@ -52,34 +52,34 @@ def style(
     chosen = load(None, settings, StyleSettings, options=options)
     with open_progress(silent=json) as progress:
         result = check_style(pairs, out, chosen, progress, command=sys.argv)
-    shown = result.found.model_dump(mode="json")
+    output = result.summary.model_dump(mode="json")
     if not json:
-        print_table(_rows(result.found))
+        print_table(_rows(result.summary))
         print()
-        shown = _shown(result.found)
-    finish(shown, wrote=result.report, next_command=after_pairs(pairs), json=json)
+        output = _shown(result.summary)
+    finish(output, path=result.report, next_command=after_pairs(pairs), json=json)
 
 
-def _rows(found: "StyleSummary") -> list[list[str]]:
+def _rows(summary: "StyleSummary") -> list[list[str]]:
     rows = [["", "chosen", "rejected", "difference", "standard deviations", "overlap"]]
-    named: list[tuple[str, StyleGap]] = [
-        ("Log-probability of a text", found.sum),
-        ("Log-probability per token", found.mean),
-        ("Words", found.words),
+    gaps: list[tuple[str, StyleGap]] = [
+        ("Log-probability of a text", summary.sum),
+        ("Log-probability per token", summary.mean),
+        ("Words", summary.words),
     ]
-    for name, gap in named:
+    for name, gap in gaps:
         difference = f"{gap.difference:+.2f} ({gap.low:+.2f} to {gap.high:+.2f})"
         sides = f"{gap.chosen:.2f}", f"{gap.rejected:.2f}"
         rows.append([name, *sides, difference, f"{gap.distance:+.2f}", f"{gap.overlap:.0%}"])
     return rows
 
 
-def _shown(found: "StyleSummary") -> dict[str, object]:
+def _shown(summary: "StyleSummary") -> dict[str, object]:
     return {
-        "pairs": found.pairs,
-        "found by style alone": _share(*found.style_auc),
-        "longer one chosen": _share(*found.length_auc),
-        "style": "one style" if found.passed else "; ".join(found.why),
+        "pairs": summary.pairs,
+        "found by style alone": _share(*summary.style_auc),
+        "longer one chosen": _share(*summary.length_auc),
+        "style": "one style" if summary.passed else "; ".join(summary.why),
     }
 
 

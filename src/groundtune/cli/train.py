@@ -56,13 +56,15 @@ def train(
             if follower:
                 return
             plan = plan_training(params, progress).model_dump()
-            given = {"--model": model, "--pairs": pairs, "--out": out}
+            command_options = {"--model": model, "--pairs": pairs, "--out": out}
             words = [recipe, *settings, *["--skip-bad"] * bool(skip_bad)]
-            words += [word for k, v in given.items() if v is not None for word in (k, str(v))]
+            words += [
+                word for k, v in command_options.items() if v is not None for word in (k, str(v))
+            ]
             command = ["groundtune", "train", *(word for word in words if word)]
             finish(plan, next_command=command, json=json)
             return
         result = train(params, out, progress, command=sys.argv)
     if not follower:
         following = after_training(result, params.pairs, out)
-        finish(read_outcome(out), wrote=result, next_command=following, json=json)
+        finish(read_outcome(out), path=result, next_command=following, json=json)

@@ -15,8 +15,8 @@ def password_of(name: str) -> str:
     """
     from groundtune.errors import UserError
 
-    if given := os.environ.get(VARIABLE):
-        return given
+    if password := os.environ.get(VARIABLE):
+        return password
     if not sys.stdin.isatty():
         raise UserError(
             "There is no terminal to ask for a password.",

@@ -47,22 +47,22 @@ def show(
     from groundtune.world.sheet import draw_sheet, truth
 
     _check_sheet(count, start, columns, out)
-    drawn = scenes(split, count, start=start, stratum=stratum, difficulty=difficulty)
-    shown = list(drawn)
+    some_scenes = scenes(split, count, start=start, stratum=stratum, difficulty=difficulty)
+    scene_list = list(some_scenes)
     kind = ", hard" if difficulty == "hard" else ""
     kind += "" if stratum == "usual" else f", usual object {stratum}"
     last = f" to {start + count - 1}" if count > 1 else ""
     title = f"The embedded world: {split} {start}{last}{kind}"
     stream = io.BytesIO()
-    draw_sheet(shown, title=title, columns=columns).save(stream, "PNG", optimize=True)
+    draw_sheet(scene_list, title=title, columns=columns).save(stream, "PNG", optimize=True)
     with hold(out, is_file=True):
         write_atomic(out, stream.getvalue())
     again = ["groundtune", "world", "show", "--split", split, "--stratum", stratum]
     again += ["--difficulty", difficulty]
     again += ["--start", str(start + count), "--count", str(count), "--out", str(out)]
     finish(
-        {"scenes": [truth(scene) for scene in shown] if json else count},
-        wrote=out,
+        {"scenes": [truth(scene) for scene in scene_list] if json else count},
+        path=out,
         next_command=again,
         json=json,
     )
@@ -119,16 +119,16 @@ def train(
         how: dict[str, Any] = {"threads": threads, "stop": lambda: time.monotonic() > end}
         if name == "detector":
             planned = DetectorPlan(seed=seed, difficulty=difficulty)
-            done = build_detector(planned, model, states, progress, **how)
+            is_finished = build_detector(planned, model, states, progress, **how)
         else:
-            done = build(plan(name, seed, difficulty), model, states, progress, **how)
+            is_finished = build(plan(name, seed, difficulty), model, states, progress, **how)
     result = {"model": kind, "seed": seed, "seconds": round(time.monotonic() - start)}
     again = ["groundtune", "world", "train", name, "--seed", str(seed), "--difficulty", difficulty]
     again += ["--out", str(model), "--states", str(states), "--threads", str(threads)]
     finish(
-        result | (_size(model) if done else {"finished": "no"}),
-        wrote=model if done else states,
-        next_command=_after_training(name, model) if done else again,
+        result | (_size(model) if is_finished else {"finished": "no"}),
+        path=model if is_finished else states,
+        next_command=_after_training(name, model) if is_finished else again,
         json=json,
     )
 

@@ -44,16 +44,16 @@ def claims(
     with hold(out), open_progress(silent=json) as progress:
         results = study(params, out, progress)
         write_object(file, results, indent=2)
-    shown: dict[str, object] = results.model_dump(mode="json")
+    output: dict[str, object] = results.model_dump(mode="json")
     if not json:
         print_table(_verdict_rows(results))
         print()
         print_table(_pair_rows(results))
         print()
-        shown = {name: shown[name] for name in ("answers", "scenes", "wrong", "undecided")}
+        output = {name: output[name] for name in ("answers", "scenes", "wrong", "undecided")}
     finish(
-        shown,
-        wrote=file,
+        output,
+        path=file,
         next_command=["groundtune", "label", "--by", "claims", "--answers", out],
         json=json,
     )

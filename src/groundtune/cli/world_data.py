@@ -40,12 +40,12 @@ def data(
     options["difficulty"] = difficulty
     settings = load(None, (), WorldData, options=options)
     with open_progress(silent=json) as progress:
-        written = write_data(settings, out, progress)
+        summary = write_data(settings, out, progress)
     mme = out / "mme"
     again = ["groundtune", "bench", "run", "world:base", "mme", "--data", mme, "--images", mme]
     finish(
-        written.model_dump(mode="json"),
-        wrote=out,
+        summary.model_dump(mode="json"),
+        path=out,
         next_command=[*again, "--out", f"{out}-mme"],
         json=json,
     )
@@ -84,15 +84,15 @@ def judge(
     from groundtune.cli.finish import finish
     from groundtune.pipeline.world.judging import write_replies
 
-    written = write_replies(name, data, answers, out, error_rate=error_rate, seed=seed)
+    summary = write_replies(name, data, answers, out, error_rate=error_rate, seed=seed)
     score: list[str | Path] = ["groundtune", "bench", "score", name, answers]
-    if written.model:
-        score = ["groundtune", "bench", "run", written.model, name, "--out", answers]
+    if summary.model:
+        score = ["groundtune", "bench", "run", summary.model, name, "--out", answers]
         score += ["--images", data / "images"]
     score += ["--data", data / name, *(["--data", data / "genome"] if name == "shr" else [])]
     finish(
-        {"replies": written.replies},
-        wrote=out,
+        {"replies": summary.replies},
+        path=out,
         next_command=[*score, "--judge-replies", out],
         json=json,
     )

@@ -43,10 +43,10 @@ def examples(
     }
     settings = load(None, (), WorldExamples, options=options)
     with open_progress(silent=json) as progress:
-        made = make_examples(settings, out, progress, command=sys.argv)
+        summary = make_examples(settings, out, progress, command=sys.argv)
     finish(
-        made.model_dump(mode="json"),
-        wrote=out / "answers",
+        summary.model_dump(mode="json"),
+        path=out / "answers",
         next_command=["groundtune", "train", "world-sft", "--pairs", out, "--out", f"{out}-sft"],
         json=json,
     )

@@ -58,10 +58,10 @@ def facts(
             table.append([row.shown, str(row.questions), *shares, *ends])
         print_table(table)
         print()
-    shown: dict[str, object] = {"model": model, "scenes": scenes}
+    output: dict[str, object] = {"model": model, "scenes": scenes}
     finish(
-        shown | ({"answers": results} if json else {}),
-        wrote=out / "facts.json",
+        output | ({"answers": results} if json else {}),
+        path=out / "facts.json",
         next_command=_again("probe", model, out, difficulty),
         json=json,
     )
@@ -118,10 +118,10 @@ def probe(
             "own answers right": _share(probed.right),
             "own answers yes": _share(probed.yes),
         }
-    shown: dict[str, object] = {"model": model, "scenes": scenes}
+    output: dict[str, object] = {"model": model, "scenes": scenes}
     finish(
-        shown | results,
-        wrote=out / "probe.json",
+        output | results,
+        path=out / "probe.json",
         next_command=_again("facts", model, out, difficulty),
         json=json,
     )

@@ -51,7 +51,7 @@ def dense_mask(layout: PackedLayout, start: int = 0) -> Tensor:
     segment_BL = layout.segment_BL
     length = segment_BL.shape[1]
     before_QL = torch.ones(length - start, length, dtype=torch.bool).tril(start)
-    return before_QL & layout.sees[segment_BL[:, None, start:, None], segment_BL[:, None, None]]
+    return before_QL & layout.visible[segment_BL[:, None, start:, None], segment_BL[:, None, None]]
 
 
 def segment_mask(layout: PackedLayout) -> Tensor:
@@ -75,10 +75,10 @@ def flex_mask(layout: PackedLayout, device: torch.device) -> "BlockMask":
 
 def flex_rule(layout: PackedLayout, device: torch.device) -> Callable[..., Tensor]:
     """Return the function that tests whether query q sees key k in sequence b."""
-    segment_BL, sees = layout.segment_BL.to(device), layout.sees.to(device)
+    segment_BL, visible = layout.segment_BL.to(device), layout.visible.to(device)
 
     def seen(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        return sees[segment_BL[b, q], segment_BL[b, k]] & (q >= k)
+        return visible[segment_BL[b, q], segment_BL[b, k]] & (q >= k)
 
     return seen
 

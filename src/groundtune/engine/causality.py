@@ -38,7 +38,7 @@ _FAILURES = (
 def needs_check(vlm: Vlm) -> bool:
     """Return whether the model's family is untested, or not causal without token marks."""
     family = family_of(plain_model(vlm.model))
-    return not family.listed or bool(family.answer_marks)
+    return not family.is_listed or bool(family.answer_marks)
 
 
 def refuse_lookahead(vlm: Vlm, row: PromptRow) -> bool:

@@ -72,10 +72,10 @@ def counted_tokens(
         return changed_tokens(offsets, spans, text)
     if edits != "words":
         return (True,) * len(offsets)
-    known = [span for span in spans if span.replacement is not None]
-    changed = changed_tokens(offsets, known, text, edits=edits)
-    touched = changed_tokens(offsets, known, text)
-    end_moved = any(_moves_end(span, text) for span in known)
+    with_replacement = [span for span in spans if span.replacement is not None]
+    changed = changed_tokens(offsets, with_replacement, text, edits=edits)
+    touched = changed_tokens(offsets, with_replacement, text)
+    end_moved = any(_moves_end(span, text) for span in with_replacement)
     return tuple(
         mark or not (touch or (end_moved and start == end == len(text)))
         for (start, end), mark, touch in zip(offsets, changed, touched, strict=True)

@@ -72,9 +72,9 @@ class FeatureStore:
         file = self._file(vlm, prompt)
         if file is None or file.is_file():
             return
-        named = {"first": tokens.first, **{f"deeper_{i}": t for i, t in enumerate(tokens.deeper)}}
+        tensors = {"first": tokens.first, **{f"deeper_{i}": t for i, t in enumerate(tokens.deeper)}}
         # copied, since saving a view would write the whole tensor that it belongs to
-        copies = {name: tensor.detach().cpu().clone() for name, tensor in named.items()}
+        copies = {name: tensor.detach().cpu().clone() for name, tensor in tensors.items()}
         data = cast(Any, safetensors_torch).save(copies, metadata={_SUM: _hash(copies)})
         write_atomic(file, data, durable=False)
 
@@ -113,9 +113,9 @@ def open_store(vlm: Vlm, folder: Path, *, training: bool = True) -> FeatureStore
 def _read(file: Path) -> dict[str, Tensor] | None:
     """Return the file's tensors; None if they are not those that were written."""
     try:
-        with cast(Any, safe_open)(file, "pt") as opened:
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-            metadata = cast("dict[str, str] | None", opened.metadata())
+        with cast(Any, safe_open)(file, "pt") as stream:
+            tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            metadata = cast("dict[str, str] | None", stream.metadata())
     except (SafetensorError, OSError, ValueError):
         return None
     expected = (metadata or {}).get(_SUM)
@@ -126,8 +126,8 @@ def _trained_before_the_decoder(model: Any) -> str:
     """Return the name of a trained weight outside decoder and head; "" if there is none."""
     owners = [model.get_decoder(), model.get_output_embeddings()]
     after = {id(each) for owner in owners for each in owner.parameters()}
-    named = cast("list[tuple[str, Tensor]]", list(model.named_parameters()))
-    trained = (name for name, each in named if each.requires_grad and id(each) not in after)
+    parameters = cast("list[tuple[str, Tensor]]", list(model.named_parameters()))
+    trained = (name for name, each in parameters if each.requires_grad and id(each) not in after)
     return next(trained, "")
 
 

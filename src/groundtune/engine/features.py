@@ -172,9 +172,9 @@ def _evaluation_mode(model: Any) -> Generator[None]:
 def _encode(vlm: Vlm, prompts: Sequence[EncodedPrompt]) -> list[ImageTokens] | None:
     """Encode the images of all prompts in one pass of the encoder."""
     encode = plain_model(vlm.model).base_model.get_image_features
-    known = inspect.signature(encode).parameters
+    parameters = inspect.signature(encode).parameters
     inputs = _inputs(vlm, prompts)
-    output = encode(**{k: v for k, v in inputs.items() if k in known}, return_dict=True)
+    output = encode(**{k: v for k, v in inputs.items() if k in parameters}, return_dict=True)
     token = plain_model(vlm.model).config.image_token_id
     counts = [prompt.ids.count(token) for prompt in prompts]
     first = _flat(output.pooler_output)

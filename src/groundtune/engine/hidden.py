@@ -103,6 +103,6 @@ class TokenValues(nn.Module):
 
     def forward(self, vlm: Vlm, rows: Sequence[PromptRow]) -> list[list[Tensor]]:
         """Return a value per token of each answer."""
-        own = slice(1, None) if self.place == "after" else slice(None, -1)
+        positions = slice(1, None) if self.place == "after" else slice(None, -1)
         states = self.states(vlm, rows)
-        return [[self.head(hidden_TD[own]) for hidden_TD in answers] for answers in states]
+        return [[self.head(hidden_TD[positions]) for hidden_TD in answers] for answers in states]

@@ -60,7 +60,7 @@ class PackedLayout:
     """Index into `rows`, -1 for padding."""
     segment_BL: Tensor
     """Index of the token's segment, S for padding."""
-    sees: Tensor
+    visible: Tensor
     """Bool (S + 1, S + 1): whether tokens of one segment see earlier tokens of another."""
     spans: tuple[tuple[int, int, tuple[int, ...]], ...]
     """Of each segment: index of its first token in the flat (B * L), its length, its parents."""
@@ -97,33 +97,33 @@ def _grow(
     share_starts: int,
 ) -> None:
     """Add the common segment of `members`, and the segments that follow it."""
-    begun = len(path) - 1
-    shared_ids = next(iter(members.values()))[begun : begun + length]
+    depth = len(path) - 1
+    shared_ids = next(iter(members.values()))[depth : depth + length]
     if shared_ids:
-        segments.append(Segment(shared_ids, parents, len(segments[0].ids) + begun))
+        segments.append(Segment(shared_ids, parents, len(segments[0].ids) + depth))
         parents = (*parents, len(segments) - 1)
         path = (*path, *((len(segments) - 1, place) for place in range(length)))
     unfinished = dict[Ids, Ids]()
     for answer, tail in members.items():
-        if len(tail) == begun + length:
+        if len(tail) == depth + length:
             paths[answer] = path
         else:
             unfinished[answer] = tail
-    for shared, rest in _branches(unfinished, begun + length, share_starts):
+    for shared, rest in _branches(unfinished, depth + length, share_starts):
         _grow(segments, paths, shared, rest, parents, path, share_starts)
 
 
 def _branches(
-    members: dict[Ids, Ids], begun: int, share_starts: int
+    members: dict[Ids, Ids], depth: int, share_starts: int
 ) -> Iterator[tuple[int, dict[Ids, Ids]]]:
-    """Group answers that continue alike from index `begun`, with the number of shared tokens."""
+    """Group answers that continue alike from index `depth`, with the number of shared tokens."""
     groups: dict[object, dict[Ids, Ids]] = {}
     for number, (answer, tail) in enumerate(members.items()):
-        shareable = share_starts and len(tail) - begun >= share_starts
-        key = tail[begun : begun + share_starts] if shareable else number
+        shareable = share_starts and len(tail) - depth >= share_starts
+        key = tail[depth : depth + share_starts] if shareable else number
         groups.setdefault(key, {})[answer] = tail
     for group in groups.values():
-        tails = [tail[begun:] for tail in group.values()]
+        tails = [tail[depth:] for tail in group.values()]
         if len(tails) == 1 or not share_starts:
             yield len(tails[0]), group
             continue
@@ -170,7 +170,7 @@ def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int)
     shape = (len(sequences), length)
     ids, order = torch.full(shape, pad_id), torch.zeros(shape, dtype=torch.long)
     row_BL, segment_BL = torch.full(shape, -1), torch.full(shape, count)
-    sees = torch.eye(count + 1, dtype=torch.bool)
+    visible = torch.eye(count + 1, dtype=torch.bool)
     spans: list[tuple[int, int, tuple[int, ...]]] = []
     rows: list[PackedRow] = []
     for b, sequence in enumerate(sequences):
@@ -183,7 +183,7 @@ def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int)
                 order[b, part] = torch.arange(segment.order, segment.order + len(segment.ids))
                 row_BL[b, part], segment_BL[b, part] = len(rows), len(spans)
                 parents = tuple(first + each for each in segment.parents)
-                sees[len(spans), list(parents)] = True
+                visible[len(spans), list(parents)] = True
                 spans.append((b * length + place, len(segment.ids), parents))
                 place += len(segment.ids)
             rows.append(row)
@@ -193,6 +193,6 @@ def _tensors(sequences: Sequence[Sequence[PackedRow]], length: int, pad_id: int)
         order_BL=order,
         row_BL=row_BL,
         segment_BL=segment_BL,
-        sees=sees,
+        visible=visible,
         spans=tuple(spans),
     )

@@ -39,10 +39,12 @@ class PolicyValues(nn.Module):
         logp_N = project(
             model.get_output_embeddings(),
             hidden_ND,
-            torch.tensor([token for own in ids for token in own], device=hidden_ND.device),
+            torch.tensor(
+                [token for answer_ids in ids for token in answer_ids], device=hidden_ND.device
+            ),
             model.config.get_text_config().vocab_size,
             chunk_bytes=CHUNK_BYTES,
         )
         both_N2 = torch.stack([logp_N, self.head(hidden_ND)], -1)
-        each = iter(torch.split(both_N2, [len(own) for own in ids]))
+        each = iter(torch.split(both_N2, [len(answer_ids) for answer_ids in ids]))
         return [[next(each) for _ in row.answers] for row in rows]

@@ -39,12 +39,12 @@ NO_DOUBT = Doubt(0.0, "")
 
 def doubt_of(claims: Iterable[Claim], order: DoubtOrder) -> Doubt:
     """Return the doubt about an answer; claims without probabilities don't count."""
-    found = [
+    amounts = [
         (_bits(p) if order == "uncertain" else p, claim.text.lower())
         for claim in claims
         if (p := _p_wrong(claim)) >= 0
     ]
-    return Doubt(sum(amount for amount, _ in found), max(found)[1]) if found else NO_DOUBT
+    return Doubt(sum(amount for amount, _ in amounts), max(amounts)[1]) if amounts else NO_DOUBT
 
 
 def sizes_of(doubts: Mapping[str, Doubt], group_of: Mapping[str, str]) -> dict[str, float]:
@@ -72,15 +72,15 @@ def drawn_priorities(sizes: Mapping[str, float], seed: int) -> dict[str, float]:
     return {key: size / _uniform(seed, key) for key, size in sizes.items()}
 
 
-def weights_of(asked: Sequence[float], highest_left: float | None) -> list[float]:
+def weights_of(sizes: Sequence[float], highest_left: float | None) -> list[float]:
     """Return how many answers each answer that was asked stands for, at least 1.
 
-    `asked` are their sizes; `highest_left` is the highest priority of those that weren't asked,
+    `sizes` are their sizes; `highest_left` is the highest priority of those that weren't asked,
     None where all were.
     """
     if highest_left is None:
-        return [1.0] * len(asked)
-    return [max(1.0, highest_left / size) for size in asked]
+        return [1.0] * len(sizes)
+    return [max(1.0, highest_left / size) for size in sizes]
 
 
 def _uniform(seed: int, key: str) -> float:

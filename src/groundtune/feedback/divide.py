@@ -53,13 +53,13 @@ class InstructedDivider:
         generator: Generator,
         instruction: Instruction,
         *,
-        asks: bool = True,
+        with_questions: bool = True,
         sampling: Sampling = SAMPLING,
         seed: int = 0,
     ) -> None:
         self._generator = generator
         self._instruction = instruction
-        self._asks = asks
+        self._with_questions = with_questions
         self._sampling = sampling
         self._seed = seed
 
@@ -76,7 +76,9 @@ class InstructedDivider:
         replies = self._generator.generate(requests, self._sampling, seeds) if indices else []
         statements: list[list[Statement]] = [[] for _ in answers]
         for i, reply in zip(indices, replies, strict=True):
-            statements[i] = statements_of(answers[i].text, reply, asks=self._asks)
+            statements[i] = statements_of(
+                answers[i].text, reply, with_questions=self._with_questions
+            )
         return statements
 
     def _request(self, prompt: Prompt, answer: Answer) -> Prompt:
@@ -116,22 +118,22 @@ class SentenceDivider:
 
     def producer(self) -> Producer:
         """The rule and its question's hash."""
-        used = shipped_instruction("sentence-1").hash
-        return Producer(kind="rule", name="sentences", prompt_hash=used)
+        prompt_hash = shipped_instruction("sentence-1").hash
+        return Producer(kind="rule", name="sentences", prompt_hash=prompt_hash)
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
         """One statement per sentence with a letter or digit in it."""
-        asked = shipped_instruction("sentence-1")
-        found: list[list[Statement]] = []
+        instruction = shipped_instruction("sentence-1")
+        divided: list[list[Statement]] = []
         for prompt, answer in zip(prompts, answers, strict=True):
-            own: list[Statement] = []
+            statements: list[Statement] = []
             for start, end in sentences_of(answer.text):
                 text = answer.text[start:end]
-                question = asked.fill({"question": prompt.question, "sentence": text})
+                question = instruction.fill({"question": prompt.question, "sentence": text})
                 if any(character.isalnum() for character in text):
-                    own.append(Statement(start, end, text, question=question))
-            found.append(own)
-        return found
+                    statements.append(Statement(start, end, text, question=question))
+            divided.append(statements)
+        return divided
 
 
 def text_prompt(text: str) -> Prompt:
@@ -140,7 +142,7 @@ def text_prompt(text: str) -> Prompt:
     return Prompt(key=key_of("request", messages), messages=messages)
 
 
-def statements_of(answer: str, reply: Reply, *, asks: bool) -> list[Statement]:
+def statements_of(answer: str, reply: Reply, *, with_questions: bool) -> list[Statement]:
     """Return the statements of a divider's reply, each with its characters of the answer.
 
     A reply that is truncated, has no heading "Facts", or lists nothing under it is one statement of
@@ -148,7 +150,7 @@ def statements_of(answer: str, reply: Reply, *, asks: bool) -> list[Statement]:
     same question or text, the first stays.
     """
     reply = without_thoughts(reply)
-    entries = parse(reply.text, asks=asks) if reply.finished else None
+    entries = parse(reply.text, with_questions=with_questions) if reply.finished else None
     if entries is None:
         return [Statement(0, len(answer), reply.text, status="unparsed")]
     statements: list[Statement] = []
@@ -168,20 +170,20 @@ def statements_of(answer: str, reply: Reply, *, asks: bool) -> list[Statement]:
     return statements
 
 
-def parse(reply: str, *, asks: bool) -> list[Entry] | None:
+def parse(reply: str, *, with_questions: bool) -> list[Entry] | None:
     """Return the lines of a reply; None if it doesn't have the required form."""
     heading, has_facts, entries = "", False, list[Entry]()
     for line in reply.splitlines():
         if match := _HEADING.match(line):
             heading = match[1].lower()
         elif line.strip() and heading:
-            entry = _entry(line, heading, asks=asks)
+            entry = _entry(line, heading, with_questions=with_questions)
             has_facts = has_facts or heading == "facts"
             entries += [entry] if entry else []
     return entries if has_facts else None
 
 
-def _entry(line: str, heading: str, *, asks: bool) -> Entry | None:
+def _entry(line: str, heading: str, *, with_questions: bool) -> Entry | None:
     """Parse one line under a heading; None for "none"."""
     match = _ENTRY.match(line)
     if match is None:
@@ -191,10 +193,10 @@ def _entry(line: str, heading: str, *, asks: bool) -> Entry | None:
         return None
     if heading == "opinions":
         return Entry(fields[0], copied=fields[0], heading=heading)
-    text, question = fields[0], fields[-1] if asks else ""
-    readable = bool(text) and len(fields) in ((2, 3) if asks else (1, 2))
-    readable = readable and (not asks or question.endswith(tuple(QUESTION_MARKS)))
-    copied = fields[1] if len(fields) == (3 if asks else 2) else ""
+    text, question = fields[0], fields[-1] if with_questions else ""
+    readable = bool(text) and len(fields) in ((2, 3) if with_questions else (1, 2))
+    readable = readable and (not with_questions or question.endswith(tuple(QUESTION_MARKS)))
+    copied = fields[1] if len(fields) == (3 if with_questions else 2) else ""
     if not readable:
         return Entry(line.strip(), heading=heading, readable=False)
     return Entry(text, copied=copied, question=question, heading=heading)

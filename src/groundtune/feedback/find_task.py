@@ -22,7 +22,7 @@ def find_prompts(corrections: Sequence[Correction], prompts: Mapping[str, Prompt
 
     Spans that insert or delete are left out: there is nothing to name, or nothing in its place.
     """
-    made: dict[str, Prompt] = {}
+    by_key: dict[str, Prompt] = {}
     for correction in corrections:
         if correction.prompt not in prompts:
             continue
@@ -31,17 +31,17 @@ def find_prompts(corrections: Sequence[Correction], prompts: Mapping[str, Prompt
             if wrong and (span.replacement or "").strip():
                 text = _with_one_error(correction.text, correction.spans, index)
                 prompt = _prompt(prompts[correction.prompt], text, wrong)
-                made.setdefault(prompt.key, prompt)
-    return list(made.values())
+                by_key.setdefault(prompt.key, prompt)
+    return list(by_key.values())
 
 
-def _with_one_error(text: str, spans: Sequence[Span], kept: int) -> str:
+def _with_one_error(text: str, spans: Sequence[Span], error: int) -> str:
     """Return the text corrected but for one span."""
     parts: list[str] = []
     place = 0
     for index, span in enumerate(spans):
-        own = text[span.start : span.end] if index == kept else span.replacement or ""
-        parts += [text[place : span.start], own]
+        piece = text[span.start : span.end] if index == error else span.replacement or ""
+        parts += [text[place : span.start], piece]
         place = span.end
     return "".join([*parts, text[place:]])
 

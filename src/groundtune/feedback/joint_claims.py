@@ -48,9 +48,9 @@ class JointClaims(NamedTuple):
         """
         places = {each.statement: place for place, each in enumerate(self.claims)}
         roots = [each for each in self.right if each.rests_on is None]
-        kept = roots[:most] if most else roots
-        under = {places[each] for each in kept}
-        return tuple(s for s in self.right if s in kept or s.rests_on in under)
+        chosen_roots = roots[:most] if most else roots
+        under = {places[each] for each in chosen_roots}
+        return tuple(s for s in self.right if s in chosen_roots or s.rests_on in under)
 
     @property
     def is_read(self) -> bool:
@@ -74,27 +74,27 @@ def joint_claims(first: Iterable[Claim], second: Iterable[Claim]) -> dict[str, J
         ValueError: they did not.
     """
     groups, others = by_answer(first), by_answer(second)
-    found: dict[str, JointClaims] = {}
+    joint: dict[str, JointClaims] = {}
     for answer, claims in groups.items():
         pairs = list(zip(claims, others.get(answer, []), strict=True))
         if any(one.text != two.text for one, two in pairs):
             raise ValueError(f"the labelers checked different claims of answer {answer}")
-        found[answer] = JointClaims(
+        joint[answer] = JointClaims(
             tuple(_joint(*pair, claims) for pair in pairs if pair[0].status != "empty")
         )
-    return found
+    return joint
 
 
 def counts_of(claims: Mapping[str, JointClaims]) -> dict[str, int]:
     """The claims of all texts by status, the most frequent first."""
-    return dict(Counter(c.status for own in claims.values() for c in own.claims).most_common())
+    return dict(Counter(c.status for joint in claims.values() for c in joint.claims).most_common())
 
 
 def _joint(one: Claim, two: Claim, claims: Sequence[Claim]) -> JointClaim:
     index = next((i for i, claim in enumerate(claims) if claim.key == one.rests_on), None)
     statement = Statement(one.start, one.end, one.text, one.kind, one.question, one.status, index)
-    known = [claim.p_yes for claim in (one, two)]
-    p_yes = (known[0] or 0.0) * (known[1] or 0.0)
+    probabilities = [claim.p_yes for claim in (one, two)]
+    p_yes = (probabilities[0] or 0.0) * (probabilities[1] or 0.0)
     return JointClaim(statement, _status(one, two), p_yes)
 
 

@@ -33,10 +33,10 @@ class Agreement(NamedTuple):
     both: int
     """Facts with the same words, ignoring case and the full stop."""
     recorded: int
-    found: int
-    asked: int
+    divided: int
+    same_questions: int
     """Facts of both that also have the same question."""
-    placed: int
+    same_places: int
     """Facts of both that also have the same characters of the answer."""
     unread: int
     """1 if the second division could not be read: it then has no facts."""
@@ -58,11 +58,11 @@ def reply_of(answer: str, claims: Sequence[Claim]) -> str | None:
     opinion_lines = [f"- {answer[c.start : c.end]}" for c in opinions]
     parts = ["### Facts", *(lines or ["- none"]), "### Opinions", *(opinion_lines or ["- none"])]
     reply = "\n".join(parts)
-    read = statements_of(answer, Reply(reply, 0, finished=True), asks=True)
+    statements = statements_of(answer, Reply(reply, 0, finished=True), with_questions=True)
     expected_facts = Counter([(c.text, c.question) for c in facts] + [("", "")] * len(opinions))
     read_facts = [
         (s.text, s.question) if s.status == "unchecked" else ("", s.status.removeprefix("opinion"))
-        for s in read
+        for s in statements
     ]
     return reply if Counter(read_facts) == expected_facts else None
 
@@ -105,9 +105,9 @@ def agreement(recorded: Sequence[Claim], predicted: Sequence[Claim]) -> Agreemen
     return Agreement(
         both=len(same),
         recorded=len(first),
-        found=len(second),
-        asked=sum(_plain(a.question) == _plain(b.question) for a, b in same),
-        placed=sum((a.start, a.end) == (b.start, b.end) for a, b in same),
+        divided=len(second),
+        same_questions=sum(_plain(a.question) == _plain(b.question) for a, b in same),
+        same_places=sum((a.start, a.end) == (b.start, b.end) for a, b in same),
         unread=0,
     )
 

@@ -60,10 +60,10 @@ class ObjectQuestion(NamedTuple):
 def question_of(question: str, classes: frozenset[str]) -> ObjectQuestion | None:
     """What a question asks of the one class that it names; None if it names none or several."""
     text = question.partition("?")[0].strip()
-    named = {names_of(classes)[m.group().lower()]: m for m in _pattern(classes).finditer(text)}
-    if len(named) != 1:
+    matches = {names_of(classes)[m.group().lower()]: m for m in _pattern(classes).finditer(text)}
+    if len(matches) != 1:
         return None
-    name, match = next(iter(named.items()))
+    name, match = next(iter(matches.items()))
     bare = _BARE.match(text)
     if bare is None:
         denies = re.search(r"\b(?:no|not)\b|n't\b", text, re.IGNORECASE)
@@ -79,28 +79,28 @@ def question_of(question: str, classes: frozenset[str]) -> ObjectQuestion | None
     return ObjectQuestion(name, bare=alone and word in ("a", "an", "any"))
 
 
-def verdict_of(asked: ObjectQuestion, number: int | None) -> bool | None:
+def verdict_of(question: ObjectQuestion, number: int | None) -> bool | None:
     """Whether a question's answer is yes, by how many there are (None: nobody knows)."""
     if number is None:
         return None
     if number == 0:
-        return asked.negated
-    if not asked.bare:
+        return question.negated
+    if not question.bare:
         return None
-    if asked.number is not None:
-        return number == asked.number
-    return not asked.negated
+    if question.number is not None:
+        return number == question.number
+    return not question.negated
 
 
 @lru_cache(maxsize=16)
 def names_of(classes: frozenset[str]) -> Mapping[str, str]:
     """Every name of every class in lower case, singular and plural."""
-    found: dict[str, str] = {}
+    names: dict[str, str] = {}
     for name in sorted(classes):
         for each in (name, *_OTHER_NAMES.get(name.lower(), ())):
             for form in _forms(each.lower()):
-                found.setdefault(form, name)
-    return found
+                names.setdefault(form, name)
+    return names
 
 
 def _forms(name: str) -> Iterable[str]:

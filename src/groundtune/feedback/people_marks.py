@@ -68,7 +68,7 @@ def tagged_answers(path: Path) -> tuple[list[TaggedAnswer], int]:
     Raises:
         UserError: a row lacks a column, or all are misaligned.
     """
-    found: list[TaggedAnswer] = []
+    answers: list[TaggedAnswer] = []
     refused = 0
     for row in json_rows(path, FIX):
         text, tagged = _text(row, "test_solution"), _text(row, "hallucinated_solution")
@@ -79,30 +79,30 @@ def tagged_answers(path: Path) -> tuple[list[TaggedAnswer], int]:
         original = row.fields.get("original_solution")
         corrected = original if isinstance(original, str) and original != "None" else ""
         name = str(row.fields.get("image_path", row.fields.get("id", "")))
-        found.append(TaggedAnswer(name, text, spans, corrected))
-    if not found:
+        answers.append(TaggedAnswer(name, text, spans, corrected))
+    if not answers:
         raise UserError(
             f"The text without tags is another than test_solution in all {refused} rows.",
             str(path),
             FIX,
         )
-    return found, refused
+    return answers, refused
 
 
 def _spans(tagged: str) -> tuple[tuple[int, int], ...] | None:
     """The tagged characters of the text without tags; None if a tag has no partner."""
     spans: list[tuple[int, int]] = []
-    removed, opened = 0, -1
+    removed, start = 0, -1
     for match in _TAG.finditer(tagged):
         place = match.start() - removed
         removed += len(match.group())
         closes = match.group().startswith("</")
-        if closes != (opened >= 0):
+        if closes != (start >= 0):
             return None
         if closes:
-            spans.append((opened, place))
-        opened = -1 if closes else place
-    return tuple(spans) if opened < 0 else None
+            spans.append((start, place))
+        start = -1 if closes else place
+    return tuple(spans) if start < 0 else None
 
 
 def _text(row: Row, name: str) -> str:

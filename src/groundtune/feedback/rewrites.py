@@ -35,7 +35,7 @@ class InstructedEditor:
     ) -> None:
         """`sampling` is how texts are reworded; everything else is greedy."""
         self._generator = generator
-        self._sees = sees
+        self._with_images = sees
         self._sampling = sampling
         self._seed = seed
 
@@ -46,8 +46,8 @@ class InstructedEditor:
     def producer(self) -> Producer:
         """The model, how it rewords, and the hash of all instructions."""
         by = self._generator.producer(self._sampling, self._seed)
-        used = key_of(self._texts, PARSER, self._sees)[:12]
-        return by.model_copy(update={"prompt_hash": used})
+        prompt_hash = key_of(self._texts, PARSER, self._with_images)[:12]
+        return by.model_copy(update={"prompt_hash": prompt_hash})
 
     def alternatives(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
         """None: the model corrects by what it sees, and the result is verified."""
@@ -55,11 +55,13 @@ class InstructedEditor:
 
     def correct(self, drafts: Sequence[Draft]) -> list[str]:
         """The corrected texts; "" for a reply that can't be read."""
-        return self._ask("correct-1", drafts, GREEDY, self._seeds(drafts, "correct"), self._sees)
+        return self._ask(
+            "correct-1", drafts, GREEDY, self._seeds(drafts, "correct"), self._with_images
+        )
 
     def additions(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
         """What the model sees and the texts don't say, each with its question."""
-        if not self._sees:
+        if not self._with_images:
             return [[] for _ in drafts]
         replies = self._replies("see-1", drafts, GREEDY, self._seeds(drafts, "see"), images=True)
         return [_listed(reply) for reply in replies]
@@ -130,24 +132,24 @@ class DeletingEditor:
 
 
 def _without(draft: Draft) -> str:
-    found = list(sentences_of(draft.text))
-    kept = [
+    ranges = list(sentences_of(draft.text))
+    right_sentences = [
         draft.text[start:end]
-        for start, end in found
+        for start, end in ranges
         if not any(start <= each.start < end for each in draft.wrong)
     ]
-    return draft.text if len(kept) == len(found) else " ".join(kept)
+    return draft.text if len(right_sentences) == len(ranges) else " ".join(right_sentences)
 
 
 def _request(name: str, draft: Draft, *, images: bool) -> Prompt:
     values = {"question": draft.prompt.question, "text": draft.text}
-    known = (*(s.text for s in draft.facts), *draft.prompt.facts)
-    values |= {"wrong": _lines([s.text for s in draft.wrong]), "facts": _lines(known)}
+    facts = (*(s.text for s in draft.facts), *draft.prompt.facts)
+    values |= {"wrong": _lines([s.text for s in draft.wrong]), "facts": _lines(facts)}
     text = shipped_instruction(name).fill(values)
     if not images:
         return text_prompt(text)
-    shown = [ImagePart(image=image) for image in draft.prompt.images]
-    messages = (Message(role="user", content=(*shown, TextPart(text=text))),)
+    images_of_prompt = [ImagePart(image=image) for image in draft.prompt.images]
+    messages = (Message(role="user", content=(*images_of_prompt, TextPart(text=text))),)
     return Prompt(key=key_of("request", messages), messages=messages)
 
 
@@ -165,15 +167,15 @@ def _text_of(reply: Reply) -> str:
 def _listed(reply: Reply) -> list[Statement]:
     """The facts of a reply, each with a question; what can't be read is "unparsed"."""
     reply = without_thoughts(reply)
-    entries = parse(reply.text, asks=True) if reply.finished else None
+    entries = parse(reply.text, with_questions=True) if reply.finished else None
     if entries is None:
         return [Statement(0, 0, reply.text, status="unparsed")]
-    found: dict[str, Statement] = {}
+    statements: dict[str, Statement] = {}
     for entry in entries:
         if entry.heading == "facts" and entry.readable:
-            found.setdefault(
+            statements.setdefault(
                 entry.question.lower(), Statement(0, 0, entry.text, question=entry.question)
             )
         elif not entry.readable:
-            found.setdefault(entry.text, Statement(0, 0, entry.text, status="unparsed"))
-    return list(found.values())
+            statements.setdefault(entry.text, Statement(0, 0, entry.text, status="unparsed"))
+    return list(statements.values())

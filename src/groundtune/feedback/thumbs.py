@@ -51,9 +51,9 @@ def pairs_from_thumbs(
     for thumb in thumbs:
         by_text[thumb.prompt, thumb.text].append(thumb)
     results: list[Pair | NoPair] = []
-    for own in by_text.values():
-        result = _pair(own, _source(own[0], prompts))
-        results.extend(result for _ in own)
+    for group in by_text.values():
+        result = _pair(group, _source(group[0], prompts))
+        results.extend(result for _ in group)
     return collect_pairs(results, cap=cap, seed=seed)
 
 

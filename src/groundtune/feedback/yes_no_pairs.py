@@ -36,7 +36,7 @@ def yes_no_pairs(
     A question that is right in one answer and wrong in another makes none. Of the more frequent
     answer the seed chooses which pairs stay.
     """
-    asked: dict[str, Prompt] = {}
+    questions: dict[str, Prompt] = {}
     words_of: dict[str, set[str]] = {}
     parent: dict[str, str] = {}
     for answer in answers:
@@ -44,7 +44,7 @@ def yes_no_pairs(
             if claim.status not in ("right", "wrong") or not claim.statement.question:
                 continue
             prompt = question_prompt(prompts[answer.prompt], claim.statement.question + suffix)
-            asked[prompt.key] = prompt
+            questions[prompt.key] = prompt
             words_of.setdefault(prompt.key, set()).add(YES if claim.status == "right" else NO)
             parent.setdefault(prompt.key, answer.key)
     sides = {
@@ -55,10 +55,14 @@ def yes_no_pairs(
         for word in (YES, NO)
     }
     number = min(map(len, sides.values()))
-    kept = {key: word for word, keys in sides.items() for key in keys[:number]}
-    pairs = [_pair(asked[key], kept[key], parent[key]) for key in asked if key in kept]
-    left = sum(map(len, sides.values())) - 2 * number
-    return YesNoPairs(pairs, [asked[pair.prompt] for pair in pairs], left)
+    word_of_question = {key: word for word, keys in sides.items() for key in keys[:number]}
+    pairs = [
+        _pair(questions[key], word_of_question[key], parent[key])
+        for key in questions
+        if key in word_of_question
+    ]
+    unbalanced = sum(map(len, sides.values())) - 2 * number
+    return YesNoPairs(pairs, [questions[pair.prompt] for pair in pairs], unbalanced)
 
 
 def _pair(prompt: Prompt, right: str, parent: str) -> Pair:

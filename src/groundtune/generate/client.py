@@ -90,18 +90,18 @@ class EndpointClient:
         return self._places
 
     async def complete(
-        self, body: Body, about: str, *, lost: Callable[[], None] | None = None
+        self, body: Body, about: str, *, on_loss: Callable[[], None] | None = None
     ) -> Completion:
         """Return the reply, after as many tries as the retry policy allows.
 
-        Requests about the same go to the same server. `lost` is called for each failed try that the
-        server may have charged for, before the next; what it raises ends the request.
+        Requests about the same go to the same server. `on_loss` is called for each failed try that
+        the server may have charged for, before the next; what it raises ends the request.
 
         Raises:
             EndpointFault: the server refuses the request, doesn't answer it in all tries, or sends
                 what can't be read.
         """
-        return await self._tried(lambda servers: self._once(body, servers), about, CHAT, lost)
+        return await self._tried(lambda servers: self._once(body, servers), about, CHAT, on_loss)
 
     async def post(self, path: str, body: Body, about: str) -> object:
         """Return the JSON of the reply to a request at a path below the base URL, as `complete`.
@@ -131,7 +131,7 @@ class EndpointClient:
         once: Callable[[Sequence[str]], Awaitable[T]],
         about: str,
         path: str,
-        lost: Callable[[], None] | None = None,
+        on_loss: Callable[[], None] | None = None,
     ) -> T:
         """Return what `once` returns, after as many tries as the retry policy allows."""
         servers = deque(servers_for(self.settings.urls, about))
@@ -143,8 +143,8 @@ class EndpointClient:
                 self._spare(fault)
                 if fault.status != 429:  # another server of the same model may be up
                     servers.rotate(-1)
-                if fault.billed and lost is not None:
-                    lost()
+                if fault.billed and on_loss is not None:
+                    on_loss()
                 raise
 
         try:
@@ -328,8 +328,8 @@ async def _events(response: httpx.Response) -> AsyncIterator[str]:
             yield data
 
 
-def _root_of(listed: object, name: str) -> str:
-    models = cast("dict[str, Any]", listed).get("data") if isinstance(listed, dict) else None
+def _root_of(reply: object, name: str) -> str:
+    models = cast("dict[str, Any]", reply).get("data") if isinstance(reply, dict) else None
     for each in cast("list[object]", models) if isinstance(models, list) else []:
         if isinstance(each, dict):
             model = cast("dict[str, Any]", each)
@@ -340,9 +340,9 @@ def _root_of(listed: object, name: str) -> str:
 
 def _message_of(response: httpx.Response) -> str:
     try:
-        found: object = response.json()
+        body: object = response.json()
     except (ValueError, RecursionError):
-        found = None
-    if isinstance(found, dict):
-        return error_message(cast("dict[str, Any]", found))
+        body = None
+    if isinstance(body, dict):
+        return error_message(cast("dict[str, Any]", body))
     return one_line(response.text)

@@ -79,7 +79,7 @@ class CompletionReader:
 
     def __init__(self, answers: int) -> None:
         self._drafts = [_Draft() for _ in range(answers)]
-        self._seen = set[int]()
+        self._indices = set[int]()
         self._model = ""
         self._usage: dict[str, Any] = {}
 
@@ -90,8 +90,8 @@ class CompletionReader:
         if not isinstance(choices, list) or not choices:
             raise UnreadableReply("the reply is not a chat completion", passing=True)
         self._add(reply, "message")
-        if len(self._seen) != len(self._drafts):
-            raise self._wrong_number(len(self._seen))
+        if len(self._indices) != len(self._drafts):
+            raise self._wrong_number(len(self._indices))
         return self._completion()
 
     def piece(self, data: bytes | str) -> list[tuple[int, str]]:
@@ -126,15 +126,15 @@ class CompletionReader:
                 index = place
             if type(index) is not int or not 0 <= index < len(self._drafts):
                 raise self._wrong_number(place + 1)
-            self._seen.add(index)
+            self._indices.add(index)
             text = self._drafts[index].add(choice, part)
             if text:
                 added.append((index, text))
         return added
 
-    def _wrong_number(self, given: int) -> UnreadableReply:
-        asked = len(self._drafts)
-        return UnreadableReply(f"it has {given} answers where {asked} were requested")
+    def _wrong_number(self, number: int) -> UnreadableReply:
+        requested = len(self._drafts)
+        return UnreadableReply(f"it has {number} answers where {requested} were requested")
 
 
 @dataclass(slots=True)
@@ -161,9 +161,9 @@ class _Draft:
         self.finish = str(choice.get("finish_reason") or self.finish)
         self.first = self.first or _first_tokens(_fields(choice.get("logprobs")))
         if part == "message":
-            thought = split_thoughts(_whole(content.text))
-            self.thoughts += thought.thoughts
-            self.text = thought.answer or _whole(content.refusal)
+            parts = split_thoughts(_whole(content.text))
+            self.thoughts += parts.thoughts
+            self.text = parts.answer or _whole(content.refusal)
             return self.text
         return self._add_text(content.text + content.refusal)
 
@@ -226,13 +226,15 @@ def _first_tokens(logprobs: dict[str, Any]) -> FirstTokens | None:
     content = _items(logprobs.get("content"))
     top = _items(_fields(content[0]).get("top_logprobs")) if content else []
     tokens = [_fields(each) for each in top]
-    found = [(_string(each.get("token")), _probability(each.get("logprob"))) for each in tokens]
+    candidates = [
+        (_string(each.get("token")), _probability(each.get("logprob"))) for each in tokens
+    ]
     return (
         FirstTokens(
-            likely=tuple((token, p) for token, p in found if p is not None),
-            valid=all(p is not None for _, p in found),
+            likely=tuple((token, p) for token, p in candidates if p is not None),
+            valid=all(p is not None for _, p in candidates),
         )
-        if found
+        if candidates
         else None
     )
 
@@ -259,12 +261,12 @@ def one_line(text: str) -> str:
 
 def _parsed(data: bytes | str) -> dict[str, Any]:
     try:
-        found: object = json.loads(data)
+        content: object = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise UnreadableReply("the reply is not JSON", passing=True) from error
-    if not isinstance(found, dict):
+    if not isinstance(content, dict):
         raise UnreadableReply("the reply is not a JSON object", passing=True)
-    reply = cast("dict[str, Any]", found)
+    reply = cast("dict[str, Any]", content)
     if reply.get("error"):
         raise UnreadableReply(f"error {error_message(reply)}", passing=True)
     return reply

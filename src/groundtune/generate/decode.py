@@ -134,7 +134,7 @@ def shares_prompts(vlm: "Vlm") -> bool:
     return not family_of(plain_model(vlm.model)).separate_reason
 
 
-class _Begun(NamedTuple):
+class _FirstStep(NamedTuple):
     """Rows whose prompts have been read."""
 
     cache: Any
@@ -147,7 +147,7 @@ class _Begun(NamedTuple):
     axes: int
 
 
-def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) -> _Begun:
+def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) -> _FirstStep:
     """Read each prompt once and copy its state to its rows."""
     import torch
 
@@ -162,7 +162,7 @@ def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) ->
     output: Any = vlm.model(**inputs, position_ids=answer_ids, use_cache=True, logits_to_keep=1)
     pick = torch.tensor(rows, device=vlm.device)
     output.past_key_values.batch_select_indices(pick)
-    return _Begun(
+    return _FirstStep(
         cache=output.past_key_values,
         logits_BV=output.logits[pick, -1],
         mask_BL=mask_BL[pick],
@@ -211,12 +211,12 @@ def _shared(
                 tokens[row].append(token)
                 logps[row] += logp
         done_B = done_B | torch.isin(next_B, eos)
-        if watch is not None and (ended := watch(tokens)):
-            done_B = done_B | torch.isin(going_B, torch.tensor(list(ended))).to(vlm.device)
-        left = int((~done_B).sum())
-        if left == 0 or step + 1 == most:
+        if watch is not None and (ended_rows := watch(tokens)):
+            done_B = done_B | torch.isin(going_B, torch.tensor(list(ended_rows))).to(vlm.device)
+        remaining = int((~done_B).sum())
+        if remaining == 0 or step + 1 == most:
             break
-        if left < _SHRINK_BELOW * len(done_B):
+        if remaining < _SHRINK_BELOW * len(done_B):
             keep = (~done_B).nonzero()[:, 0]
             cache.batch_select_indices(keep)
             mask_BL, position_B, next_B, done_B = (

@@ -32,20 +32,20 @@ class DataUrls:
 
     def __init__(self, images: Images) -> None:
         self.images = images
-        self._kept: OrderedDict[str, str] = OrderedDict()
+        self._encoded: OrderedDict[str, str] = OrderedDict()
         self._lock = threading.Lock()
 
     def of(self, sha256: str) -> str:
         """Return the image's data URL. Raises UserError if it is missing or unreadable."""
         with self._lock:
-            if sha256 in self._kept:
-                self._kept.move_to_end(sha256)
-                return self._kept[sha256]
+            if sha256 in self._encoded:
+                self._encoded.move_to_end(sha256)
+                return self._encoded[sha256]
         url = self._make(sha256)
         with self._lock:
-            self._kept[sha256] = url
-            while len(self._kept) > _KEPT:
-                self._kept.popitem(last=False)
+            self._encoded[sha256] = url
+            while len(self._encoded) > _KEPT:
+                self._encoded.popitem(last=False)
         return url
 
     def _make(self, sha256: str) -> str:

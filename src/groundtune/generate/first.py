@@ -31,7 +31,7 @@ def first_logits(
 
     with torch.inference_mode():
         plain = vlm.shares_prefill and not any(prompt.marks for prompt in prompts)
-        causal = plain and family_of(plain_model(vlm.model)).listed
+        causal = plain and family_of(plain_model(vlm.model)).is_listed
         lengths = _shared_lengths(vlm, prompts, images) if causal else {}
         if lengths and 2 * len(lengths) <= len(prompts):
             return _grouped(vlm, prompts, images, lengths)
@@ -48,7 +48,11 @@ def _shared_lengths(
     image = vlm.processor.tokenizer.convert_tokens_to_ids(vlm.image_token or None)
     lengths: dict[tuple[str, ...], int] = {}
     for group in dict.fromkeys(images):
-        rows = [p.ids for p, own in zip(prompts, images, strict=True) if own == group]
+        rows = [
+            p.ids
+            for p, prompt_images in zip(prompts, images, strict=True)
+            if prompt_images == group
+        ]
         columns = zip(*rows, strict=False)
         same = sum(1 for _ in takewhile(lambda tokens: len(set(tokens)) == 1, columns))
         length = min(same, min(map(len, rows)) - 1)
@@ -79,14 +83,16 @@ def _grouped(
     mask_GP = prefix["attention_mask"]
     position_GP = (mask_GP.cumsum(-1) - 1).clamp(min=0)
     output: Any = vlm.model(**prefix, position_ids=position_GP, use_cache=True, logits_to_keep=1)
-    place_B = torch.tensor([groups.index(own) for own in images], device=vlm.device)
+    place_B = torch.tensor(
+        [groups.index(prompt_images) for prompt_images in images], device=vlm.device
+    )
     cache = output.past_key_values
     cache.batch_select_indices(place_B)
     rest = batch_inputs(
         vlm,
         [
-            EncodedPrompt(ids=prompt.ids[lengths[own] :], features={})
-            for prompt, own in zip(prompts, images, strict=True)
+            EncodedPrompt(ids=prompt.ids[lengths[prompt_images] :], features={})
+            for prompt, prompt_images in zip(prompts, images, strict=True)
         ],
     )
     mask_BS = rest["attention_mask"]

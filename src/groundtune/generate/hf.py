@@ -86,8 +86,8 @@ class HfGenerator:
         apart.sort(key=lambda i: (len(prompts[i].images), prompts[i].images))
         for batch in self._batches(apart):
             probs_BV = self._next_token([prompts[i] for i in batch])
-            spelt = (self._answers.yes, self._answers.no)
-            yes_B, no_B = (probs_BV[:, sorted(ids)].sum(-1) for ids in spelt)
+            spellings = (self._answers.yes, self._answers.no)
+            yes_B, no_B = (probs_BV[:, sorted(ids)].sum(-1) for ids in spellings)
             for place, i in enumerate(batch):
                 replies[i] = YesNoReply(float(yes_B[place]), float(no_B[place]))
         return [replies[i] for i in range(len(prompts))]
@@ -99,8 +99,8 @@ class HfGenerator:
         from groundtune.generate.one_image import log_p_next
 
         yes, no, lead = (sorted(self._answers.yes), sorted(self._answers.no), self._answers.lead)
-        asked = [prompts[i] for i in group]
-        logp_NW = log_p_next(self.vlm, asked, self.images, (*yes, *no), lead=lead)
+        group_prompts = [prompts[i] for i in group]
+        logp_NW = log_p_next(self.vlm, group_prompts, self.images, (*yes, *no), lead=lead)
         if logp_NW is None:
             return {}
         p_NW = logp_NW.exp()

@@ -37,13 +37,13 @@ class LogProbs:
         groups: dict[str, list[int]] = {}
         for i, prompt in enumerate(prompts):
             groups.setdefault(prompt.key, []).append(i)
-        found: dict[int, LogProb] = {}
+        sums_by_index: dict[int, LogProb] = {}
         for group in groups.values():
             for first in range(0, len(group), self._at_once):
                 some = group[first : first + self._at_once]
                 sums = self._some(prompts[some[0]], [answers[i] for i in some])
-                found |= dict(zip(some, sums, strict=True))
-        return [found[i] for i in range(len(prompts))]
+                sums_by_index |= dict(zip(some, sums, strict=True))
+        return [sums_by_index[i] for i in range(len(prompts))]
 
     def _some(self, prompt: Prompt, texts: Sequence[str]) -> list[LogProb]:
         import torch
@@ -58,5 +58,5 @@ class LogProbs:
         if needs_check(self._vlm) and not self._checked:
             self._checked = refuse_lookahead(self._vlm, row)
         with torch.inference_mode():
-            found = engine_of(self._vlm)(self._vlm, [row])[0]
-            return [LogProb(float(logp_T.sum()), len(logp_T)) for logp_T in found]
+            logps = engine_of(self._vlm)(self._vlm, [row])[0]
+            return [LogProb(float(logp_T.sum()), len(logp_T)) for logp_T in logps]

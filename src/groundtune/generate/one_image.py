@@ -26,7 +26,7 @@ def log_p_next(
     vlm: "Vlm",
     prompts: Sequence[Prompt],
     images: Images,
-    wanted: Sequence[int],
+    token_ids: Sequence[int],
     *,
     lead: Sequence[int] = (),
 ) -> "Tensor | None":
@@ -43,7 +43,7 @@ def log_p_next(
     common = common_start(whole)
     if not common.prompt.ids or _has_images(vlm, common):
         return None
-    return score_after(vlm, common.prompt, common.continuations, wanted)
+    return score_after(vlm, common.prompt, common.continuations, token_ids)
 
 
 def encode_questions(vlm: "Vlm", prompts: Sequence[Prompt], images: Images) -> list[EncodedPrompt]:
@@ -75,15 +75,15 @@ def _tails(vlm: "Vlm", prompts: Sequence[Prompt]) -> list[tuple[int, ...]]:
     if len({before for before, _, _ in parts}) > 1:
         return []
     placeholder: Any = vlm.processor.tokenizer.convert_tokens_to_ids(marker)
-    found: list[tuple[int, ...]] = []
+    tails: list[tuple[int, ...]] = []
     for _, _, text in parts:
         # behind the placeholder: a text's first word may be cut otherwise at its very start
         encoded = vlm.processor.tokenizer(marker + text, add_special_tokens=False)
         ids = cast("list[int]", encoded["input_ids"])
         if ids.count(placeholder) != 1:
             return []
-        found.append(tuple(ids[ids.index(placeholder) + 1 :]))
-    return found
+        tails.append(tuple(ids[ids.index(placeholder) + 1 :]))
+    return tails
 
 
 def _rendered(vlm: "Vlm", prompt: Prompt) -> str:

@@ -84,8 +84,8 @@ class OpenAIGenerator:
         Raises:
             UserError: an image is missing, the server refuses, or it is silent for too long.
         """
-        given = zip(prompts, seeds, strict=True)
-        return self._in_order(prompts, [self._draw(p, sampling, seed) for p, seed in given])
+        seeded = zip(prompts, seeds, strict=True)
+        return self._in_order(prompts, [self._draw(p, sampling, seed) for p, seed in seeded])
 
     def yes_no(self, prompts: Sequence[Prompt]) -> list[YesNoReply]:
         """Return one reply per prompt, in order, from the most likely first tokens of the answer.
@@ -109,14 +109,14 @@ class OpenAIGenerator:
         for number, prompt in enumerate(prompts):
             first.setdefault(prompt.images, number)
         order = sorted(range(len(prompts)), key=lambda i: (first[prompts[i].images], i))
-        found = dict(zip(order, self._loop.run(_all([work[i] for i in order])), strict=True))
-        return [found[i] for i in range(len(prompts))]
+        results = dict(zip(order, self._loop.run(_all([work[i] for i in order])), strict=True))
+        return [results[i] for i in range(len(prompts))]
 
     async def _draw(self, prompt: Prompt, sampling: Sampling, seed: int) -> Reply:
-        found = await self._post(prompt, sampling, seed=seed)
-        (choice,) = found.choices
+        completion = await self._post(prompt, sampling, seed=seed)
+        (choice,) = completion.choices
         self._count_refusal(choice)
-        tokens = found.tokens_out or 0
+        tokens = completion.tokens_out or 0
         return Reply(choice.text.strip(), tokens, choice.finished, choice.thoughts)
 
     async def _ask(self, prompt: Prompt) -> YesNoReply:

@@ -75,6 +75,6 @@ class OwnReward:
         tuned = self._tuned.of(prompts, answers)
         reference = self._reference.of(prompts, answers)
         return [
-            LogRatio(own.total - before.total, own.tokens)
-            for own, before in zip(tuned, reference, strict=True)
+            LogRatio(after.total - before.total, after.tokens)
+            for after, before in zip(tuned, reference, strict=True)
         ]

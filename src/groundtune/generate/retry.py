@@ -66,8 +66,8 @@ def retrying(settings: EndpointLimits) -> AsyncRetrying:
     growing = wait_exponential(first_s, settings.longest_wait_s) + wait_random(0, first_s)
 
     def wait(state: RetryCallState) -> float:
-        asked = _fault(state).wait_s or 0.0
-        return min(settings.longest_wait_s, max(growing(state), asked))
+        requested = _fault(state).wait_s or 0.0
+        return min(settings.longest_wait_s, max(growing(state), requested))
 
     return AsyncRetrying(
         retry=retry_if_exception_type(PassingFault),

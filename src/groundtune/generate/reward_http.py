@@ -60,17 +60,17 @@ class HttpRewarder:
         groups: dict[str, list[int]] = {}
         for index, prompt in enumerate(prompts):
             groups.setdefault(prompt.key, []).append(index)
-        asked = [
+        requests = [
             (prompts[group[0]], [answers[index] for index in group]) for group in groups.values()
         ]
-        replies = self._loop.run(self._all(asked))
-        found = dict[int, float]()
+        replies = self._loop.run(self._all(requests))
+        by_index = dict[int, float]()
         for group, rewards in zip(groups.values(), replies, strict=True):
-            found |= dict(zip(group, rewards, strict=True))
-        return [found[index] for index in range(len(prompts))]
+            by_index |= dict(zip(group, rewards, strict=True))
+        return [by_index[index] for index in range(len(prompts))]
 
-    async def _all(self, asked: Sequence[tuple[Prompt, list[str]]]) -> list[list[float]]:
-        return await asyncio.gather(*(self._one(prompt, answers) for prompt, answers in asked))
+    async def _all(self, requests: Sequence[tuple[Prompt, list[str]]]) -> list[list[float]]:
+        return await asyncio.gather(*(self._one(prompt, answers) for prompt, answers in requests))
 
     async def _one(self, prompt: Prompt, answers: list[str]) -> list[float]:
         async with self._client.place():
@@ -89,12 +89,12 @@ async def _open(settings: EndpointSettings) -> EndpointClient:
 
 
 def _rewards(reply: object, number: int, where: str) -> list[float]:
-    found = cast("dict[str, Any]", reply).get("rewards") if isinstance(reply, dict) else None
-    listed = cast("list[object]", found) if isinstance(found, list) else None
-    if listed is None or len(listed) != number:
-        has = "no list of rewards" if listed is None else f"{len(listed)} rewards"
-        raise UserError(f"The server's reply has {has} for {number} answers.", where, _FIX)
-    for each in listed:
+    value = cast("dict[str, Any]", reply).get("rewards") if isinstance(reply, dict) else None
+    rewards = cast("list[object]", value) if isinstance(value, list) else None
+    if rewards is None or len(rewards) != number:
+        content = "no list of rewards" if rewards is None else f"{len(rewards)} rewards"
+        raise UserError(f"The server's reply has {content} for {number} answers.", where, _FIX)
+    for each in rewards:
         if each is not None and (isinstance(each, bool) or not isinstance(each, int | float)):
             raise UserError(f"The server's reward {each!r} is not a number.", where, _FIX)
-    return [math.nan if each is None else float(cast(float, each)) for each in listed]
+    return [math.nan if each is None else float(cast(float, each)) for each in rewards]

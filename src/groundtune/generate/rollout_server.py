@@ -138,25 +138,31 @@ def read_answer(
     whole = _mapping(reply)
     choices = _items(whole.get("choices"))
     choice = _mapping(choices[0]) if choices else {}
-    read, drawn = _ints(whole.get("prompt_token_ids")), _ints(choice.get("token_ids"))
-    if read is None or not drawn:
+    prompt_ids, answer_ids = _ints(whole.get("prompt_token_ids")), _ints(choice.get("token_ids"))
+    if prompt_ids is None or not answer_ids:
         raise UserError("The server does not return the tokens it read and drew.", where, NEEDS)
-    if read not in (ids, _unexpanded(ids, image_ids)):
-        place = next((i for i, (a, b) in enumerate(zip(read, ids, strict=False)) if a != b), None)
-        at = f"first at token {place}" if place is not None else f"{len(read)} against {len(ids)}"
+    if prompt_ids not in (ids, _unexpanded(ids, image_ids)):
+        place = next(
+            (i for i, (a, b) in enumerate(zip(prompt_ids, ids, strict=False)) if a != b), None
+        )
+        at = (
+            f"first at token {place}"
+            if place is not None
+            else f"{len(prompt_ids)} against {len(ids)}"
+        )
         raise UserError(
             f"The server read other tokens of a prompt than the trainer: {at}.",
             where,
             "Serve the same model with the same processor, chat template and image settings.",
         )
     logp = _logps(choice.get("logprobs"))
-    if logp is None or len(logp) != len(drawn):
+    if logp is None or len(logp) != len(answer_ids):
         raise UserError(
-            f"The server returns {len(logp or ())} log-probabilities of {len(drawn)} tokens.",
+            f"The server returns {len(logp or ())} log-probabilities of {len(answer_ids)} tokens.",
             where,
             NEEDS,
         )
-    return ServedAnswer(drawn, logp, choice.get("finish_reason") == "stop")
+    return ServedAnswer(answer_ids, logp, choice.get("finish_reason") == "stop")
 
 
 def _unexpanded(ids: tuple[int, ...], image_ids: frozenset[int]) -> tuple[int, ...]:
@@ -164,12 +170,12 @@ def _unexpanded(ids: tuple[int, ...], image_ids: frozenset[int]) -> tuple[int, .
 
     Some servers return a prompt as it was before its images were expanded.
     """
-    kept = [
+    collapsed = [
         token
         for place, token in enumerate(ids)
         if token not in image_ids or place == 0 or ids[place - 1] != token
     ]
-    return tuple(kept)
+    return tuple(collapsed)
 
 
 def _mapping(value: object) -> dict[str, Any]:
@@ -189,9 +195,9 @@ def _logps(value: object) -> tuple[float, ...] | None:
     content = _items(_mapping(value).get("content"))
     if content is None:
         return None
-    found = [_mapping(each).get("logprob") for each in content]
-    numbers = [float(each) for each in found if isinstance(each, int | float)]
-    return tuple(numbers) if len(numbers) == len(found) else None
+    values = [_mapping(each).get("logprob") for each in content]
+    numbers = [float(each) for each in values if isinstance(each, int | float)]
+    return tuple(numbers) if len(numbers) == len(values) else None
 
 
 async def _open(settings: EndpointSettings) -> EndpointClient:

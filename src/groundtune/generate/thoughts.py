@@ -21,7 +21,7 @@ _TAGS = (
 tunes; Magistral; Seed; Kimi-VL-Thinking."""
 
 
-class Thought(NamedTuple):
+class SplitText(NamedTuple):
     """A text's thoughts and answer, without white space between them."""
 
     thoughts: str
@@ -35,21 +35,21 @@ class ThoughtFilter:
         self.thoughts = ""
         """Complete once the answer begins or the text ends."""
         self._stage: Literal["undecided", "thinking", "between", "answer"] = "undecided"
-        self._held = ""
+        self._pending = ""
         self._last_tag = ""
 
     def feed(self, piece: str) -> str:
         """Return the characters that this piece adds to the answer."""
-        self._held += piece
+        self._pending += piece
         if self._stage == "undecided":
             self._begin()
         if self._stage == "thinking":
-            before, found, after = self._held.partition(self._last_tag)
-            if found:
-                self.thoughts, self._held, self._stage = before.strip(), after, "between"
+            before, tag, after = self._pending.partition(self._last_tag)
+            if tag:
+                self.thoughts, self._pending, self._stage = before.strip(), after, "between"
         if self._stage == "between":
-            self._held = self._held.lstrip()
-            self._stage = "answer" if self._held else "between"
+            self._pending = self._pending.lstrip()
+            self._stage = "answer" if self._pending else "between"
         return self._release() if self._stage == "answer" else ""
 
     def end(self) -> str:
@@ -59,38 +59,38 @@ class ThoughtFilter:
         return self._release()
 
     def _begin(self) -> None:
-        text = self._held.lstrip()
+        text = self._pending.lstrip()
         for first, last in _TAGS:
             if text.startswith(first):
-                self._held, self._last_tag = text.removeprefix(first), last
+                self._pending, self._last_tag = text.removeprefix(first), last
                 self._stage = "thinking"
                 return
         if not any(first.startswith(text) for first, _ in _TAGS):
             self._stage = "answer"
 
     def _release(self) -> str:
-        held, self._held = self._held, ""
-        return held
+        text, self._pending = self._pending, ""
+        return text
 
 
-def split_thoughts(text: str) -> Thought:
+def split_thoughts(text: str) -> SplitText:
     """Split a complete text; without thoughts the answer is the unchanged text.
 
     Thoughts that never end, because the text was truncated, leave an empty answer.
     """
     for first, last in _TAGS:
-        before, found, after = text.partition(last)
-        if found and first not in before:
-            return Thought(before.strip(), after.lstrip())
+        before, tag, after = text.partition(last)
+        if tag and first not in before:
+            return SplitText(before.strip(), after.lstrip())
     parts = ThoughtFilter()
     answer = parts.feed(text) + parts.end()
-    return Thought(parts.thoughts, answer)
+    return SplitText(parts.thoughts, answer)
 
 
 def without_thoughts(reply: Reply) -> Reply:
     """Return a reply whose text is the answer alone: the server may have left them in."""
-    thought = split_thoughts(reply.text)
-    if thought.answer == reply.text:
+    parts = split_thoughts(reply.text)
+    if parts.answer == reply.text:
         return reply
-    thoughts = "\n".join(filter(None, (reply.thoughts, thought.thoughts)))
-    return reply._replace(text=thought.answer, thoughts=thoughts)
+    thoughts = "\n".join(filter(None, (reply.thoughts, parts.thoughts)))
+    return reply._replace(text=parts.answer, thoughts=thoughts)

@@ -100,11 +100,11 @@ def check_labeler(labeler: AnsweringLabeler, image: str, name: str) -> YesNoRepl
         raise not_finite("probabilities of yes and no", name)
     if not reply.is_answer():
         words = Sampling(max_new_tokens=_SHOWN_TOKENS, temperature=0)
-        says = labeler.generate([prompt], words, [0])[0]
+        control_reply = labeler.generate([prompt], words, [0])[0]
         raise UserError(
             f"The labeler can't answer yes and no: asked {CONTROL!r} it gives both together "
             f"a probability of {reply.p_yes + reply.p_no:.3f}, not {LEAST_MASS:g} to 1. "
-            f"It says {(says.thoughts or says.text)[:_SHOWN_CHARACTERS]!r}.",
+            f"It says {(control_reply.thoughts or control_reply.text)[:_SHOWN_CHARACTERS]!r}.",
             name,
             "Use a labeler that answers yes or no in English, or fix its chat template.",
         )

@@ -73,8 +73,8 @@ class Annotations:
 
 def image_number(name: str) -> int | None:
     """The number that an image's name ends in: 42, "42.jpg", "COCO_val2014_000000000042.jpg"."""
-    found = _NUMBER.findall(Path(name.replace("\\", "/")).name.partition(".")[0])
-    return int(found[-1]) if found else None
+    numbers = _NUMBER.findall(Path(name.replace("\\", "/")).name.partition(".")[0])
+    return int(numbers[-1]) if numbers else None
 
 
 def read_annotations(path: Path) -> Annotations:
@@ -85,8 +85,8 @@ def read_annotations(path: Path) -> Annotations:
     """
     annotations = Annotations()
     files = sorted(path.glob("*.json")) if path.is_dir() else [path]
-    known = [_read(file, annotations, alone=not path.is_dir()) for file in files]
-    if not any(known) or not annotations.images:
+    has_rows = [_read(file, annotations, alone=not path.is_dir()) for file in files]
+    if not any(has_rows) or not annotations.images:
         raise UserError("There are no annotations.", str(path), WHAT_TO_GIVE)
     _leave_out_boxes(path, annotations)
     return annotations
@@ -112,32 +112,32 @@ class _Coco(NamedTuple):
 
 
 def _read_coco(path: Path, annotations: Annotations) -> bool:
-    held, seen = _Coco({}, []), False
-    wanted = {"images", "categories", "annotations"}
-    for key, row in json_members(path, wanted, fix=WHAT_TO_GIVE):
+    coco, has_content = _Coco({}, []), False
+    list_names = {"images", "categories", "annotations"}
+    for key, row in json_members(path, list_names, fix=WHAT_TO_GIVE):
         with _reading(row):
-            _coco(key, row.fields, held, annotations)
-        seen = seen or key != "images"
-    annotations.classes |= set(held.names.values())
-    for image_id, category, (left, top, width, height) in held.boxes:
-        name = held.names.get(category, "")
+            _coco(key, row.fields, coco, annotations)
+        has_content = has_content or key != "images"
+    annotations.classes |= set(coco.names.values())
+    for image_id, category, (left, top, width, height) in coco.boxes:
+        name = coco.names.get(category, "")
         region = Region(name, left, top, left + width, top + height)
         annotations.images[image_id].objects.append(region)
-    return seen
+    return has_content
 
 
-def _coco(key: str, fields: Fields, held: _Coco, annotations: Annotations) -> None:
+def _coco(key: str, fields: Fields, coco: _Coco, annotations: Annotations) -> None:
     """Read a row of one of COCO's lists."""
     if key == "images":
         image = annotations.images[int(fields["id"])]
         if "width" in fields and "height" in fields:
             image.size = int(fields["width"]), int(fields["height"])
     elif key == "categories":
-        held.names[int(fields["id"])] = str(fields["name"])
+        coco.names[int(fields["id"])] = str(fields["name"])
     elif "category_id" in fields:
         left, top, width, height = (float(value) for value in fields["bbox"])
         box = [left, top, width, height]
-        held.boxes.append((int(fields["image_id"]), int(fields["category_id"]), box))
+        coco.boxes.append((int(fields["image_id"]), int(fields["category_id"]), box))
     elif "caption" in fields:
         annotations.images[int(fields["image_id"])].captions.append(str(fields["caption"]))
 

@@ -68,8 +68,8 @@ class ReadExample(NamedTuple):
 def load_example_layout(name: ExampleLayoutName) -> ExampleLayout:
     """Return the layout of a name."""
     module, _, constant = EXAMPLE_TARGETS[name].partition(":")
-    found = importlib.import_module(f"groundtune.interchange.layouts.{module}")
-    return cast("ExampleLayout", getattr(found, constant))
+    layout_module = importlib.import_module(f"groundtune.interchange.layouts.{module}")
+    return cast("ExampleLayout", getattr(layout_module, constant))
 
 
 def read_examples(
@@ -89,10 +89,10 @@ def read_examples(
         UserError: the file can't be read; or a row is bad, unless `skip_bad`.
     """
     roots = [*([folder] if folder else []), path.parent]
-    own = layout.licence if licence is None else licence
+    rows_licence = layout.licence if licence is None else licence
     for number, row in enumerate(layout.rows(path)):
         try:
-            yield _read(layout, row, number, images, roots, own)
+            yield _read(layout, row, number, images, roots, rows_licence)
         except DiskError:
             raise
         except UserError as error:
@@ -126,13 +126,17 @@ def _read(
     content = Content(turns=turns, images=(), chosen="", rejected="")
     messages = messages_of(content, stored)
     source = Source(dataset=layout.dataset, row=example.row, licence=licence)
-    asked = key_of("prompt", messages, example.facts, example.options)
+    prompt_key = key_of("prompt", messages, example.facts, example.options)
     prompt = Prompt(
-        key=asked, messages=messages, facts=example.facts, options=example.options, source=source
+        key=prompt_key,
+        messages=messages,
+        facts=example.facts,
+        options=example.options,
+        source=source,
     )
     by = Producer(kind="dataset", name=layout.dataset)
-    key = key_of("example", layout.name, asked, text)
-    return ReadExample(number, prompt, Answer(key=key, prompt=asked, text=text, producer=by))
+    key = key_of("example", layout.name, prompt_key, text)
+    return ReadExample(number, prompt, Answer(key=key, prompt=prompt_key, text=text, producer=by))
 
 
 def _image(image: RowImage | tuple[str, ...], roots: Sequence[Path]) -> RowImage:

@@ -91,10 +91,11 @@ def read(
     if layout.keyed_by and is_keyed(path):
         row_iterator = keyed_rows(path, layout.keyed_by, SKIP_OR_FIX)
     licence = next(
-        (known for known in (licence, file_licence) if known is not None), layout.licence
+        (candidate for candidate in (licence, file_licence) if candidate is not None),
+        layout.licence,
     )
     translate = layout.translate(path) if layout.translate else _unchanged
-    user_roots = [folder, *(folder / known for known in layout.folders)] if folder else []
+    user_roots = [folder, *(folder / name for name in layout.folders)] if folder else []
     roots = [*user_roots, path.parent]
     where = _ReadContext(layout, images, roots, licence, translate)
     return in_batches(

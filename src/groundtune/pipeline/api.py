@@ -153,7 +153,7 @@ class Run:
         from groundtune.pipeline.rewrite.run import rewrite as run_rewrite
 
         recipe = load_settings(self.folder, [], settings)
-        return run_rewrite(self.folder, Path(out), recipe, self.progress).found
+        return run_rewrite(self.folder, Path(out), recipe, self.progress).summary
 
     def train(
         self,

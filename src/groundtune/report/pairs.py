@@ -61,9 +61,9 @@ def pairs_report(
     left_out: Mapping[str, int] | None = None,
     skipped: Sequence[str] = (),
     provenance: Provenance = UNKNOWN,
-    shown: int = SHOWN,
+    most: int = SHOWN,
 ) -> ReportInput:
-    """Return the report of imported pairs, the first `shown` of them with their images.
+    """Return the report of imported pairs, the first `most` of them with their images.
 
     `image` returns an image file's bytes by its sha256. `rows` is the number of rows of the last
     file, `imported` the number of their pairs, `left_out` the number of rows without a pair, by
@@ -82,7 +82,7 @@ def pairs_report(
         lengths[REJECTED].add(pair.rejected)
         lengths[CHOSEN].add(pair.chosen)
         licences[pair.source.licence] = None
-        if len(examples) < shown:
+        if len(examples) < most:
             examples.append(_example(pair, prompts[pair.prompt], image))
     return ReportInput(
         title=title,
@@ -121,8 +121,8 @@ def _about_pairs(total: int, imported: int, equal: int) -> Iterable[str]:
     yield "Words that differ between the two answers of a pair are marked."
 
 
-def _how(total: int, shown: int) -> str:
-    first = "All" if shown == total else f"The first {number(shown, 0)} of"
+def _how(total: int, image_count: int) -> str:
+    first = "All" if image_count == total else f"The first {number(image_count, 0)} of"
     return f"{first} {_count_text(total, 'pair')}, in the order of the file."
 
 

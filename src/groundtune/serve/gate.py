@@ -51,12 +51,12 @@ class Gate:
         """Wait for the request's turn and hold it; first come, first served."""
         async with self._turns:
             self.running += 1
-            began = time.monotonic()
+            start = time.monotonic()
             try:
                 yield
             finally:
                 self.running -= 1
-                self._usual_s += 0.2 * (time.monotonic() - began - self._usual_s)
+                self._usual_s += 0.2 * (time.monotonic() - start - self._usual_s)
 
     def take(self, size: int) -> None:
         """Count bytes of a body. Raises ApiError (429) beyond the limit for all bodies."""

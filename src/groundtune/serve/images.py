@@ -31,7 +31,7 @@ class LentImages:
     """The images of running requests, as `Images` for the models. Thread-safe."""
 
     def __init__(self) -> None:
-        self._lent: dict[str, tuple[Image.Image, int]] = {}
+        self._loans: dict[str, tuple[Image.Image, int]] = {}
         self._lock = threading.Lock()
 
     @contextmanager
@@ -39,8 +39,8 @@ class LentImages:
         """Make the images available within this context; two requests may share one."""
         with self._lock:
             for request_image in images:
-                image, count = self._lent.get(request_image.sha256, (request_image.image, 0))
-                self._lent[request_image.sha256] = image, count + 1
+                image, count = self._loans.get(request_image.sha256, (request_image.image, 0))
+                self._loans[request_image.sha256] = image, count + 1
         try:
             yield
         finally:
@@ -49,20 +49,20 @@ class LentImages:
     def open(self, sha256: str) -> Image.Image:
         """Return the image. Raises UserError if no running request has it."""
         with self._lock:
-            entry = self._lent.get(sha256)
+            entry = self._loans.get(sha256)
         if entry is None:
             raise UserError("The image is no longer available.", sha256, "Send it again.")
         return entry[0]
 
     def __len__(self) -> int:
-        return len(self._lent)
+        return len(self._loans)
 
     def _take_back(self, images: Sequence[RequestImage]) -> None:
         with self._lock:
             for request_image in images:
-                image, count = self._lent.pop(request_image.sha256)
+                image, count = self._loans.pop(request_image.sha256)
                 if count > 1:
-                    self._lent[request_image.sha256] = image, count - 1
+                    self._loans[request_image.sha256] = image, count - 1
 
 
 def read_image(url: str, limits: Limits, param: str, *, pixels: int = 0) -> RequestImage:

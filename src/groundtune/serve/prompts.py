@@ -163,12 +163,12 @@ def read_thumb(request: ThumbRequest, limits: Limits) -> tuple[Prompt, list[byte
 
 
 def _read_messages(
-    asked: Sequence[MessageIn], limits: Limits
+    messages_in: Sequence[MessageIn], limits: Limits
 ) -> tuple[tuple[Message, ...], list[RequestImage]]:
     images: list[RequestImage] = []
     messages = tuple(
         _message(message, f"messages.{i}.content", limits, images)
-        for i, message in enumerate(asked)
+        for i, message in enumerate(messages_in)
     )
     return messages, images
 

@@ -138,11 +138,11 @@ def _note(result: ChatResult, claims: Sequence[Claim], checked: int) -> str | No
 def _feedback(feedback: ChatFeedback | None) -> dict[str, Any]:
     if feedback is None:
         return {}
-    found = feedback._asdict()
+    values = feedback._asdict()
     if feedback.normalise is None:
-        del found["normalise"]
-        return {"reward": found}
-    return {"self_feedback": found}
+        del values["normalise"]
+        return {"reward": values}
+    return {"self_feedback": values}
 
 
 def thumb_body(thumb: Thumb) -> dict[str, Any]:
@@ -150,12 +150,16 @@ def thumb_body(thumb: Thumb) -> dict[str, Any]:
     return {"object": "thumb", "id": thumb.key, "good": thumb.good}
 
 
-def reward_body(found: AnswerRewards) -> dict[str, Any]:
+def reward_body(rewards: AnswerRewards) -> dict[str, Any]:
     """Return rewards in the form that `groundtune reward score` reads, with words if there are."""
-    if found.words is None:
-        return {"rewards": found.rewards}
+    if rewards.words is None:
+        return {"rewards": rewards.rewards}
     words = [
-        [{"start": w.start, "end": w.end, "value": w.value} for w in own if math.isfinite(w.value)]
-        for own in found.words
+        [
+            {"start": w.start, "end": w.end, "value": w.value}
+            for w in answer_words
+            if math.isfinite(w.value)
+        ]
+        for answer_words in rewards.words
     ]
-    return {"rewards": found.rewards, "words": words}
+    return {"rewards": rewards.rewards, "words": words}

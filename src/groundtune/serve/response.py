@@ -90,8 +90,8 @@ class RewardResponse(BoundedResponse):
             request = await asyncio.to_thread(parse_reward, body, self._service.limits)
 
         async def work() -> _Finish:
-            found = await self._service.reward(request)
-            return lambda: wire.json(200, reward_body(found))
+            rewards = await self._service.reward(request)
+            return lambda: wire.json(200, reward_body(rewards))
 
         return work()
 
@@ -139,7 +139,7 @@ class ChatResponse(BoundedResponse):
     async def _stream(self, chat: ChatRequest, wire: "_Wire", reply: Envelope) -> _Finish:
         """Answer the request and stream the text; return a function that sends the rest."""
         pieces: asyncio.Queue[tuple[int, str] | None] = asyncio.Queue()
-        begun = set[int]()
+        first_sent = set[int]()
         work = asyncio.ensure_future(
             self._service.answer(chat, lambda index, text: pieces.put_nowait((index, text)))
         )
@@ -147,14 +147,14 @@ class ChatResponse(BoundedResponse):
         try:
             while (piece := await pieces.get()) is not None:
                 index, text = piece
-                if index not in begun:
-                    begun.add(index)
+                if index not in first_sent:
+                    first_sent.add(index)
                     await wire.event(reply.opening(index))
                 await wire.event(reply.text(index, text))
             result: ChatResult = await work
         finally:
             await _cancel(work)
-        for index in set(range(len(result.replies))) - begun:
+        for index in set(range(len(result.replies))) - first_sent:
             await wire.event(reply.opening(index))
         closing = list(reply.closing(result))
 
@@ -173,21 +173,21 @@ class _Wire:
         self._send = send
         self.headers: dict[str, str] = {}
         """Extra headers of the reply."""
-        self._begun = False
+        self._has_begun = False
         self._over = False
 
     async def json(self, status: int, body: dict[str, Any], **headers: str) -> None:
         """Send a complete JSON response."""
         data = json_of(body, ascii=True).encode()
         about = {"content-type": "application/json", "content-length": str(len(data))}
-        self._begun = self._over = True
+        self._has_begun = self._over = True
         await self._start(status, about | headers)
         await self._send({"type": "http.response.body", "body": data})
 
     async def event(self, body: dict[str, Any]) -> None:
         """Send a server-sent event; the first one starts the stream."""
-        if not self._begun:
-            self._begun = True
+        if not self._has_begun:
+            self._has_begun = True
             await self._start(200, _EVENTS)
         await self._write(b"data: " + json_of(body, ascii=True).encode() + b"\n\n")
 
@@ -199,7 +199,7 @@ class _Wire:
         """Send the error as a response or, within a stream, as its last event."""
         if self._over:
             return
-        if self._begun:
+        if self._has_begun:
             await self.event(error.body)
             await self._write(b"", more=False)
             return

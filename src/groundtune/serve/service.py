@@ -183,9 +183,12 @@ class Service:
         rewarder = self.rewarder.rewarder
         async with self.gate.turn():
             async with self.gate.readers:
-                read = await asyncio.to_thread(read_reward, request, self.limits)
-            prompts, answers = [read.prompt] * len(read.answers), read.answers
-            with self.images.lend(read.images):
+                reward_input = await asyncio.to_thread(read_reward, request, self.limits)
+            prompts, answers = (
+                [reward_input.prompt] * len(reward_input.answers),
+                reward_input.answers,
+            )
+            with self.images.lend(reward_input.images):
                 values = await self.thread.run(lambda: rewarder.reward(prompts, answers))
                 words = None
                 if self.rewarder.by_words is not None:
@@ -199,13 +202,13 @@ class Service:
         Raises:
             ApiError: the error for the client.
         """
-        began = time.monotonic()
+        start = time.monotonic()
         async with self.gate.turn():
             async with self.gate.readers:
-                read = await asyncio.to_thread(read_chat, chat, self.limits)
-            with self.images.lend(read.images):
-                result = await self._answer(chat, read.request, say)
-        self.metrics.record_duration(time.monotonic() - began)
+                chat_input = await asyncio.to_thread(read_chat, chat, self.limits)
+            with self.images.lend(chat_input.images):
+                result = await self._answer(chat, chat_input.request, say)
+        self.metrics.record_duration(time.monotonic() - start)
         self.metrics.count("prompt_tokens_total", result.prompt_tokens)
         self.metrics.count("completion_tokens_total", result.completion_tokens)
         return result
@@ -218,9 +221,9 @@ class Service:
             answers = await self.backend.answer(request, say)
             replies = answers.replies
         else:
-            began = time.monotonic()
+            start = time.monotonic()
             answers = await self.backend.answer(request)
-            seconds = time.monotonic() - began
+            seconds = time.monotonic() - start
             feedback = await self._choose(request.prompt, answers.replies, chat, seconds)
             replies = [answers.replies[feedback.chosen]]
             if say is not None:
@@ -240,7 +243,7 @@ class Service:
         """
         rewarder, normalise = self._rewarder_of(chat)
         texts = list(dict.fromkeys(reply.text for reply in candidates))
-        began = time.monotonic()
+        start = time.monotonic()
         values = await self.thread.run(lambda: rewarder.reward([prompt] * len(texts), texts))
         reward = dict(zip(texts, _finite(values), strict=True))
         rewards = [reward[reply.text] for reply in candidates]
@@ -258,7 +261,7 @@ class Service:
             rewards=rewards,
             tokens=sum(reply.tokens for reply in candidates),
             sample_seconds=seconds,
-            score_seconds=time.monotonic() - began,
+            score_seconds=time.monotonic() - start,
             normalise=normalise,
         )
 

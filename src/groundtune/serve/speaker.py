@@ -26,8 +26,12 @@ class VlmSpeaker:
 
         A request whose text contains a special token fails alone.
         """
-        going = [generation for turn in turns if (generation := self._begin(turn))]
-        rows = [(generation, index) for generation in going for index in range(len(generation.ids))]
+        generations = [generation for turn in turns if (generation := self._begin(turn))]
+        rows = [
+            (generation, index)
+            for generation in generations
+            for index in range(len(generation.ids))
+        ]
         for first in range(0, len(rows), self._batch_size):
             unfinished = [row for row in rows[first : first + self._batch_size] if not row[0].over]
             if unfinished:
@@ -46,25 +50,29 @@ class VlmSpeaker:
         """Generate one batch. Requests with the same prompt (key) share it."""
         from groundtune.generate.decode import decode
 
-        generations = [going for going, _ in rows]
-        prompts = {going.key: going.prompt for going in generations}
+        generations = [generation for generation, _ in rows]
+        prompts = {generation.key: generation.prompt for generation in generations}
         keys = list(prompts)
 
         def take(tokens: Sequence[Sequence[int]]) -> set[int]:
-            for (going, index), ids in zip(rows, tokens, strict=True):
-                going.ids[index] = ids
-            for going in dict.fromkeys(generations):
-                going.update()
-            return {place for place, (going, index) in enumerate(rows) if index in going.ended}
+            for (generation, index), ids in zip(rows, tokens, strict=True):
+                generation.ids[index] = ids
+            for generation in dict.fromkeys(generations):
+                generation.update()
+            return {
+                place
+                for place, (generation, index) in enumerate(rows)
+                if index in generation.finished
+            }
 
-        requests = [going.turn.request for going in generations]
+        requests = [generation.turn.request for generation in generations]
         longest = max(request.sampling.max_new_tokens for request in requests)
         take(
             decode(
                 self._vlm,
                 list(prompts.values()),
-                [keys.index(going.key) for going in generations],
-                [going.turn.request.seeds[index] for going, index in rows],
+                [keys.index(generation.key) for generation in generations],
+                [generation.turn.request.seeds[index] for generation, index in rows],
                 requests[0].sampling.model_copy(update={"max_new_tokens": longest}),
                 watch=take,
             )
@@ -79,7 +87,7 @@ class _Generation:
         self.prompt = prompt
         self.key = turn.request.prompt.key
         self.ids: list[Sequence[int]] = [()] * len(turn.request.seeds)
-        self.ended: set[int] = set()
+        self.finished: set[int] = set()
         self.over = False
         self._vlm = vlm
 
@@ -90,9 +98,9 @@ class _Generation:
         """
         if self.over:
             return
-        self.ended |= set(self.turn.watch(self._texts))
-        self.ended |= {index for index, ids in enumerate(self.ids) if self._is_whole(ids)}
-        if len(self.ended) == len(self.ids):
+        self.finished |= set(self.turn.watch(self._texts))
+        self.finished |= {index for index, ids in enumerate(self.ids) if self._is_whole(ids)}
+        if len(self.finished) == len(self.ids):
             self.over = True
             replies = [self._reply(ids) for ids in self.ids]
             self.turn.end(AnswerResult(replies, len(self.prompt.ids)))

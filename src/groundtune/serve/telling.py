@@ -14,17 +14,17 @@ class TextStream:
     ) -> None:
         self._stops = stops
         self._send_piece = tell
-        self._sent = [""] * answers
+        self._texts = [""] * answers
 
     def grow(self, texts: Sequence[str]) -> set[int]:
         """Send new text that is final; return the answers that have reached a stop text."""
-        ended: set[int] = set()
+        finished: set[int] = set()
         for index, text in enumerate(texts):
             truncated = until_stop(text, self._stops)
             if len(truncated) < len(text):
-                ended.add(index)
+                finished.add(index)
             self._send(index, truncated if len(truncated) < len(text) else self._sure(text))
-        return ended
+        return finished
 
     def end(self, texts: Sequence[str]) -> None:
         """Send the rest of the complete texts."""
@@ -32,10 +32,10 @@ class TextStream:
             self._send(index, text)
 
     def _send(self, index: int, text: str) -> None:
-        sent = self._sent[index]
-        if len(text) > len(sent) and text.startswith(sent):
-            self._sent[index] = text
-            self._send_piece(index, text[len(sent) :])
+        earlier = self._texts[index]
+        if len(text) > len(earlier) and text.startswith(earlier):
+            self._texts[index] = text
+            self._send_piece(index, text[len(earlier) :])
 
     def _sure(self, text: str) -> str:
         """The text without a partial character or the possible beginning of a stop text."""

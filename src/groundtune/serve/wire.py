@@ -209,13 +209,13 @@ def _rewarder(
     from groundtune.pipeline.reward.rewarders import RewarderSettings, open_rewarder
 
     progress.start(f"load {settings.reward}")
-    asked = RewarderSettings(
+    rewarder_settings = RewarderSettings(
         rewarder=settings.reward,
         facts=settings.facts,
         device=settings.device,
         dtype=settings.dtype,
     )
-    return open_rewarder(asked, models.images)
+    return open_rewarder(rewarder_settings, models.images)
 
 
 def _check(settings: ServeSettings, models: _LoadedModels) -> "ClaimCheck":
@@ -249,8 +249,8 @@ def _labelling(
     if divider == SELF and source is not None:
         divider = str(source.claim_settings.get("divider", SELF))
     if (source := with_divider(divider)) is not None:
-        asking = Asking.model_validate(source.claim_settings.get("asking", {}))
-        return Labelling(source.dividers[divider](), labeler, by, asking)
+        rules = Asking.model_validate(source.claim_settings.get("asking", {}))
+        return Labelling(source.dividers[divider](), labeler, by, rules)
     model = labeler if divider in (SELF, name) else models.labeler(settings.of(divider))
     return Labelling(_instructed(model, settings.instruction), labeler, by)
 

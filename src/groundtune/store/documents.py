@@ -177,12 +177,12 @@ def _pages_of_tiff(path: Path, where: str, pages: range | None) -> Iterator[byte
 
 def _frames(image: Any) -> list[int]:
     """Those of a TIFF's frames that are pages, not smaller copies of one."""
-    found: list[int] = []
+    numbers: list[int] = []
     for number in range(image.n_frames):
         image.seek(number)
         if not image.tag_v2.get(_NEW_SUBFILE_TYPE, 0) & _REDUCED:
-            found.append(number)
-    return found
+            numbers.append(number)
+    return numbers
 
 
 def _png(image: Image.Image) -> bytes:

@@ -81,7 +81,7 @@ class JsonText:
         self._path, self._file, self._fix = path, file, fix
         self._decode = codecs.getincrementaldecoder("utf-8-sig")().decode
         self._scan = json.JSONDecoder().raw_decode
-        self._text, self._at, self._ended = "", 0, False
+        self._text, self._at, self._is_whole = "", 0, False
         self._broken: UnicodeDecodeError | None = None
         self._line, self._column = 1, 1  # of the first character of _text
         self.row = 0
@@ -208,14 +208,14 @@ class JsonText:
         """Read at least as much as is left of the text; return whether there was more."""
         new = ""
         size = max(CHUNK, len(self._text) - self._at)
-        while not new and not self._ended:
+        while not new and not self._is_whole:
             data = self._file.read(size)
-            self._ended = not data
+            self._is_whole = not data
             try:
-                new = self._decode(data, self._ended)
+                new = self._decode(data, self._is_whole)
             except UnicodeDecodeError as error:
                 new = error.object[: error.start].decode()
-                self._broken, self._ended = error, True
+                self._broken, self._is_whole = error, True
         if not new and self._broken:
             raise self._mistake(why_not_json(self._broken), len(self._text)) from self._broken
         if new:

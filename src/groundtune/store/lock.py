@@ -57,7 +57,7 @@ class Holder(Record):
 
 
 _NOTHING: Mapping[Path, bool] = MappingProxyType({})
-_mine: ContextVar[Mapping[Path, bool]] = ContextVar("held here", default=_NOTHING)
+_own_locks: ContextVar[Mapping[Path, bool]] = ContextVar("held here", default=_NOTHING)
 """Resolved paths, each with whether everything below is held, too."""
 
 
@@ -86,8 +86,8 @@ def hold(
         UserError: another process holds it, which the error names; or the folder can't be written.
     """
     resolved = Path(os.path.realpath(path))  # path.resolve() raises for links in a circle
-    mine = _mine.get()
-    if resolved in mine or any(mine.get(parent) for parent in resolved.parents):
+    own_locks = _own_locks.get()
+    if resolved in own_locks or any(own_locks.get(parent) for parent in resolved.parents):
         yield
         return
     new_folders = _make_folder(resolved.parent if is_file else resolved, path)
@@ -100,11 +100,11 @@ def hold(
         refuse = _log_and_wait if wait else partial(_refuse, option=option)
         with _locked(folder / f"{prefix}.lock", note, path, whole, refuse):
             sweep(folder) if is_file else sweep_all(folder)
-            token = _mine.set({**mine, resolved: whole})
+            token = _own_locks.set({**own_locks, resolved: whole})
             try:
                 yield
             finally:
-                _mine.reset(token)
+                _own_locks.reset(token)
     finally:
         for new_folder in new_folders:  # a command without output leaves no folder behind
             with suppress(OSError):
@@ -141,19 +141,19 @@ def one_writer(
 
 def held_here() -> Mapping[Path, bool]:
     """Return the paths that this call holds, for `hold_with_parent` in its workers."""
-    return _mine.get()
+    return _own_locks.get()
 
 
-def hold_with_parent(held: Mapping[Path, bool]) -> None:
+def hold_with_parent(locks: Mapping[Path, bool]) -> None:
     """In a worker process: treat the parent's held paths as held."""
-    _mine.set(held)
+    _own_locks.set(locks)
 
 
 @contextmanager
 def _locked(
     lock_file: Path,
     note: Path,
-    shown: Path,
+    target: Path,
     whole: bool,
     refuse: Callable[[Path, Holder | None], None],
 ) -> Generator[None]:
@@ -170,19 +170,19 @@ def _locked(
         try:
             lock.acquire()
         except Timeout:
-            refuse(shown, _read_holder(note))
+            refuse(target, _read_holder(note))
             lock.acquire(timeout=-1)
     except OSError as error:
         if isinstance(error, PermissionError):
-            raise disk_error(error, shown) from error
+            raise disk_error(error, target) from error
         log.warning(
             "%s: this disk has no file locks (%s), so a second command that writes here "
             "would not be noticed",
-            shown,
+            target,
             error.strerror or error,
         )
     try:
-        _warn_of_another_machine(note, shown)
+        _warn_of_another_machine(note, target)
         write_atomic(note, json_of(_me(whole)).encode() + b"\n", durable=False)
         yield
     finally:
@@ -193,14 +193,14 @@ def _locked(
         lock.release()
 
 
-def _refuse_held_whole(folder: Path, shown: Path, option: str) -> None:
+def _refuse_held_whole(folder: Path, target: Path, option: str) -> None:
     """Raise a UserError if another process holds the folder and everything below it."""
     note = folder / ".holder.json"
     if not note.exists():
         return
     holder = _read_holder(note)
     if holder is not None and holder.whole and _is_locked(folder / ".lock"):
-        _refuse(shown, holder, option)
+        _refuse(target, holder, option)
 
 
 def _is_locked(lock_file: Path) -> bool:
@@ -250,23 +250,23 @@ def _me(whole: bool) -> Holder:
     )
 
 
-def _warn_of_another_machine(note: Path, shown: Path) -> None:
+def _warn_of_another_machine(note: Path, target: Path) -> None:
     """Warn of a holder on another machine: it was killed, or this mount's locks are local."""
     earlier = _read_holder(note)
     if earlier is not None and earlier.host != socket.gethostname():
         log.warning(
             "%s: locked before by %s; if that still runs, this mount's locks don't work "
             "between machines: stop one of the two",
-            shown,
+            target,
             earlier,
         )
 
 
-def _make_folder(folder: Path, shown: Path) -> list[Path]:
+def _make_folder(folder: Path, target: Path) -> list[Path]:
     """Create the folder and its parents; return the new ones, the lowest first."""
     new_folders = [parent for parent in (folder, *folder.parents) if not parent.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise disk_error(error, shown) from error
+        raise disk_error(error, target) from error
     return new_folders

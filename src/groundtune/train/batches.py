@@ -66,10 +66,10 @@ def _epoch(groups: Sequence[Group], batch_size: int, salt: str) -> Iterator[list
     random.Random(salt).shuffle(order)
     waiting = _Waiting(order)
     step: list[int] = []
-    while waiting.left:
+    while waiting.remaining:
         group = waiting.take(batch_size - len(step), split=not step)
         step += group
-        if len(step) == batch_size or not waiting.left:
+        if len(step) == batch_size or not waiting.remaining:
             yield step
             step = []
 
@@ -78,7 +78,7 @@ class _Waiting:
     """Groups in order, indexed by size, so that a step finds the earliest one that fits."""
 
     def __init__(self, order: Sequence[Group]) -> None:
-        self.left = len(order)
+        self.remaining = len(order)
         self._by_size: dict[int, deque[tuple[int, Group]]] = {}
         for place, group in enumerate(order):
             self._by_size.setdefault(len(group), deque()).append((place, group))
@@ -98,7 +98,7 @@ class _Waiting:
         if rest:
             self._by_size.setdefault(len(rest), deque()).appendleft((place, rest))
         else:
-            self.left -= 1
+            self.remaining -= 1
         return first
 
 

@@ -142,8 +142,8 @@ def save_step(
 
 def steps_in(folder: Path) -> list[Path]:
     """Return the checkpoints of a folder by their step."""
-    found = (path for path in folder.glob("step-*") if path.name[5:].isdecimal())
-    return sorted(found, key=lambda path: int(path.name[5:]))
+    folders = (path for path in folder.glob("step-*") if path.name[5:].isdecimal())
+    return sorted(folders, key=lambda path: int(path.name[5:]))
 
 
 def write_model(

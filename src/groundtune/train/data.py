@@ -91,8 +91,8 @@ class TokenPair(NamedTuple):
     @property
     def severity(self) -> float | None:
         """Mean severity of the rejected answer's spans that have one; None if none has."""
-        known = [s.severity for s in self.pair.rejected_spans if s.severity is not None]
-        return sum(known) / len(known) if known else None
+        severities = [s.severity for s in self.pair.rejected_spans if s.severity is not None]
+        return sum(severities) / len(severities) if severities else None
 
 
 class Views(NamedTuple):
@@ -265,18 +265,18 @@ def encode_pairs(
     Raises:
         UserError: a pair can't be used, unless `rules.skip_bad`; or none can.
     """
-    known = dict(prompts)
-    encoders = {"": PromptEncoder(vlm, known, images)}
+    by_key = dict(prompts)
+    encoders = {"": PromptEncoder(vlm, by_key, images)}
     for view in views.views:
-        viewed = ViewedImages(images, view, views.seed)
-        encoders[view.name] = PromptEncoder(vlm, known, viewed)
+        view_images = ViewedImages(images, view, views.seed)
+        encoders[view.name] = PromptEncoder(vlm, by_key, view_images)
     usable: list[TokenPair] = []
     dropped: list[DroppedPair] = []
     progress.start("encode pairs", total=len(pairs))
     for pair in pairs:
         try:
             check_pair(pair, prompts, needs, compares=compares)
-            tokens = _encode(vlm, pair, known, encoders[""], rules, compares=compares)
+            tokens = _encode(vlm, pair, by_key, encoders[""], rules, compares=compares)
             _check_fits(row_tokens([tokens], len(views.views), cost) + next_to, pair, micro_tokens)
             usable.append(tokens)
         except UserError as error:

@@ -76,23 +76,23 @@ def sizes_of(model: Any, *, adapted: bool) -> Sizes:
     decoder = plain.get_decoder()
     apart = (plain.get_input_embeddings(), plain.get_output_embeddings())
     ends = {id(p) for module in apart for p in module.parameters()}
-    own = {n: p for n, p in decoder.named_parameters() if p.ndim == 2 and id(p) not in ends}
-    second = {n for n in own if ".lora_B." in n}
-    named = list(model.parameters())
+    matrices = {n: p for n, p in decoder.named_parameters() if p.ndim == 2 and id(p) not in ends}
+    second = {n for n in matrices if ".lora_B." in n}
+    parameters = list(model.parameters())
     inside = {id(p) for p in decoder.parameters()} | ends
-    others = [p for p in named if id(p) not in inside]
+    others = [p for p in parameters if id(p) not in inside]
     return Sizes(
-        decoder=sum(p.numel() for p in own.values()),
+        decoder=sum(p.numel() for p in matrices.values()),
         tower=sum(p.numel() for p in others if p.ndim >= 2),
         width=text.hidden_size,
         inner=int(getattr(text, "intermediate_size", 0) or 4 * text.hidden_size),
         layers=text.num_hidden_layers,
         vocabulary=text.vocab_size,
-        weights=sum(p.numel() for p in named),
-        trained=sum(p.numel() for p in named if p.requires_grad),
+        weights=sum(p.numel() for p in parameters),
+        trained=sum(p.numel() for p in parameters if p.requires_grad),
         adapted=adapted,
-        inputs=sum(p.shape[1] for n, p in own.items() if p.requires_grad and n not in second),
-        ranks=sum(own[n].shape[1] for n in second),
+        inputs=sum(p.shape[1] for n, p in matrices.items() if p.requires_grad and n not in second),
+        ranks=sum(matrices[n].shape[1] for n in second),
         dropout=any(getattr(m, "p", 0) for n, m in decoder.named_modules() if ".lora_drop" in n),
         tower_trained=any(p.requires_grad for p in others),
     )
@@ -170,12 +170,12 @@ def measure(
     for _ in range(3):
         left @ right  # pyright: ignore[reportUnusedExpression]
     _finish(device)
-    done, start = 0, time.perf_counter()
+    number, start = 0, time.perf_counter()
     while (seconds := time.perf_counter() - start) < 0.3:
         left @ right  # pyright: ignore[reportUnusedExpression]
         _finish(device)
-        done += 1
-    return 2.0 * rows * width * inner * done / seconds
+        number += 1
+    return 2.0 * rows * width * inner * number / seconds
 
 
 def _finish(device: "torch.device") -> None:

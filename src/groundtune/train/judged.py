@@ -24,7 +24,7 @@ class JudgedAnswer(NamedTuple):
     """An answer's tokens, followed by those of the request for a score, if there is one."""
 
     encoded: EncodedAnswer
-    own: int
+    length: int
     """Tokens of the answer itself, its end token included."""
 
 
@@ -116,14 +116,14 @@ class JudgedExamples:
 
     def row(self, members: Sequence[int]) -> JudgedRow:
         """Return the row of several examples of one prompt."""
-        own = [self.examples[index] for index in members]
-        answers = distinct([answer.encoded for each in own for answer in each.answers])
+        examples = [self.examples[index] for index in members]
+        answers = distinct([answer.encoded for each in examples for answer in each.answers])
         place = {answer.ids: number for number, answer in enumerate(answers)}
         return JudgedRow(
-            rows=(PromptRow(self._prompt_of(own[0].prompt), answers),),
+            rows=(PromptRow(self._prompt_of(examples[0].prompt), answers),),
             members=tuple(
                 JudgedMember(index, tuple(place[a.encoded.ids] for a in each.answers))
-                for index, each in zip(members, own, strict=True)
+                for index, each in zip(members, examples, strict=True)
             ),
         )
 
@@ -147,13 +147,13 @@ class ComparisonExamples(JudgedExamples):
         self, rows: Sequence[JudgedRow], logp: Sequence[Sequence[Tensor]]
     ) -> ComparedRewards:
         """Return the rewards of both answers of each comparison."""
-        found = self._found(rows, logp)
+        values_by_example = self._found(rows, logp)
         rewards = [
-            [read_reward(v, a.own, self.readout) for v, a in zip(values, e.answers, strict=True)]
-            for e, values in found
+            [read_reward(v, a.length, self.readout) for v, a in zip(values, e.answers, strict=True)]
+            for e, values in values_by_example
         ]
-        better_B, worse_B = (torch.stack([own[side] for own in rewards]) for side in (0, 1))
-        ties = [isinstance(each, ComparedAnswers) and each.tie for each, _ in found]
+        better_B, worse_B = (torch.stack([sides[side] for sides in rewards]) for side in (0, 1))
+        ties = [isinstance(each, ComparedAnswers) and each.tie for each, _ in values_by_example]
         tie_B = torch.tensor(ties, device=better_B.device)
         return ComparedRewards(better_B=better_B, worse_B=worse_B, tie_B=tie_B)
 
@@ -166,10 +166,10 @@ class Marks(JudgedExamples):
         values, wrong, counted = list[Tensor](), list[Tensor](), list[Tensor]()
         for example, (values_T,) in self._found(rows, logp):
             assert isinstance(example, MarkedAnswer)
-            own = example.answer.own - 1  # the end token has no text
-            values.append(values_T[:own])
-            wrong.append(torch.tensor(example.wrong[:own], device=values_T.device))
-            counted.append(torch.ones(own, dtype=torch.bool, device=values_T.device))
+            length = example.answer.length - 1  # the end token has no text
+            values.append(values_T[:length])
+            wrong.append(torch.tensor(example.wrong[:length], device=values_T.device))
+            counted.append(torch.ones(length, dtype=torch.bool, device=values_T.device))
         value_BT, wrong_BT, mask_BT = (
             pad_sequence(each, batch_first=True) for each in (values, wrong, counted)
         )

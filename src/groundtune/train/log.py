@@ -44,6 +44,6 @@ def read_log(path: Path) -> list[dict[str, float]]:
 def _refuse_gaps(lines: list[dict[str, float]], step: int, path: Path) -> None:
     """A step is logged before its checkpoint is written, so what is missing was lost."""
     logged = {int(line["step"]) for line in lines}
-    lost = sorted(set(range(min(logged, default=step + 1), step + 1)) - logged)
-    if lost:
-        raise UserError(f"The log has no line of step {lost[0]}.", str(path), _FIX)
+    missing = sorted(set(range(min(logged, default=step + 1), step + 1)) - logged)
+    if missing:
+        raise UserError(f"The log has no line of step {missing[0]}.", str(path), _FIX)

@@ -87,57 +87,57 @@ class Trainer:
         ready.model.train()
         order = batches(self.pairs.groups, plan.batch_size, plan.seed, first_step)
         with Interrupt() as interrupt:
-            for done, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
+            for step, batch in enumerate(islice(order, plan.steps - first_step), start=first_step):
                 started = time.perf_counter()
-                metrics = self._step(ready, done, batch)
+                metrics = self._step(ready, step, batch)
                 seconds = time.perf_counter() - started
                 metrics |= {
                     "tokens_per_second": metrics.pop("tokens") / seconds,
                     "seconds": seconds,
                 }
                 if self.parallel.main:
-                    self.logger.log(done + 1, metrics)
+                    self.logger.log(step + 1, metrics)
                 self.progress.advance(1, f"loss {metrics['loss']:.4f}")
                 stop = self.parallel.any(interrupt.requested)
-                self._between(ready, done + 1, stop=stop)
+                self._between(ready, step + 1, stop=stop)
                 if stop:
                     raise KeyboardInterrupt
         return self.parallel.full_state(ready).weights
 
-    def _step(self, ready: WrappedModel, done: int, batch: Sequence[int]) -> dict[str, float]:
+    def _step(self, ready: WrappedModel, step: int, batch: Sequence[int]) -> dict[str, float]:
         """Take one optimiser step on a batch; return metrics, as means over the batch's pairs.
 
         `tokens` counts the tokens of all processes.
         """
         sums: dict[str, Tensor] = defaultdict(lambda: torch.zeros((), dtype=torch.float64))
         broken: list[int] = []
-        now = replace(self, pairs=self.pairs.at_step(done * self.plan.batch_size, batch))
+        now = replace(self, pairs=self.pairs.at_step(step * self.plan.batch_size, batch))
         rows = rows_of(batch, now.pairs.group_of, now.pairs.tokens, self.plan.limits.tokens)
         planned = plan_micro_batches(rows, self.plan.limits, self.parallel.processes)
         for number, micro_batches in enumerate(planned, start=1):
-            [mine] = self.parallel.share(micro_batches)
+            [own_batch] = self.parallel.share(micro_batches)
             with self.parallel.accumulate(ready, last=number == len(planned)):
-                broken += now.accumulate(ready, mine, len(batch), sums)
+                broken += now.accumulate(ready, own_batch, len(batch), sums)
         metrics = step_metrics({k: v / len(batch) for k, v in self.parallel.total(sums).items()})
         if not all(map(math.isfinite, metrics.values())):
             everywhere = [index for each in self.parallel.gather(broken) for index in each]
-            raise self._not_finite(done + 1, everywhere or batch, f"loss {metrics['loss']}")
-        rate = self.plan.optim.rate(done, self.plan.steps)
+            raise self._not_finite(step + 1, everywhere or batch, f"loss {metrics['loss']}")
+        rate = self.plan.optim.rate(step, self.plan.steps)
         for group in ready.optimizer.param_groups:
             group["lr"] = rate
         norm = self.parallel.step(ready)
         if not math.isfinite(norm):
-            raise self._not_finite(done + 1, batch, f"norm of the gradient {norm}")
+            raise self._not_finite(step + 1, batch, f"norm of the gradient {norm}")
         tokens = sum(row.tokens for row in rows)
         return {**metrics, "gradient_norm": norm, "lr": rate, "tokens": tokens}
 
     def _not_finite(self, step: int, pairs: Sequence[int], value: str) -> UserError:
         """Return the error for pairs whose loss, metrics or gradient are not numbers."""
         keys = list(dict.fromkeys(self.pairs.key(index) for index in pairs))
-        named = ", ".join(keys[:NAMED]) + (f" and {len(keys) - NAMED} more" if keys[NAMED:] else "")
+        names = ", ".join(keys[:NAMED]) + (f" and {len(keys) - NAMED} more" if keys[NAMED:] else "")
         return UserError(
             f"The loss or its gradient is not a number ({value}).",
-            f"step {step}, pair {named}",
+            f"step {step}, pair {names}",
             "Lower optim.lr, or use dtype=float32; if it happens at step 1, remove the pair.",
         )
 
@@ -163,19 +163,19 @@ class Trainer:
         members = [member.pair for row in rows for member in row.members]
         return [index for index, fine in zip(members, finite_B, strict=True) if not bool(fine)]
 
-    def _between(self, ready: WrappedModel, done: int, *, stop: bool) -> None:
+    def _between(self, ready: WrappedModel, step: int, *, stop: bool) -> None:
         """After a step, evaluate and save a checkpoint if due; always save the last step."""
         plan = self.plan
-        last = stop or done == plan.steps
-        if self.evaluate and plan.eval_every and done % plan.eval_every == 0:
+        last = stop or step == plan.steps
+        if self.evaluate and plan.eval_every and step % plan.eval_every == 0:
             state = random_state()
             with self.parallel.evaluating(ready), torch.no_grad():
-                metrics = _means(self.evaluate(done))
+                metrics = _means(self.evaluate(step))
             set_random_state(state)
             if self.parallel.main:
-                self.logger.log(done, metrics)
-        if done % plan.save_every == 0 or last:
-            save_step(self.checkpoints, self.parallel, ready, self.vlm, done)
+                self.logger.log(step, metrics)
+        if step % plan.save_every == 0 or last:
+            save_step(self.checkpoints, self.parallel, ready, self.vlm, step)
         self.parallel.wait()
 
 

@@ -39,10 +39,10 @@ class Optim(BaseModel):
         warmup = math.ceil(self.warmup * steps)
         if step < warmup:
             return self.lr * (step + 1) / (warmup + 1)
-        done = (step - warmup) / max(1, steps - warmup)
+        progress = (step - warmup) / max(1, steps - warmup)
         if self.schedule == "cosine":
-            return self.lr * 0.5 * (1 + math.cos(math.pi * done))
-        return self.lr * (1 - done) if self.schedule == "linear" else self.lr
+            return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+        return self.lr * (1 - progress) if self.schedule == "linear" else self.lr
 
 
 def adamw(parameters: "Iterable[Tensor]", optim: Optim) -> "AdamW":

@@ -179,10 +179,10 @@ def _refuse_not_finite(
         return
     for (index, side, view), key in keys.items():
         if key in broken:
-            seen = f" on the view {view}" if view else ""
+            on_view = f" on the view {view}" if view else ""
             raise UserError(
                 "The reference's log-probabilities are not numbers (NaN or infinite).",
-                f"pair {pairs.pair(index).pair.key}, its {side} answer{seen}",
+                f"pair {pairs.pair(index).pair.key}, its {side} answer{on_view}",
                 _FIX,
             )
 
@@ -197,8 +197,8 @@ def _keys(identity: str, pairs: EncodedPairs, views: Views) -> dict[tuple[int, s
         keys[index, "chosen", ""] = key_of(prompt, chosen.ids)
         keys[index, "rejected", ""] = key_of(prompt, rejected.ids)
         for view in views.views:
-            viewed = key_of(identity, images, ids, list(view), views.seed)
-            keys[index, "chosen", view.name] = key_of(viewed, chosen.ids)
+            view_key = key_of(identity, images, ids, list(view), views.seed)
+            keys[index, "chosen", view.name] = key_of(view_key, chosen.ids)
     return keys
 
 

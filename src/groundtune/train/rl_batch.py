@@ -25,7 +25,7 @@ class Rewards:
 
     terminal: tuple[float, ...]
     """Of the answer as a whole."""
-    placed: tuple[tuple[tuple[int, float], ...], ...]
+    on_tokens: tuple[tuple[tuple[int, float], ...], ...]
     """Of its claims: the last token of each, and its reward, in order."""
     counts: tuple[bool, ...]
     """False for an answer that is not learnt from."""
@@ -89,7 +89,8 @@ def batch_of(
     groups whose rewards differ.
     """
     total = torch.tensor(rewards.terminal, dtype=torch.double) + torch.tensor(
-        [sum(value for _, value in placed) for placed in rewards.placed], dtype=torch.double
+        [sum(value for _, value in rewards_of_answer) for rewards_of_answer in rewards.on_tokens],
+        dtype=torch.double,
     )
     counts_B = torch.tensor(rewards.counts)
     keep = [i for i in range(len(rollouts)) if rewards.counts[i]]
@@ -101,19 +102,21 @@ def batch_of(
         keep = [i for i, differs in zip(keep, differs_B, strict=True) if bool(differs)]
     if not keep:
         return None
-    own = [rollouts[i] for i in keep]
-    mask_BT = _padded([torch.ones(len(each.answer_ids)) for each in own]).bool()
+    used_rollouts = [rollouts[i] for i in keep]
+    mask_BT = _padded([torch.ones(len(each.answer_ids)) for each in used_rollouts]).bool()
     placed_BT = torch.zeros(mask_BT.shape, dtype=torch.double)
     ends_BT = torch.zeros(mask_BT.shape, dtype=torch.long)
     for row, i in enumerate(keep):
-        for token, value in rewards.placed[i]:
+        for token, value in rewards.on_tokens[i]:
             placed_BT[row, token] += value
             ends_BT[row, token] += 1
     return RolloutBatch(
-        rollouts=tuple(own),
-        group_B=torch.tensor(number([each.prompt for each in own])),
+        rollouts=tuple(used_rollouts),
+        group_B=torch.tensor(number([each.prompt for each in used_rollouts])),
         mask_BT=mask_BT,
-        behaviour_BT=_padded([torch.tensor(each.logp, dtype=torch.double) for each in own]),
+        behaviour_BT=_padded(
+            [torch.tensor(each.logp, dtype=torch.double) for each in used_rollouts]
+        ),
         terminal_B=torch.tensor([rewards.terminal[i] for i in keep], dtype=torch.double),
         placed_BT=placed_BT,
         claims_BT=ends_BT.cumsum(-1) - ends_BT,

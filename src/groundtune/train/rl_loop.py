@@ -104,31 +104,31 @@ class RLTrainer:
         self.progress.advance(first_step)
         clip = plan.optim.clip
         ready = self.parallel.prepare(self.vlm, self.score, self.optimizer, clip=clip)
-        if first_step and self.stop and (ended := self.stop(first_step)):
-            return ended
+        if first_step and self.stop and (early_end := self.stop(first_step)):
+            return early_end
         with Interrupt() as interrupt:
             if first_step == 0:
                 self._evaluate(0)
-            for done in range(first_step, plan.steps):
-                metrics = self._step(ready, done, coefficient)
+            for step in range(first_step, plan.steps):
+                metrics = self._step(ready, step, coefficient)
                 coefficient = metrics["next_kl_coefficient"]
                 if self.parallel.main:
-                    self.logger.log(done + 1, metrics)
+                    self.logger.log(step + 1, metrics)
                 self.progress.advance(1, f"reward {metrics['reward']:.3f}")
-                ended = self._evaluate(done + 1)
+                early_end = self._evaluate(step + 1)
                 stop = self.parallel.any(interrupt.requested)
-                self._save(ready, done + 1, last=stop or bool(ended))
+                self._save(ready, step + 1, last=stop or bool(early_end))
                 if stop:
                     raise KeyboardInterrupt
-                if ended:
-                    return ended
+                if early_end:
+                    return early_end
         return ""
 
-    def _step(self, ready: WrappedModel, done: int, coefficient: float) -> dict[str, float]:
+    def _step(self, ready: WrappedModel, step: int, coefficient: float) -> dict[str, float]:
         """Draw, reward and learn; return the metrics of the step, and the KL's next coefficient."""
         clock = _Clock()
         self.vlm.model.eval()
-        rollouts = self.draw(done + 1)
+        rollouts = self.draw(step + 1)
         clock.note("draw")
         rewards = self.reward(rollouts)
         clock.note("reward")
@@ -140,13 +140,13 @@ class RLTrainer:
         metrics["dropped_groups"] = float(groups)
         metrics |= {"kl_coefficient": coefficient, "next_kl_coefficient": coefficient}
         if batch is None:
-            self._refuse_equal(rollouts, done)
+            self._refuse_equal(rollouts, step)
             return metrics | clock.metrics()
         metrics["dropped_groups"] -= len(set(batch.group_B.tolist()))  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
         rows = RolloutRows(batch=batch, prompt=self.prompt, cost=self.cost, limits=self.plan.limits)
         ref_BT = self._score_all(rows, self.reference)[..., 0] if self.reference else None
         clock.note("reference")
-        old_BT, value_BT = self._old(rows, done)
+        old_BT, value_BT = self._old(rows, step)
         if ref_BT is not None:
             kl_B = kl_estimate(old_BT, ref_BT, batch.mask_BT, "k1").sum(-1)
             metrics["kl"] = float(kl_B.mean())
@@ -155,31 +155,31 @@ class RLTrainer:
                 metrics["next_kl_coefficient"] = adapted(
                     coefficient, metrics["kl"], target, horizon, len(rollouts)
                 )
-        found = batch.advantages(self.method, old_BT, ref_BT, coefficient, value_BT)
+        advantages = batch.advantages(self.method, old_BT, ref_BT, coefficient, value_BT)
         learned = LearningSignal(
-            advantage_BT=found.advantage_BT,
+            advantage_BT=advantages.advantage_BT,
             old_BT=old_BT,
             ref_BT=ref_BT,
             coefficient=coefficient,
             value_BT=value_BT,
-            return_BT=found.return_BT,
+            return_BT=advantages.return_BT,
             weight_BT=self._weights(batch, old_BT, metrics),
         )
-        metrics |= self._learn(ready, done, rows, learned)
+        metrics |= self._learn(ready, step, rows, learned)
         clock.note("update")
         return metrics | clock.metrics()
 
     def _learn(
-        self, ready: WrappedModel, done: int, rows: RolloutRows, learned: LearningSignal
+        self, ready: WrappedModel, step_number: int, rows: RolloutRows, learned: LearningSignal
     ) -> dict[str, float]:
         """Take the optimiser steps of one step; return their mean metrics."""
         plan = self.plan
-        rate = plan.optim.rate(done, plan.steps)
+        rate = plan.optim.rate(step_number, plan.steps)
         for group in ready.optimizer.param_groups:
             group["lr"] = rate
         self.vlm.model.train(plan.recompute)
         sums: dict[str, float] = defaultdict(float)
-        parts = rows.minibatches(plan.passes, plan.minibatches, f"{plan.seed}/{done}")
+        parts = rows.minibatches(plan.passes, plan.minibatches, f"{plan.seed}/{step_number}")
         for number, part in enumerate(parts):
             step = PolicyStep(
                 method=self.method, rows=rows, part=part, longest=plan.longest, learned=learned
@@ -187,20 +187,20 @@ class RLTrainer:
             metrics, logp_BT = step.run(self.parallel, ready)
             if number == 0 and self.bound == "exact":
                 gap = gap_of(logp_BT[part], rows.batch.behaviour_BT[part], rows.batch.mask_BT[part])
-                check_gap(gap, "exact", f"step {done + 1}")
+                check_gap(gap, "exact", f"step {step_number + 1}")
                 metrics |= {"gap": gap.mean, "gap_largest": gap.largest}
             norm = self.parallel.step(ready)
             if not math.isfinite(metrics["loss"]) or not math.isfinite(norm):
                 raise UserError(
                     f"The loss or its gradient is not a number (loss {metrics['loss']}).",
-                    f"step {done + 1}",
+                    f"step {step_number + 1}",
                     "Lower optim.lr, or use dtype=float32.",
                 )
             for name, value in (metrics | {"gradient_norm": norm}).items():
                 sums[name] += value if name.startswith("gap") else value / len(parts)
         return {**sums, "lr": rate}
 
-    def _old(self, rows: RolloutRows, done: int) -> tuple[Tensor, Tensor | None]:
+    def _old(self, rows: RolloutRows, step: int) -> tuple[Tensor, Tensor | None]:
         """Return the policy's log-probabilities and values at the start of the step."""
         batch, values = rows.batch, self.method.has_values
         if self.bound == "exact" and not values:
@@ -210,7 +210,7 @@ class RLTrainer:
             )  # compared in the first pass, which computes them anyway
         old_BTC = self._score_all(rows, lambda each: self.score(self.vlm, each))
         gap = gap_of(old_BTC[..., 0], batch.behaviour_BT, batch.mask_BT)
-        check_gap(gap, self.bound, f"step {done + 1}")
+        check_gap(gap, self.bound, f"step {step + 1}")
         old_BT = batch.behaviour_BT if self.bound == "exact" else old_BTC[..., 0]
         return old_BT, old_BTC[..., 1] if values else None
 
@@ -236,20 +236,22 @@ class RLTrainer:
         self, rows: RolloutRows, score: Callable[[Sequence[PromptRow]], list[list[Tensor]]]
     ) -> Tensor:
         """Return columns of all answers' tokens, (B, T, C), each answer scored by one process."""
-        own: dict[int, Tensor] = {}
+        own_values: dict[int, Tensor] = {}
         with torch.no_grad(), self.parallel.autocast():
             for micro_batches in rows.planned(range(len(rows.batch)), self.parallel.processes):
-                [mine] = self.parallel.share(micro_batches)
-                own |= rows.values(mine, score(rows.prompt_rows(mine)))
-        found = {i: values for part in self.parallel.gather(own) for i, values in part.items()}
-        return padded_like(found, rows.batch.mask_BT)
+                [own_batch] = self.parallel.share(micro_batches)
+                own_values |= rows.values(own_batch, score(rows.prompt_rows(own_batch)))
+        by_answer = {
+            i: values for part in self.parallel.gather(own_values) for i, values in part.items()
+        }
+        return padded_like(by_answer, rows.batch.mask_BT)
 
-    def _refuse_equal(self, rollouts: Sequence[Rollout], done: int) -> None:
+    def _refuse_equal(self, rollouts: Sequence[Rollout], step: int) -> None:
         """Refuse a first step in which all answers to each prompt are the same."""
         texts: dict[str, set[str]] = defaultdict(set)
         for each in rollouts:
             texts[each.prompt].add(each.text)
-        if done == 0 and all(len(own) == 1 for own in texts.values()):
+        if step == 0 and all(len(group_texts) == 1 for group_texts in texts.values()):
             raise UserError(
                 "All answers to each prompt are equal, so there is nothing to compare.",
                 f"{len(texts)} prompts, {len(rollouts)} answers",
@@ -257,19 +259,19 @@ class RLTrainer:
                 "larger n.",
             )
 
-    def _evaluate(self, done: int) -> str:
+    def _evaluate(self, step: int) -> str:
         """Evaluate after a step if it is due; return why the run should end, "" if not."""
-        due = self.plan.eval_every and (done % self.plan.eval_every == 0 or done == self.plan.steps)
+        due = self.plan.eval_every and (step % self.plan.eval_every == 0 or step == self.plan.steps)
         if due and self.evaluate:
             self.vlm.model.eval()
-            metrics = self.evaluate(done)
+            metrics = self.evaluate(step)
             if self.parallel.main and metrics:
-                self.logger.log(done, metrics)
-        return self.stop(done) if self.stop and done else ""
+                self.logger.log(step, metrics)
+        return self.stop(step) if self.stop and step else ""
 
-    def _save(self, ready: WrappedModel, done: int, *, last: bool) -> None:
-        if done % self.plan.save_every == 0 or done == self.plan.steps or last:
-            save_step(self.checkpoints, self.parallel, ready, self.vlm, done)
+    def _save(self, ready: WrappedModel, step: int, *, last: bool) -> None:
+        if step % self.plan.save_every == 0 or step == self.plan.steps or last:
+            save_step(self.checkpoints, self.parallel, ready, self.vlm, step)
         self.parallel.wait()
 
 

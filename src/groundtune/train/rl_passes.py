@@ -65,14 +65,14 @@ class RolloutRows:
         groups: dict[int, list[int]] = {}
         for i in range(len(self.batch)):
             groups.setdefault(self._group(i), []).append(i)
-        found: list[list[int]] = []
+        minibatches: list[list[int]] = []
         for each in range(passes):
             order = list(groups.values())
             if parts > 1:
                 random.Random(f"{salt}/{each}").shuffle(order)
             shares = [order[part::parts] for part in range(parts)]
-            found += [[i for group in share for i in group] for share in shares if share]
-        return found
+            minibatches += [[i for group in share for i in group] for share in shares if share]
+        return minibatches
 
     def _group(self, index: int) -> int:
         return int(self.batch.group_B[index])
@@ -82,12 +82,12 @@ class RolloutRows:
         return self.cost(len(self.batch.rollouts[indices[0]].prompt_ids), [len(i) for i in ids])
 
     def _row(self, indices: Sequence[int]) -> PromptRow:
-        own = [self.batch.rollouts[i] for i in indices]
+        rollouts = [self.batch.rollouts[i] for i in indices]
         answers = tuple(
             EncodedAnswer(ids=each.answer_ids, offsets=((0, 0),) * len(each.answer_ids))
-            for each in own
+            for each in rollouts
         )
-        return PromptRow(self.prompt(own[0].prompt), answers)
+        return PromptRow(self.prompt(rollouts[0].prompt), answers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,22 +135,22 @@ class PolicyStep:
             "tokens": zero,
             "value_loss": zero,
         }
-        own: dict[int, Tensor] = {}
+        own_logps: dict[int, Tensor] = {}
         planned = self.rows.planned(self.part, parallel.processes)
         for number, micro_batches in enumerate(planned, start=1):
-            [mine] = parallel.share(micro_batches)
+            [own_batch] = parallel.share(micro_batches)
             with parallel.accumulate(ready, last=number == len(planned)):
-                logp = parallel.score(ready, self.rows.prompt_rows(mine))
-                own |= self.rows.values(mine, logp)
-                loss = self._loss(mine, logp, weight_BT, sums)
-                parallel.backward(ready, loss * mine.counts)
+                logp = parallel.score(ready, self.rows.prompt_rows(own_batch))
+                own_logps |= self.rows.values(own_batch, logp)
+                loss = self._loss(own_batch, logp, weight_BT, sums)
+                parallel.backward(ready, loss * own_batch.counts)
         total = parallel.total(sums)
-        found = {i: each for part in parallel.gather(own) for i, each in part.items()}
+        by_answer = {i: each for part in parallel.gather(own_logps) for i, each in part.items()}
         tokens = max(1.0, total["tokens"])
         metrics = {"loss": total["loss"], "clipped": total["clipped"] / tokens}
         if self.learned.value_BT is not None:
             metrics["value_loss"] = total["value_loss"] / tokens
-        return metrics, padded_like(found, batch.mask_BT)[..., 0]
+        return metrics, padded_like(by_answer, batch.mask_BT)[..., 0]
 
     def _loss(
         self,
@@ -171,7 +171,7 @@ class PolicyStep:
         columns_bTC = torch.nn.utils.rnn.pad_sequence(flat, batch_first=True)
         logp_bT = columns_bTC[..., 0]
         mask_bT, old_bT = of(self.rows.batch.mask_BT), of(learned.old_BT)
-        found = clipped_loss(
+        parts = clipped_loss(
             logp_bT,
             old_bT,
             of(learned.advantage_BT),
@@ -180,7 +180,7 @@ class PolicyStep:
             high=method.clip_high,
             weight_BT=None if learned.weight_BT is None else of(learned.weight_BT),
         )
-        value_bT = found.value_BT
+        value_bT = parts.value_BT
         if learned.ref_BT is not None and method.kl.place == "loss":
             ref_bT, kl = of(learned.ref_BT), method.kl
             if kl.estimate == "corrected_k3":
@@ -199,7 +199,7 @@ class PolicyStep:
         loss = (value_bT * of(weight_BT)).sum()
         for name, value in (
             ("loss", loss),
-            ("clipped", (found.clipped_BT * mask_bT).sum()),
+            ("clipped", (parts.clipped_BT * mask_bT).sum()),
             ("tokens", mask_bT.sum()),
             ("value_loss", values_bT.sum()),
         ):

@@ -74,24 +74,24 @@ class RoundingTest:
 
     def _base(self, adapted: Vlm, passes: Sequence[MicroBatch]) -> "_BaseLogProbs":
         """Return the base's log-probabilities, which are the reference of every margin."""
-        found: dict[tuple[int, str, str], Tensor] = {}
+        base_logps: dict[tuple[int, str, str], Tensor] = {}
         with adapted.model.disable_adapter():
             for rows, logps in self._logps(adapted, passes):
                 each = iter(logps)
                 for row in rows:
-                    found |= self._by_pair(row, [next(each) for _ in row.rows])
-        return _BaseLogProbs(found)
+                    base_logps |= self._by_pair(row, [next(each) for _ in row.rows])
+        return _BaseLogProbs(base_logps)
 
     def _by_pair(
         self, row: TrainingRow, logps: Sequence[Sequence[Tensor]]
     ) -> dict[tuple[int, str, str], Tensor]:
-        found: dict[tuple[int, str, str], Tensor] = {}
+        by_answer: dict[tuple[int, str, str], Tensor] = {}
         for member in row.members:
-            found[member.pair, "chosen", ""] = logps[0][member.chosen]
-            found[member.pair, "rejected", ""] = logps[0][member.rejected]
-            for view, viewed in zip(self.pairs.encoded.views, logps[1:], strict=True):
-                found[member.pair, "chosen", view] = viewed[member.viewed]
-        return found
+            by_answer[member.pair, "chosen", ""] = logps[0][member.chosen]
+            by_answer[member.pair, "rejected", ""] = logps[0][member.rejected]
+            for view, view_logps in zip(self.pairs.encoded.views, logps[1:], strict=True):
+                by_answer[member.pair, "chosen", view] = view_logps[member.view_place]
+        return by_answer
 
     def _margin(
         self,
@@ -120,7 +120,7 @@ class RoundingTest:
 class _BaseLogProbs:
     """`References` kept in memory."""
 
-    found: Mapping[tuple[int, str, str], Tensor]
+    logps: Mapping[tuple[int, str, str], Tensor]
 
     def of(self, index: int, side: str, view: str = "") -> Tensor:
-        return self.found[index, side, view]
+        return self.logps[index, side, view]

@@ -35,7 +35,7 @@ class Member(NamedTuple):
     pair: int
     chosen: int
     rejected: int
-    viewed: int
+    view_place: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,8 +71,10 @@ class TrainingPairs:
 
     def tokens(self, members: Sequence[int]) -> int:
         """Return the tokens of a row of these pairs, its views included."""
-        own = self.encoded.row_tokens(members)
-        return own + sum(map(self.captions.tokens, members)) if self.captions else own
+        pair_tokens = self.encoded.row_tokens(members)
+        return (
+            pair_tokens + sum(map(self.captions.tokens, members)) if self.captions else pair_tokens
+        )
 
     def at_step(self, first: int, batch: Sequence[int]) -> "TrainingPairs":
         """Return the pairs with the captions that are next to them in a step."""
@@ -88,12 +90,14 @@ class TrainingPairs:
         """Return the row of several pairs of one prompt."""
         pairs = [self.encoded.pair(index) for index in members]
         answers = distinct([answer for pair in pairs for answer in (pair.chosen, pair.rejected)])
-        viewed = distinct([pair.chosen for pair in pairs])
+        view_answers = distinct([pair.chosen for pair in pairs])
         place = {answer.ids: number for number, answer in enumerate(answers)}
-        view_place = {answer.ids: number for number, answer in enumerate(viewed)}
+        view_place = {answer.ids: number for number, answer in enumerate(view_answers)}
         first = members[0]
         rows = [PromptRow(self.encoded.prompt(first), answers)]
-        rows += [PromptRow(self.encoded.prompt(first, view), viewed) for view in self.encoded.views]
+        rows += [
+            PromptRow(self.encoded.prompt(first, view), view_answers) for view in self.encoded.views
+        ]
         rows += [self.captions.row(index) for index in members] if self.captions else []
         return TrainingRow(
             rows=tuple(rows),
@@ -102,7 +106,7 @@ class TrainingPairs:
                     pair=index,
                     chosen=place[pair.chosen.ids],
                     rejected=place[pair.rejected.ids],
-                    viewed=view_place[pair.chosen.ids],
+                    view_place=view_place[pair.chosen.ids],
                 )
                 for index, pair in zip(members, pairs, strict=True)
             ),
@@ -126,7 +130,7 @@ class TrainingPairs:
             ),
             chosen_views={
                 view: self._side(
-                    "chosen", [(m.pair, logps[n][m.viewed]) for m, logps in members], view
+                    "chosen", [(m.pair, logps[n][m.view_place]) for m, logps in members], view
                 )
                 for n, view in enumerate(self.encoded.views, start=1)
             },
@@ -176,10 +180,10 @@ class TrainingPairs:
         return self._numbers("severity", spans, device)
 
     def _numbers(
-        self, need: Need, values: Sequence[float | None], device: torch.device
+        self, column: Need, values: Sequence[float | None], device: torch.device
     ) -> Tensor | None:
         """Return a number per answer, NaN if it has none; None if the method doesn't need it."""
-        if need not in self.needs:
+        if column not in self.needs:
             return None
         numbers = [float("nan") if value is None else value for value in values]
         return torch.tensor(numbers, dtype=torch.float64, device=device)

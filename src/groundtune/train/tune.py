@@ -108,7 +108,7 @@ class Reach(NamedTuple):
 
     share: float
     """Weights in adapted layers as a share of the decoder's, without embeddings and head."""
-    left: tuple[str, ...]
+    missed: tuple[str, ...]
     """Other weights of the decoder, the largest first, such as experts.down_proj."""
 
 
@@ -123,7 +123,7 @@ def reach(model: Any, tune: LowRank) -> Reach:
     tables = {id(each.weight) for each in model.modules() if isinstance(each, nn.Embedding)}
     head = model.get_output_embeddings()
     sizes: dict[str, int] = {}
-    reached = 0
+    trained = 0
     for name, weight in model.named_parameters():
         layer = name.rpartition(".")[0]
         if weight.ndim < 2 or id(weight) in tables or _part(model, name) != "language_model":
@@ -132,13 +132,13 @@ def reach(model: Any, tune: LowRank) -> Reach:
             continue
         size = _full_size(model.get_submodule(layer), weight)
         if layer in adapted:
-            reached += size
+            trained += size
         else:
             words = name.removesuffix(".weight").split(".")[-2:]
             sizes[".".join(words)] = sizes.get(".".join(words), 0) + size
-    whole = reached + sum(sizes.values())
-    left = sorted(sizes, key=lambda name: -sizes[name])
-    return Reach(reached / whole if whole else 1.0, tuple(left))
+    whole = trained + sum(sizes.values())
+    missed = sorted(sizes, key=lambda name: -sizes[name])
+    return Reach(trained / whole if whole else 1.0, tuple(missed))
 
 
 def _full_size(module: Any, weight: Any) -> int:

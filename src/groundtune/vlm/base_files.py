@@ -102,12 +102,12 @@ def base_files(base: Path, *, skip: Path | None = None) -> list[Path]:
 
     Hidden folders, folders of runs, and those that contain `skip` are left out.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     for place, folders, files in os.walk(base):
         here = Path(place)
         folders[:] = [each for each in folders if not _is_other(here / each, skip)]
-        found += [here / name for name in files if not _is_of_weights(name)]
-    return sorted(path.relative_to(base) for path in found)
+        paths += [here / name for name in files if not _is_of_weights(name)]
+    return sorted(path.relative_to(base) for path in paths)
 
 
 def _is_of_weights(name: str) -> bool:

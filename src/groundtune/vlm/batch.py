@@ -39,9 +39,10 @@ def batch_inputs(
     family = family_of(plain_model(vlm.model))
     answer_marks = dict(family.answer_marks)
     for name in {name for prompt in prompts for name in prompt.marks}:
-        own = answer_marks.get(name, 0)
+        answer_mark = answer_marks.get(name, 0)
         marks = [
-            _mark(prompt, name, len(row), own) for prompt, row in zip(prompts, rows, strict=True)
+            _mark(prompt, name, len(row), answer_mark)
+            for prompt, row in zip(prompts, rows, strict=True)
         ]
         inputs[name] = _padded(marks, width, 0, side)
     for name in {name for prompt in prompts for name in prompt.features}:

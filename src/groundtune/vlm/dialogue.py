@@ -51,11 +51,11 @@ def encode_rounds(vlm: "Vlm", prompt: Prompt, answer: str) -> EncodedRounds:
     later = prompt.messages[answers[0] :]
     if any(isinstance(part, ImagePart) for message in later for part in message.content):
         raise UnfitError("An image comes after the dialogue's first answer.", where, _FIX)
-    if found := special_in_prompt(vlm, prompt) or special_in(vlm, [answer], "assistant"):
-        raise refusal(vlm, found, "The dialogue", where)
+    if special := special_in_prompt(vlm, prompt) or special_in(vlm, [answer], "assistant"):
+        raise refusal(vlm, special, "The dialogue", where)
     start = len(render(vlm.processor, messages[: answers[0]], generate=True))
     whole = render(vlm.processor, messages, generate=False)
-    spoken: list[tuple[int, int]] = []
+    answer_ranges: list[tuple[int, int]] = []
     for place in answers:
         before = render(vlm.processor, messages[:place], generate=True)
         turn_text = vlm.form.lead + _text(messages[place])
@@ -65,24 +65,24 @@ def encode_rounds(vlm: "Vlm", prompt: Prompt, answer: str) -> EncodedRounds:
                 where,
                 _FIX,
             )
-        spoken.append((len(before) - start, len(before) + len(turn_text) - start))
-    return _encode(vlm, whole[start:], spoken)
+        answer_ranges.append((len(before) - start, len(before) + len(turn_text) - start))
+    return _encode(vlm, whole[start:], answer_ranges)
 
 
-def _encode(vlm: "Vlm", text: str, spoken: Sequence[tuple[int, int]]) -> EncodedRounds:
-    """Encode what follows the opening; `spoken` are the answers' characters."""
+def _encode(vlm: "Vlm", text: str, answer_ranges: Sequence[tuple[int, int]]) -> EncodedRounds:
+    """Encode what follows the opening; `answer_ranges` are the answers' characters."""
     ids, offsets = continuation(vlm, text)
     counted: list[bool] = []
-    kept: list[int] = []
-    ends = {end for _, end in spoken}
-    last = spoken[-1][1]
+    ids_kept: list[int] = []
+    ends = {end for _, end in answer_ranges}
+    last = answer_ranges[-1][1]
     for token, (start, end) in zip(ids, offsets, strict=True):
         if start >= last:
             break
         closes = start in ends and token in vlm.eos_ids
-        counted.append(closes or any(max(start, a) < min(end, b) for a, b in spoken))
-        kept.append(token)
-    answer = EncodedAnswer(ids=(*kept, vlm.form.eos), offsets=((0, 0),) * (len(kept) + 1))
+        counted.append(closes or any(max(start, a) < min(end, b) for a, b in answer_ranges))
+        ids_kept.append(token)
+    answer = EncodedAnswer(ids=(*ids_kept, vlm.form.eos), offsets=((0, 0),) * (len(ids_kept) + 1))
     return EncodedRounds(answer, (*counted, True))
 
 

@@ -54,11 +54,11 @@ def encode_prompt(vlm: "Vlm", prompt: Prompt, images: Images) -> EncodedPrompt:
     """
     _check_images(vlm, prompt)
     texts = _texts(prompt)
-    found = special_in_prompt(vlm, prompt)
-    if not found:
+    special = special_in_prompt(vlm, prompt)
+    if not special:
         return _encode(vlm, prompt, images, texts)
     if vlm.special_tokens == "refuse":
-        raise refusal(vlm, found, "The prompt's text", f"prompt {prompt.key}")
+        raise refusal(vlm, special, "The prompt's text", f"prompt {prompt.key}")
     return _encode_special(vlm, prompt, images, texts)
 
 
@@ -80,8 +80,11 @@ def special_in_prompt(vlm: "Vlm", prompt: Prompt) -> str:
 
 def _special_in_any(vlm: "Vlm", prompt: Prompt, texts: Sequence[Sequence[str]]) -> str:
     roles = [message.role for message in prompt.messages]
-    found = (special_in(vlm, own, role) for own, role in zip(texts, roles, strict=True))
-    return next(filter(None, found), "")
+    specials = (
+        special_in(vlm, message_texts, role)
+        for message_texts, role in zip(texts, roles, strict=True)
+    )
+    return next(filter(None, specials), "")
 
 
 def _texts(prompt: Prompt) -> tuple[tuple[str, ...], ...]:
@@ -96,15 +99,15 @@ def _encode_special(
 ) -> EncodedPrompt:
     """Encode a prompt whose special tokens are characters."""
     where = f"prompt {prompt.key}"
-    marked = mark_special(vlm, texts, [message.role for message in prompt.messages])
-    if left := _special_in_any(vlm, prompt, marked.texts):
-        raise refusal(vlm, left, "The prompt's text, its parts joined,", where)
-    tokens = [characters(vlm, name) for name in marked.special]
-    messages = _messages(prompt, images, marked.texts)
+    marked_texts = mark_special(vlm, texts, [message.role for message in prompt.messages])
+    if remaining := _special_in_any(vlm, prompt, marked_texts.texts):
+        raise refusal(vlm, remaining, "The prompt's text, its parts joined,", where)
+    tokens = [characters(vlm, name) for name in marked_texts.special]
+    messages = _messages(prompt, images, marked_texts.texts)
     rendered = render(vlm.processor, messages, generate=True)
-    order = marked.order(rendered)
+    order = marked_texts.order(rendered)
     for stand_in, name in stand_ins(vlm, rendered):
-        encoded = _encode(vlm, prompt, images, marked.with_stand_in(name))
+        encoded = _encode(vlm, prompt, images, marked_texts.with_stand_in(name))
         if any(name.endswith("_input_ids") for name in encoded.features):
             raise no_stand_in(where)  # an image encoder's own tokenizer would read the stand-in
         if encoded.ids.count(stand_in) == len(order):
@@ -168,7 +171,7 @@ def _refuse_unknown(vlm: "Vlm", names: set[str]) -> None:
     """Refuse fields that may have a value per token, of a family about which nothing is known."""
     unknown = sorted(name for name in names if not name.startswith("qformer_"))
     family = family_of(plain_model(vlm.model))
-    if unknown and not family.listed:
+    if unknown and not family.is_listed:
         raise UserError(
             f"The processor returns {unknown[0]}, which seems to have a value per token, and it "
             "isn't known what an answer's tokens get.",
@@ -192,7 +195,7 @@ def encode_answer(vlm: "Vlm", text: str) -> EncodedAnswer:
                 vlm, special_in(vlm, [text], "assistant"), "The answer", f"answer {text[:60]!r}"
             )
         ids, offsets = encode_characters(
-            vlm, text, lambda marked: continuation(vlm, vlm.form.lead + marked)
+            vlm, text, lambda stand_in_text: continuation(vlm, vlm.form.lead + stand_in_text)
         )
     shift = len(vlm.form.lead)
     shifted = tuple((max(0, start - shift), max(0, end - shift)) for start, end in offsets)
@@ -284,7 +287,8 @@ def _messages(
 ) -> list[dict[str, Any]]:
     """Return a prompt's messages for the chat template, with these texts."""
     return [
-        _message(message, images, own) for message, own in zip(prompt.messages, texts, strict=True)
+        _message(message, images, message_texts)
+        for message, message_texts in zip(prompt.messages, texts, strict=True)
     ]
 
 

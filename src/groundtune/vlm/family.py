@@ -61,7 +61,7 @@ class Family:
     """Text that the processor adds at the end of the rendered prompt."""
     packages: tuple[str, ...] = ()
     """Packages that its processor needs."""
-    listed: bool = True
+    is_listed: bool = True
     """False for a family that is not in vlm/families, so that nothing about it is tested."""
 
 
@@ -91,7 +91,7 @@ def family_of_type(kind: str) -> Family:
         separate_reason="packed rows are not tested for this family",
         encoded="",
         projector=("merger", "deepstack_merger_list"),  # as all relatives of Qwen-VL call theirs
-        listed=False,
+        is_listed=False,
     )
 
 

@@ -26,10 +26,10 @@ def images_only() -> Generator[None]:
         _make_videos_optional(cls.__init__)
         return names
 
-    def init_without_videos(self: Any, *parts: Any, **named: Any) -> None:
-        if named.get(_VIDEOS, self) is None:  # Gemma 4 passes it by name
-            del named[_VIDEOS]
-        init(self, *parts, **named)
+    def init_without_videos(self: Any, *parts: Any, **options: Any) -> None:
+        if options.get(_VIDEOS, self) is None:  # Gemma 4 passes it by name
+            del options[_VIDEOS]
+        init(self, *parts, **options)
 
     mixin.get_attributes, mixin.__init__ = classmethod(without_videos), init_without_videos
     try:

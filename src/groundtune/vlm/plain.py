@@ -24,8 +24,8 @@ def is_unsharded(model: Any) -> bool:
     from torch.distributed.fsdp import FSDPModule
     from transformers import PreTrainedModel
 
-    known = isinstance(model, PreTrainedModel) or _is_adapted(model)
-    return known and not isinstance(model, FSDPModule)
+    is_model = isinstance(model, PreTrainedModel) or _is_adapted(model)
+    return is_model and not isinstance(model, FSDPModule)
 
 
 @contextmanager

@@ -54,5 +54,5 @@ def _plain(settings: Any) -> Any:
         return [_plain(each) for each in cast("list[Any]", settings)]
     if not isinstance(settings, dict):
         return settings
-    known = cast("dict[str, Any]", settings).items()
-    return {name: _plain(value) for name, value in known if name not in _IGNORED_SETTINGS}
+    items = cast("dict[str, Any]", settings).items()
+    return {name: _plain(value) for name, value in items if name not in _IGNORED_SETTINGS}

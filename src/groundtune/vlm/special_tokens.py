@@ -52,20 +52,22 @@ def special_in(vlm: "Vlm", texts: Sequence[str], role: str) -> str:
     tokenizer, control = vlm.processor.tokenizer, control_ids(vlm, role)
     for joined in dict.fromkeys(("".join(texts), "".join(text.strip() for text in texts))):
         ids: list[int] = tokenizer(joined, add_special_tokens=False)["input_ids"]
-        if found := control.intersection(ids):
-            return str(tokenizer.convert_ids_to_tokens(min(found)))
-        if found := [name for name in placeholders(vlm) if name in joined]:
-            return max(found, key=len)  # one may be the beginning of another
+        if matches := control.intersection(ids):
+            return str(tokenizer.convert_ids_to_tokens(min(matches)))
+        if matches := [name for name in placeholders(vlm) if name in joined]:
+            return max(matches, key=len)  # one may be the beginning of another
     return ""
 
 
 def placeholders(vlm: "Vlm") -> tuple[str, ...]:
     """Return the texts that the processor replaces: of images, videos and their borders."""
     attributes = cast("dict[str, object]", vars(vlm.processor))
-    own = {name: value for name, value in attributes.items() if name.endswith("_token")}
+    processor_tokens = {
+        name: value for name, value in attributes.items() if name.endswith("_token")
+    }
     values: list[object] = [
         vlm.image_token,
-        *own.values(),
+        *processor_tokens.values(),
         getattr(vlm.processor, "video_token", ""),
     ]
     return tuple(dict.fromkeys(each for each in values if isinstance(each, str) and each.strip()))
@@ -111,12 +113,12 @@ def _plain_tokens(vlm: "Vlm", text: str) -> Characters | None:
             return_offsets_mapping=True,
         )
         pairs = zip(encoded["input_ids"], encoded["offset_mapping"], strict=True)
-        own = [(i, (start, end)) for i, (start, end) in pairs if end > len(lead)]
-        ids = [i for i, _ in own]
-        whole = all(start >= len(lead) for _, (start, _) in own)
-        known = control_ids(vlm, "user").isdisjoint(ids) and tokenizer.unk_token_id not in ids
-        if whole and known and tokenizer.decode(ids).strip() == text.strip():
-            offsets = tuple((start - len(lead), end - len(lead)) for _, (start, end) in own)
+        text_tokens = [(i, (start, end)) for i, (start, end) in pairs if end > len(lead)]
+        ids = [i for i, _ in text_tokens]
+        whole = all(start >= len(lead) for _, (start, _) in text_tokens)
+        is_plain = control_ids(vlm, "user").isdisjoint(ids) and tokenizer.unk_token_id not in ids
+        if whole and is_plain and tokenizer.decode(ids).strip() == text.strip():
+            offsets = tuple((start - len(lead), end - len(lead)) for _, (start, end) in text_tokens)
             return Characters(tuple(ids), offsets, len(text))
     return None
 
@@ -131,11 +133,16 @@ def pattern(vlm: "Vlm", role: str) -> re.Pattern[str]:
 
 def stand_ins(vlm: "Vlm", rendered: str) -> Iterator[tuple[int, str]]:
     """Yield special tokens that a rendered prompt doesn't have, and their texts."""
-    taken = placeholders(vlm)
+    placeholder_texts = placeholders(vlm)
     for i, token in sorted(vlm.processor.tokenizer.added_tokens_decoder.items()):
         plain = not (token.lstrip or token.rstrip or token.single_word or token.normalized)
         text: str = token.content
-        if i in vlm.special_ids and plain and text not in taken and text not in rendered:
+        if (
+            i in vlm.special_ids
+            and plain
+            and text not in placeholder_texts
+            and text not in rendered
+        ):
             yield i, text
 
 
@@ -155,26 +162,27 @@ class MarkedTexts(NamedTuple):
         """Return the texts with the stand-in for each sentinel."""
         each = re.compile(rf"{self.stem}\d+q")
         return tuple(
-            tuple(each.sub(lambda _: stand_in, text) for text in own) for own in self.texts
+            tuple(each.sub(lambda _: stand_in, text) for text in message_texts)
+            for message_texts in self.texts
         )
 
 
 def mark_special(vlm: "Vlm", texts: Sequence[Sequence[str]], roles: Sequence[str]) -> MarkedTexts:
     """Replace the special tokens of all messages' texts by numbered sentinels."""
-    found: list[str] = []
+    specials: list[str] = []
     stem = "Qfxq"
-    while any(stem in text for own in texts for text in own):
+    while any(stem in text for message_texts in texts for text in message_texts):
         stem += "x"
 
     def mark(match: re.Match[str]) -> str:
-        found.append(match[0])
-        return f"{stem}{len(found) - 1}q"
+        specials.append(match[0])
+        return f"{stem}{len(specials) - 1}q"
 
-    marked = tuple(
-        tuple(pattern(vlm, role).sub(mark, text) for text in own)
-        for own, role in zip(texts, roles, strict=True)
+    replaced = tuple(
+        tuple(pattern(vlm, role).sub(mark, text) for text in message_texts)
+        for message_texts, role in zip(texts, roles, strict=True)
     )
-    return MarkedTexts(marked, tuple(found), stem)
+    return MarkedTexts(replaced, tuple(specials), stem)
 
 
 def expand_prompt(
@@ -211,10 +219,10 @@ def encode_characters(
     Raises:
         UserError: the tokenizer has no other tokens for them, or no stand-in.
     """
-    marked = mark_special(vlm, [[text]], ["assistant"])
-    tokens = [characters(vlm, name) for name in marked.special]
+    marked_texts = mark_special(vlm, [[text]], ["assistant"])
+    tokens = [characters(vlm, name) for name in marked_texts.special]
     for stand_in, name in stand_ins(vlm, text):
-        ids, offsets = encode(marked.with_stand_in(name)[0][0])
+        ids, offsets = encode(marked_texts.with_stand_in(name)[0][0])
         if ids.count(stand_in) == len(tokens):
             return _expand_answer(ids, offsets, stand_in, tokens)
     raise no_stand_in(f"answer {text[:60]!r}")
@@ -233,10 +241,13 @@ def _expand_answer(
         if i != stand_in:
             new.append((i, (start + longer, end + longer)))
             continue
-        own = next(each)
+        token_characters = next(each)
         first = start + longer
-        new += [(n, (first + a, first + b)) for n, (a, b) in zip(own.ids, own.offsets, strict=True)]
-        longer += own.length - (end - start)
+        new += [
+            (n, (first + a, first + b))
+            for n, (a, b) in zip(token_characters.ids, token_characters.offsets, strict=True)
+        ]
+        longer += token_characters.length - (end - start)
     return [i for i, _ in new], [offset for _, offset in new]
 
 

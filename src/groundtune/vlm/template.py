@@ -46,11 +46,11 @@ def answer_form(
         )
     lead, tail = full[len(context) :].split(_MARK, 1)
     closing: list[int] = processor.tokenizer.encode(tail, add_special_tokens=False)
-    written = [token for token in closing if token in eos_ids]
+    template_eos = [token for token in closing if token in eos_ids]
     tokens = processor.tokenizer.added_tokens_decoder.items()
     added = frozenset(i for i, token in tokens if not token.special and token.content in full)
     return AnswerForm(
-        context=context + end, lead=lead, eos=(written or list(eos_ids))[0], added=added
+        context=context + end, lead=lead, eos=(template_eos or list(eos_ids))[0], added=added
     )
 
 

@@ -93,13 +93,13 @@ class Access:
         if not token:
             return None
         with self.project.database.reading() as connection:
-            found = sessions.find_session(connection, token)
-        if found is None:
+            session = sessions.find_session(connection, token)
+        if session is None:
             return None
-        if found.is_due:
+        if session.is_due:
             with suppress(UserError), self.project.database.writing() as connection:
-                sessions.renew_session(connection, found.session)  # a locked one, next time
-        return Who(found.person, found.name, found.role, found.session)
+                sessions.renew_session(connection, session.session)  # a locked one, next time
+        return Who(session.person, session.name, session.role, session.session)
 
     def _local(self, person: str) -> Who | None:
         with self.project.database.reading() as connection:
@@ -135,26 +135,26 @@ def access_of(request: Request) -> Access:
 
 def someone(request: Request) -> Who:
     """The person; raises WebError 401 for a stranger."""
-    found = access_of(request).find(request)
-    if found is None:
+    person = access_of(request).find(request)
+    if person is None:
         raise WebError(401, "login", request.url.path)
-    return found
+    return person
 
 
 def reviewer(request: Request) -> Who:
     """A reviewer or owner; raises WebError 403 for others."""
-    found = someone(request)
-    if not found.reviews:
+    person = someone(request)
+    if not person.reviews:
         raise WebError(403, "role", request.url.path)
-    return found
+    return person
 
 
 def owner(request: Request) -> Who:
     """An owner; raises WebError 403 for others."""
-    found = someone(request)
-    if found.role != "owner":
+    person = someone(request)
+    if person.role != "owner":
         raise WebError(403, "role", request.url.path)
-    return found
+    return person
 
 
 Someone = Annotated[Who, Depends(someone)]

@@ -95,13 +95,13 @@ def _add_login(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> No
             return RedirectResponse("/", 303)
         return pages_of(request).page(request, None, "login.html")
 
-    async def login(request: Request, given: Login) -> Response:
+    async def login(request: Request, body: Login) -> Response:
         async with hashing:
             token = await run_in_threadpool(
                 people.log_in,
                 project.database,
-                given.name,
-                given.password,
+                body.name,
+                body.password,
                 address=access_of(request).door.address_of(request),
                 agent=agent_of(request),
             )
@@ -120,18 +120,18 @@ def _add_links(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> No
     def page(request: Request) -> HTMLResponse:
         return pages_of(request).page(request, None, "join.html")
 
-    def link(given: OfLink) -> dict[str, Any]:
-        view = people.look_at_link(project.database, given.token)
+    def link(body: OfLink) -> dict[str, Any]:
+        view = people.look_at_link(project.database, body.token)
         return {**view.model_dump(), "project": project.name}
 
-    async def join(request: Request, given: ByLink) -> Response:
+    async def join(request: Request, body: ByLink) -> Response:
         async with hashing:
             token = await run_in_threadpool(
                 people.use_link,
                 project.database,
-                given.token,
-                given.name,
-                given.password,
+                body.token,
+                body.name,
+                body.password,
                 agent=agent_of(request),
             )
         return _answer(request, {}, token=token)
@@ -147,31 +147,30 @@ def _add_own(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> None
 
     def account(who: Someone) -> dict[str, Any]:
         with project.database.reading() as connection:
-            found = sessions.sessions_of(connection, who.id)
-        shown = [
-            {**each.model_dump(exclude={"person"}), "here": each.id == who.session}
-            for each in found
+            rows = sessions.sessions_of(connection, who.id)
+        session_views = [
+            {**each.model_dump(exclude={"person"}), "here": each.id == who.session} for each in rows
         ]
-        return {"name": who.name, "role": who.role, "sessions": shown}
+        return {"name": who.name, "role": who.role, "sessions": session_views}
 
-    async def password(who: Someone, request: Request, given: NewPassword) -> dict[str, Any]:
+    async def password(who: Someone, request: Request, body: NewPassword) -> dict[str, Any]:
         async with hashing:
             await run_in_threadpool(
                 people.change_password,
                 project.database,
                 who.id,
-                given.old,
-                given.new,
+                body.old,
+                body.new,
                 session=who.session,
                 address=access_of(request).door.address_of(request),
             )
         return {}
 
-    def end(who: Someone, given: SessionEnd) -> dict[str, int]:
-        if not given.session:
-            ended = people.end_sessions(project.database, who.id, who.id, besides=who.session)
-            return {"ended": ended}
-        if not people.end_session(project.database, who.id, given.session):
+    def end(who: Someone, body: SessionEnd) -> dict[str, int]:
+        if not body.session:
+            number = people.end_sessions(project.database, who.id, who.id, besides=who.session)
+            return {"ended": number}
+        if not people.end_session(project.database, who.id, body.session):
             raise WebError(404, "no_session", "session")
         return {"ended": 1}
 
@@ -183,8 +182,8 @@ def _add_own(app: FastAPI, project: Project, hashing: asyncio.Semaphore) -> None
 
 def agent_of(request: Request) -> str:
     """What the browser calls itself, without signs that can't be printed."""
-    given = request.headers.get("user-agent", "")[:200]
-    return "".join(sign if sign.isprintable() else "?" for sign in given)
+    agent = request.headers.get("user-agent", "")[:200]
+    return "".join(sign if sign.isprintable() else "?" for sign in agent)
 
 
 def _answer(

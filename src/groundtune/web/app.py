@@ -108,13 +108,13 @@ def _add_work(app: FastAPI, project: Project) -> None:
         return {"work": None if work is None else views.work_view(project, work)}
 
     def work(who: Someone, key: str) -> dict[str, Any]:
-        found = project.work(who.id, key)
-        if found is None:
+        person_item = project.work(who.id, key)
+        if person_item is None:
             raise not_found("no_item", f"item {key}")
         with project.database.reading() as connection:
             if not who.reviews and not leases.is_open_to(connection, who.id, key):
                 raise WebError(403, "taken", f"item {key}")
-        return {"work": views.work_view(project, found)}
+        return {"work": views.work_view(project, person_item)}
 
     def record(who: Someone, batch: EventBatch) -> dict[str, Any]:
         if batch.person not in ("", who.id):
@@ -141,7 +141,7 @@ def _add_lists(app: FastAPI, project: Project) -> None:
         offset: Annotated[int, Query(ge=0, le=10**9)] = 0,
     ) -> dict[str, Any]:
         with project.database.reading() as connection:
-            found, total = items.list_items(
+            page, total = items.list_items(
                 connection,
                 who.id,
                 words=words,
@@ -150,7 +150,7 @@ def _add_lists(app: FastAPI, project: Project) -> None:
                 only_open=not who.reviews,
                 offset=offset,
             )
-        return {"items": [line.model_dump() for line in found], "total": total}
+        return {"items": [line.model_dump() for line in page], "total": total}
 
     live, one_at_a_time = LiveFigures(project), asyncio.Lock()
 
@@ -175,8 +175,8 @@ def _add_images(app: FastAPI, project: Project) -> None:
         if not project.images.path(sha256).is_file():
             raise not_found("no_image", f"image {sha256}")
         copies = project.scaled
-        made = copies.of_width(sha256, width) if width else copies.whole(sha256)
-        data, media_type = made
+        copy = copies.of_width(sha256, width) if width else copies.whole(sha256)
+        data, media_type = copy
         return Response(data, media_type=media_type, headers=FOREVER)
 
     app.get("/images/{sha256}", summary="An image, whole or scaled")(image)
@@ -184,12 +184,12 @@ def _add_images(app: FastAPI, project: Project) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     def answer(request: Request, error: Exception) -> Response:
-        shown = _web_error(request, error)
+        web_error = _web_error(request, error)
         if "text/html" not in request.headers.get("accept", ""):
-            return shown.response(words_of(language_of(request.headers.raw)))
-        if shown.status == 401:
+            return web_error.response(words_of(language_of(request.headers.raw)))
+        if web_error.status == 401:
             return RedirectResponse(pages.login_address(request), 303)
-        return pages.pages_of(request).trouble(request, shown)
+        return pages.pages_of(request).trouble(request, web_error)
 
     for kind in _HANDLED:
         app.add_exception_handler(kind, answer)
@@ -209,7 +209,7 @@ def _web_error(request: Request, error: Exception) -> WebError:
         return from_validation(error)
     if isinstance(error, HTTPException):
         where = f"{request.method} {request.url.path}"
-        known = {404: "no_page", 405: "no_method"}.get(error.status_code, "refused")
-        return WebError(error.status_code, known, where, why=error.detail)
+        code = {404: "no_page", 405: "no_method"}.get(error.status_code, "refused")
+        return WebError(error.status_code, code, where, why=error.detail)
     log.error("request failed", exc_info=error)
     return WebError(500, "our_fault", "server")

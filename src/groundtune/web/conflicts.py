@@ -47,18 +47,18 @@ def add_conflicts(app: FastAPI, project: Project) -> None:
         request: Request,
         besides: Annotated[list[str], Query(max_length=50)] = [],  # noqa: B006
     ) -> dict[str, Any]:
-        found = next_conflict(project, who.id, tuple(besides))
-        shown = None if found is None else _view(project, found, request)
-        return {"conflict": shown, "open": _open(project)}
+        conflict = next_conflict(project, who.id, tuple(besides))
+        view = None if conflict is None else _view(project, conflict, request)
+        return {"conflict": view, "open": _open(project)}
 
     def one(who: Reviewer, request: Request, key: str) -> dict[str, Any]:
-        shown = _view(project, _found(open_conflict(project, who.id, key), key), request)
-        return {"conflict": shown, "open": _open(project)}
+        view = _view(project, _found(open_conflict(project, who.id, key), key), request)
+        return {"conflict": view, "open": _open(project)}
 
-    def take(who: Reviewer, key: str, taken: ConflictChoice) -> dict[str, Any]:
-        found = _found(conflict_of(project, who.id, key), key)
+    def take(who: Reviewer, key: str, choice: ConflictChoice) -> dict[str, Any]:
+        conflict = _found(conflict_of(project, who.id, key), key)
         try:
-            take_side(project, who.id, found, taken.side, overrule=taken.settled)
+            take_side(project, who.id, conflict, choice.side, overrule=choice.settled)
         except ConflictTaken as error:
             status, name = _TAKEN[error.holder]
             raise WebError(status, name, f"item {key}") from error
@@ -72,10 +72,10 @@ def add_conflicts(app: FastAPI, project: Project) -> None:
     app.post("/api/conflicts/{key}", summary="Settle a conflict by taking a side")(take)
 
 
-def _found(found: Conflict | None, key: str) -> Conflict:
-    if found is None:
+def _found(conflict: Conflict | None, key: str) -> Conflict:
+    if conflict is None:
         raise not_found("no_item", f"item {key}")
-    return found
+    return conflict
 
 
 def _open(project: Project) -> int:
@@ -86,13 +86,13 @@ def _open(project: Project) -> int:
 def _view(project: Project, conflict: Conflict, request: Request) -> dict[str, Any]:
     """What the page gets: whose a result is, isn't sent."""
     words = words_of(language_of(request.headers.raw))
-    own = None if conflict.own is None else conflict.own.model_dump(mode="json")
+    own_state = None if conflict.own is None else conflict.own.model_dump(mode="json")
     return {
         "item": views.work_view(project, PersonItem(item=conflict.item, events=())),
         "kinds": [views.kind_view(kind, words) for kind in project.settings.kinds],
         "settled": conflict.settled,
         "held": conflict.holder == "another",
-        "own": own,
+        "own": own_state,
         "sides": [
             {"key": side.key, **side.state.model_dump(mode="json", exclude={"decided"})}
             for side in conflict.sides

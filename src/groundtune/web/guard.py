@@ -64,21 +64,21 @@ class AppGuard:
                 message["headers"] = [*message.get("headers", []), *self._headers]
             await send(message)
 
-        given = list(scope["headers"])
+        headers = list(scope["headers"])
         try:
-            self._admit(scope["method"], scope["path"], given)
+            self._admit(scope["method"], scope["path"], headers)
             whole = receive if scope["method"] in _SAFE else await _whole(scope["path"], receive)
         except WebError as error:
-            words = words_of(language_of(given))
+            words = words_of(language_of(headers))
             await error.response(words)(scope, receive, with_headers)
             return
         await self._app(scope, whole, with_headers)
 
-    def _admit(self, method: str, path: str, given: list[tuple[bytes, bytes]]) -> None:
+    def _admit(self, method: str, path: str, header_list: list[tuple[bytes, bytes]]) -> None:
         """Raise WebError for a request of another host or site, or one that is too large."""
-        headers = dict(given)
+        headers = dict(header_list)
         if not self._door.asks:
-            _refuse_others(headers, given)
+            _refuse_others(headers, header_list)
         if method in _SAFE:
             # Pages may be linked from anywhere; what they fetch may not.
             if path.startswith(_FETCHED) and headers.get(b"sec-fetch-site") in _OTHERS:
@@ -98,13 +98,13 @@ class AppGuard:
         origin = headers.get(b"origin")
         if origin is None:
             return True
-        given, host = origin.decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
-        return given.partition("://")[2] == host or given == self._door.url
+        text, host = origin.decode("latin-1"), headers.get(b"host", b"").decode("latin-1")
+        return text.partition("://")[2] == host or text == self._door.url
 
 
-def _is_length(given: bytes, largest: int) -> bool:
+def _is_length(text: bytes, largest: int) -> bool:
     # Python refuses to read numbers of thousands of digits.
-    return given.isdigit() and len(given) < 20 and int(given) <= largest
+    return text.isdigit() and len(text) < 20 and int(text) <= largest
 
 
 async def _whole(path: str, receive: Receive) -> Receive:
@@ -123,10 +123,10 @@ async def _whole(path: str, receive: Receive) -> Receive:
                     break
     except TimeoutError as error:
         raise WebError(408, "slow_body", path, seconds=BODY_SECONDS) from error
-    left = [message if message["type"] == "http.disconnect" else _request(b"".join(pieces))]
+    messages = [message if message["type"] == "http.disconnect" else _request(b"".join(pieces))]
 
     async def again() -> Message:
-        return left.pop() if left else await receive()
+        return messages.pop() if messages else await receive()
 
     return again
 
@@ -135,8 +135,8 @@ def _request(body: bytes) -> Message:
     return {"type": "http.request", "body": body, "more_body": False}
 
 
-def _refuse_others(headers: dict[bytes, bytes], given: list[tuple[bytes, bytes]]) -> None:
-    if not _is_ours(given):
+def _refuse_others(headers: dict[bytes, bytes], header_list: list[tuple[bytes, bytes]]) -> None:
+    if not _is_ours(header_list):
         host = headers.get(b"host", b"").decode("latin-1")
         raise WebError(403, "other_host", f"host {host[:100]!r}")
     if _PROXIED & headers.keys():

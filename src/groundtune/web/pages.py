@@ -61,7 +61,7 @@ class Pages:
     ) -> HTMLResponse:
         """A page for a person; None for a stranger, who gets no word of the project."""
         language = language_of(request.headers.raw)
-        given = {
+        common = {
             "t": words_of(language),
             "language": language,
             "languages": LANGUAGES,
@@ -70,7 +70,7 @@ class Pages:
             "title": "Groundtune" if who is None else self._project.name,
             "guidelines": "" if who is None else guidelines_html(self._project),
         }
-        text = self._templates.get_template(name).render({**given, **values})
+        text = self._templates.get_template(name).render({**common, **values})
         return HTMLResponse(text, status, headers={"cache-control": "no-store"})
 
     def trouble(self, request: Request, error: WebError) -> HTMLResponse:
@@ -86,8 +86,8 @@ def pages_of(request: Request) -> Pages:
 
 def login_address(request: Request) -> str:
     """Where a stranger logs in, to get to the page of the request."""
-    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    return "/login" if wanted == "/" else f"/login?to={quote(wanted, safe='')}"
+    target = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return "/login" if target == "/" else f"/login?to={quote(target, safe='')}"
 
 
 def add_pages(app: FastAPI, project: Project) -> None:
@@ -97,15 +97,17 @@ def add_pages(app: FastAPI, project: Project) -> None:
         with project.database.reading() as connection:
             counts = {task: items.counts_of(connection, who.id, task) for task in get_args(Task)}
             open_conflicts = number_open(connection) if who.reviews else 0
-        shown = [{"task": task, "counts": counts[task]} for task in counts if counts[task].items]
+        task_views = [
+            {"task": task, "counts": counts[task]} for task in counts if counts[task].items
+        ]
         return pages_of(request).page(
-            request, who, "home.html", tasks=shown, conflicts=open_conflicts
+            request, who, "home.html", tasks=task_views, conflicts=open_conflicts
         )
 
     def screen(who: Someone, request: Request, task: Task) -> HTMLResponse:
-        shown = SCREENS[task]
-        template = f"{shown.script}.html"
-        return pages_of(request).page(request, who, template, task=task, screen=shown)
+        task_screen = SCREENS[task]
+        template = f"{task_screen.script}.html"
+        return pages_of(request).page(request, who, template, task=task, screen=task_screen)
 
     def rates(who: Reviewer, request: Request) -> HTMLResponse:
         return pages_of(request).page(request, who, "rates.html")

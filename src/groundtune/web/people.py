@@ -63,17 +63,17 @@ def _add_lists(app: FastAPI, project: Project) -> None:
         limit: Annotated[int, Query(ge=1, le=200)] = 100,
     ) -> dict[str, Any]:
         with project.database.reading() as connection:
-            found = audit.entries(connection, before=before, limit=limit)
+            entries = audit.entries(connection, before=before, limit=limit)
             names = items.names_of(connection)
-        shown = [
+        views = [
             {
                 **each.model_dump(exclude={"by", "subject"}),
                 "by": names.get(each.by or "", ""),
                 "subject": names.get(each.subject or "", ""),
             }
-            for each in found
+            for each in entries
         ]
-        return {"entries": shown, "more": len(found) == limit}
+        return {"entries": views, "more": len(entries) == limit}
 
     app.get("/people", include_in_schema=False)(page)
     app.get("/audit", include_in_schema=False)(trail_page)
@@ -84,36 +84,38 @@ def _add_lists(app: FastAPI, project: Project) -> None:
 def people_view(project: Project, viewer: str) -> dict[str, Any]:
     """Everybody with what an owner needs to know; the viewer is marked."""
     with project.database.reading() as connection:
-        found = accounts.accounts(connection)
-        done = leases.done_by_person(connection)
-        opened = sessions.sessions_of(connection)
+        everybody = accounts.accounts(connection)
+        finished_counts = leases.done_by_person(connection)
+        open_sessions = sessions.sessions_of(connection)
         pending = links.open_links(connection)
         failed = failures.count_failures(connection)
-    number = Counter(each.person for each in opened)
-    seen = {each.person: each.seen for each in reversed(opened)}  # the last used comes first
-    names = {each.id: each.name for each in found}
-    shown = [
+    number = Counter(each.person for each in open_sessions)
+    last_seen = {
+        each.person: each.seen for each in reversed(open_sessions)
+    }  # the last used comes first
+    names = {each.id: each.name for each in everybody}
+    views = [
         {
             **each.model_dump(),
-            "done": done.get(each.id, 0),
+            "done": finished_counts.get(each.id, 0),
             "sessions": number[each.id],
-            "seen": seen.get(each.id),
+            "seen": last_seen.get(each.id),
             "you": each.id == viewer,
         }
-        for each in found
+        for each in everybody
     ]
     open_links = [
         {**each.model_dump(exclude={"person"}), "name": names.get(each.person or "", "")}
         for each in pending
     ]
-    return {"people": shown, "links": open_links, "failures": failed._asdict()}
+    return {"people": views, "links": open_links, "failures": failed._asdict()}
 
 
 def _add_changes(app: FastAPI, project: Project) -> None:
     database = project.database
 
-    def invite(who: Owner, given: Invitation) -> dict[str, str]:
-        token = people.invite(database, who.id, given.role, uses=given.uses, days=given.days)
+    def invite(who: Owner, body: Invitation) -> dict[str, str]:
+        token = people.invite(database, who.id, body.role, uses=body.uses, days=body.days)
         return {"token": token}
 
     def withdraw(who: Owner, link: str) -> dict[str, Any]:
@@ -123,8 +125,8 @@ def _add_changes(app: FastAPI, project: Project) -> None:
     def password_link(who: Owner, person: str) -> dict[str, str]:
         return {"token": people.password_link(database, who.id, person)}
 
-    def role(who: Owner, person: str, given: NewRole) -> dict[str, Any]:
-        people.change_role(database, who.id, person, given.role)
+    def role(who: Owner, person: str, body: NewRole) -> dict[str, Any]:
+        people.change_role(database, who.id, person, body.role)
         return {}
 
     def close(who: Owner, person: str) -> dict[str, Any]:
@@ -147,9 +149,9 @@ def _add_removal(app: FastAPI, project: Project) -> None:
     def data(_: Owner, person: str) -> dict[str, Any]:
         return removal.preview(project.database, person).model_dump()
 
-    def remove(who: Owner, person: str, given: RemovalWish) -> dict[str, Any]:
-        gone = removal.remove(project.database, who.id, person, keep_work=given.keep_work)
-        return gone.model_dump()
+    def remove(who: Owner, person: str, body: RemovalWish) -> dict[str, Any]:
+        result = removal.remove(project.database, who.id, person, keep_work=body.keep_work)
+        return result.model_dump()
 
     app.get("/api/people/{person}/data", summary="What the project has of a person")(data)
     app.post("/api/people/{person}/remove", summary="Delete or pseudonymise")(remove)

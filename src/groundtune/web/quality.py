@@ -27,12 +27,12 @@ def add_quality(app: FastAPI, project: Project) -> None:
 
     async def figures(_: Owner, request: Request) -> dict[str, Any]:
         async with one_at_a_time:  # others wait without a thread, which saving needs
-            found = await run_in_threadpool(live.now, LOOK_SECONDS)
+            quality = await run_in_threadpool(live.now, LOOK_SECONDS)
         words = words_of(language_of(request.headers.raw))
         kinds = {
             kind.name: views.kind_view(kind, words)["shown"] for kind in project.settings.kinds
         }
-        return {**found.model_dump(), "kinds": kinds}
+        return {**quality.model_dump(), "kinds": kinds}
 
     app.get("/quality", include_in_schema=False)(page)
     app.get("/api/quality", summary="Agreement, known results, time and habits")(figures)

@@ -36,8 +36,8 @@ def address_of(listening: socket.socket) -> str:
     """The address of a socket's pages, from this machine."""
     name = listening.getsockname()
     host, port = str(name[0]), int(name[1])
-    shown = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    return f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/"
+    reachable_host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    return f"http://{f'[{reachable_host}]' if ':' in reachable_host else reachable_host}:{port}/"
 
 
 def build_config(

@@ -30,8 +30,8 @@ def add_tiles(app: FastAPI, project: Project) -> None:
         place: tuple[Any, ...] = (sha256, level, column, row)
         data = await run_in_threadpool(tiles.find, *place)
         if data is None:
-            found = await run_in_threadpool(tiles.levels, sha256)
-            if not found.has(level, column, row):
+            levels = await run_in_threadpool(tiles.levels, sha256)
+            if not levels.has(level, column, row):
                 raise not_found("no_page", request.url.path)
             async with one_at_a_time:  # others wait without a thread, which saving needs
                 if await run_in_threadpool(tiles.find, *place) is None:

@@ -14,7 +14,7 @@ from groundtune.web.words import Catalogue
 def work_view(project: Project, work: PersonItem) -> dict[str, Any]:
     """An item with the person's events. Who answered is never sent; suggestions not if blind."""
     item = work.item
-    shown = () if project.settings.blind else item.suggestions
+    suggestions = () if project.settings.blind else item.suggestions
     return {
         "key": item.key,
         "task": item.task,
@@ -25,7 +25,7 @@ def work_view(project: Project, work: PersonItem) -> dict[str, Any]:
         "answers": [answer.text for answer in item.answers],
         "suggestions": [
             span.model_dump(include={"start", "end", "kind", "label", "replacement", "note"})
-            for span in shown
+            for span in suggestions
         ],
         "missing": [] if project.settings.blind else [each.model_dump() for each in item.missing],
         "events": [event.model_dump(mode="json") for event in work.events],
@@ -49,13 +49,13 @@ def project_view(
 
 def kind_view(kind: Kind, words: Catalogue) -> dict[str, Any]:
     """A kind of error; those that come with Groundtune are shown in the person's language."""
-    shown = {"shown": kind.name, "hint": kind.hint}
+    text = {"shown": kind.name, "hint": kind.hint}
     if kind in KINDS:
-        shown = {
+        text = {
             "shown": words(f"kinds.{kind.name}.name"),
             "hint": words(f"kinds.{kind.name}.hint"),
         }
-    return {**kind.model_dump(), **shown}
+    return {**kind.model_dump(), **text}
 
 
 def _turns(prompt: Prompt) -> list[dict[str, Any]]:

@@ -33,9 +33,9 @@ def checked_door(
     if person:
         _refuse_without_login(host if not is_here else "", url, frames, proxies)
         return Door(person=person)
-    own = _origin("--url", url) if url else ""
+    origin = _origin("--url", url) if url else ""
     sites = tuple(_origin("--frames", each) for each in frames)
-    if sites and not own.startswith("https:"):
+    if sites and not origin.startswith("https:"):
         raise UserError(
             "In a frame of another site, browsers keep people logged in over HTTPS only.",
             "--frames",
@@ -43,13 +43,15 @@ def checked_door(
         )
     if proxies is not None and not 0 <= proxies <= 9:
         raise UserError("There can be 0 to 9 proxies.", f"--proxies {proxies}", "Count them.")
-    if not is_here and not own.startswith("https:"):
+    if not is_here and not origin.startswith("https:"):
         log.warning(
             "Passwords travel as plain text to %s: use a proxy with HTTPS, and give its address "
             "with --url.",
             host,
         )
-    return Door(url=own, frames=sites, proxies=(1 if own else 0) if proxies is None else proxies)
+    return Door(
+        url=origin, frames=sites, proxies=(1 if origin else 0) if proxies is None else proxies
+    )
 
 
 def refuse_without_owner(project: Project) -> None:
@@ -71,26 +73,32 @@ def _refuse_without_login(
             f"--host {elsewhere}",
             "Add --login, or leave out --host.",
         )
-    given = {"--url": url, "--frames": frames, "--proxies": proxies is not None}
-    for option, value in given.items():
+    options = {"--url": url, "--frames": frames, "--proxies": proxies is not None}
+    for option, value in options.items():
         if value:
             raise UserError(f"{option} is for apps in which people log in.", option, "Add --login.")
 
 
-def _origin(option: str, given: str) -> str:
+def _origin(option: str, address: str) -> str:
     """Scheme, host and port of an address, as browsers write them. Raises UserError."""
     try:
-        parts = urlsplit(given.strip())
+        parts = urlsplit(address.strip())
         port = f":{parts.port}" if parts.port is not None else ""
     except ValueError:
         parts, port = urlsplit(""), ""
     host = parts.hostname or ""
     plain = parts.path in ("", "/") and not parts.query and not parts.fragment
     usual = all(sign.isalnum() or sign in ".-:" for sign in host) and host.isascii()
-    if parts.scheme not in ("http", "https") or not host or not plain or not usual or "@" in given:
+    if (
+        parts.scheme not in ("http", "https")
+        or not host
+        or not plain
+        or not usual
+        or "@" in address
+    ):
         raise UserError(
             f"{option} is not the address of a site.",
-            f"{option} {given}",
+            f"{option} {address}",
             "Give scheme and host alone, such as https://annotate.example.org.",
         )
     return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{port}"

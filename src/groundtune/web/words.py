@@ -62,15 +62,15 @@ def words_of(language: str) -> Catalogue:
 
 def language_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     """Return the language for a request: the person's choice, else the browser's, else English."""
-    given = {name: value.decode("latin-1") for name, value in headers}
-    chosen = cookie_parser(given.get(b"cookie", "")).get(COOKIE, "")
-    wanted = [chosen, *_accepted(given.get(b"accept-language", "")[:_LONGEST_HEADER])]
-    return next((each for each in wanted if each in LANGUAGES), next(iter(LANGUAGES)))
+    values = {name: value.decode("latin-1") for name, value in headers}
+    chosen = cookie_parser(values.get(b"cookie", "")).get(COOKIE, "")
+    languages = [chosen, *_accepted(values.get(b"accept-language", "")[:_LONGEST_HEADER])]
+    return next((each for each in languages if each in LANGUAGES), next(iter(LANGUAGES)))
 
 
 def _accepted(header: str) -> list[str]:
     """The primary languages of an Accept-Language header (RFC 9110, 12.5.4), the best first."""
-    found: list[tuple[float, str]] = []
+    weighted: list[tuple[float, str]] = []
     for part in header.split(","):
         name, _, weight = part.strip().partition(";q=")
         try:
@@ -78,8 +78,8 @@ def _accepted(header: str) -> list[str]:
         except ValueError:
             continue
         if 0 < quality <= 1:
-            found.append((quality, name.partition("-")[0].lower()))
-    return [name for _, name in sorted(found, key=lambda each: -each[0])]
+            weighted.append((quality, name.partition("-")[0].lower()))
+    return [name for _, name in sorted(weighted, key=lambda each: -each[0])]
 
 
 def _flat(

@@ -85,11 +85,13 @@ def regions(scenes: Scenes) -> list[Row]:
     rows: list[Row] = []
     number = 0
     for image, scene in scenes.items():
-        found: list[Row] = []
+        rows_of_image: list[Row] = []
         for box, text in _described(scene):
             number += 1
-            found.append({"region_id": number, "image_id": image, "phrase": text} | _corner(box))
-        rows.append({"id": image, "regions": found})
+            rows_of_image.append(
+                {"region_id": number, "image_id": image, "phrase": text} | _corner(box)
+            )
+        rows.append({"id": image, "regions": rows_of_image})
     return rows
 
 

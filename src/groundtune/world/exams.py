@@ -44,18 +44,18 @@ YesNo = tuple[str, str]
 
 def mme(scenes: Scenes) -> dict[str, dict[int, str]]:
     """Of each task the file of each image that has such a question: two lines, Yes and No."""
-    found: dict[str, dict[int, str]] = {task: {} for task in _MME}
+    files: dict[str, dict[int, str]] = {task: {} for task in _MME}
     for image, scene in scenes.items():
         for number, (task, ask) in enumerate(_MME.items()):
-            asked = ask(scene, np.random.default_rng([scene.seed, 5, number]))
-            if asked is not None:
-                lines = (f"{text}{SUFFIX}\t{reply}\n" for text, reply in _with_replies(asked))
-                found[task][image] = "".join(lines)
-    return found
+            pair = ask(scene, np.random.default_rng([scene.seed, 5, number]))
+            if pair is not None:
+                lines = (f"{text}{SUFFIX}\t{reply}\n" for text, reply in _with_replies(pair))
+                files[task][image] = "".join(lines)
+    return files
 
 
-def _with_replies(asked: YesNo) -> tuple[tuple[str, str], ...]:
-    return (asked[0], "Yes"), (asked[1], "No")
+def _with_replies(questions: YesNo) -> tuple[tuple[str, str], ...]:
+    return (questions[0], "Yes"), (questions[1], "No")
 
 
 def _one_of(some: Sequence[str], rng: np.random.Generator) -> str:
@@ -130,16 +130,16 @@ def mmhal(scenes: Scenes) -> list[Row]:
 
     Empty where the scenes are too few: some lack what a type asks about.
     """
-    left = dict(scenes)
+    remaining = dict(scenes)
     rows: list[Row] = []
     for place in range(MMHAL_ROWS):
         kind = MMHAL_TYPES[place % len(MMHAL_TYPES)]
-        asked = ((image, _mmhal_question(kind, scene)) for image, scene in left.items())
-        chosen = next(((image, each) for image, each in asked if each is not None), None)
+        questions = ((image, _mmhal_question(kind, scene)) for image, scene in remaining.items())
+        chosen = next(((image, each) for image, each in questions if each is not None), None)
         if chosen is None:
             return []
         image, question = chosen
-        rows.append(_mmhal_row(kind, image, left.pop(image), question))
+        rows.append(_mmhal_row(kind, image, remaining.pop(image), question))
     return rows
 
 

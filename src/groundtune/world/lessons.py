@@ -102,11 +102,11 @@ def _by_facts(
     """Return turns that begin with all facts of the scene, in one random order."""
     if not number:
         return []
-    known = facts(scene)
-    lines = [known[int(i)] for i in rng.permutation(len(known))]
+    scene_facts = facts(scene)
+    lines = [scene_facts[int(i)] for i in rng.permutation(len(scene_facts))]
     blind = bool(rng.random() < 0.5)
-    asked = [_of_facts(scene, lines, rng, only_yes=only_yes) for _ in range(number)]
-    return [turn._replace(facts=stated(lines), blind=blind) for turn in asked]
+    fact_turns = [_of_facts(scene, lines, rng, only_yes=only_yes) for _ in range(number)]
+    return [turn._replace(facts=stated(lines), blind=blind) for turn in fact_turns]
 
 
 def _of_facts(
@@ -142,7 +142,7 @@ def _look_up(scene: Scene, rng: np.random.Generator) -> LessonTurn:
     if rng.random() < 0.75:
         thing = scene.things[int(rng.integers(len(scene.things)))]
         places = join([CELLS[cell] for cell in thing.cells])
-        found = f"{NUMBERS[thing.number].capitalize()}, {places}."
-        return LessonTurn(f"Find {plural(thing.category)}.", found)
+        answer = f"{NUMBERS[thing.number].capitalize()}, {places}."
+        return LessonTurn(f"Find {plural(thing.category)}.", answer)
     absent = [name for name in CATEGORIES if scene.thing(name) is None]
     return LessonTurn(f"Find {plural(str(rng.choice(absent)))}.", "No.")

@@ -188,8 +188,8 @@ class _AnswerCorrection:
         self._replace = replace
         self._rng = rng
         categories = {mention.category for mention in self._reading.asserted_mentions}
-        self._unsaid = [thing for thing in scene.things if thing.category not in categories]
-        rng.shuffle(self._unsaid)  # pyright: ignore[reportArgumentType, reportCallIssue]
+        self._unmentioned = [thing for thing in scene.things if thing.category not in categories]
+        rng.shuffle(self._unmentioned)  # pyright: ignore[reportArgumentType, reportCallIssue]
         self._changes: dict[int, Change] = {}
         self._edits: list[Edit] = []
         self._instead: dict[str, Thing | None] = {}
@@ -241,8 +241,8 @@ class _AnswerCorrection:
         assert finding.mention is not None
         name = finding.category
         if name not in self._instead:
-            use = bool(self._unsaid) and self._rng.random() < self._replace
-            self._instead[name] = self._unsaid.pop() if use else None
+            use = bool(self._unmentioned) and self._rng.random() < self._replace
+            self._instead[name] = self._unmentioned.pop() if use else None
         thing = self._instead[name]
         if wrongly:
             other = self._somewhere_else()

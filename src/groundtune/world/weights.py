@@ -17,6 +17,6 @@ def path(name: str) -> Path:
         raise UserError(
             f"The world has no model {name!r}.",
             f"world:{name}",
-            f"Use one of {', '.join(f'world:{known}' for known in NAMES)}.",
+            f"Use one of {', '.join(f'world:{shipped_name}' for shipped_name in NAMES)}.",
         )
     return folder

@@ -197,9 +197,9 @@ def test_a_similarity_that_is_handed_in_makes_nouns_the_same_and_is_named(folder
 def test_another_name_marks_its_object_and_the_first_one_wins() -> None:
     names = ObjectNames.of(["sea", "pool"], {"sea": ["water"], "pool": ["water", "sea"]})
     assert names.take("water")
-    assert names.found == [True, False]
+    assert names.hits == [True, False]
     assert names.take("sea")  # as another name of the pool, before its own
-    assert names.found == [True, True]
+    assert names.hits == [True, True]
     assert not names.take("dog")
 
 

@@ -67,7 +67,7 @@ def test_one_file_of_the_hub_is_read_from_the_cache_and_noted_with_its_commit(
     source = Path("hub:some/data@main:folder/pairs.json")
     with opened(source, SilentProgress(), near=tmp_path / "run") as found:
         assert found.path.read_bytes() == b"[]"
-        assert found.named == f"hub:some/data@{COMMIT}:folder/pairs.json"
+        assert found.display_name == f"hub:some/data@{COMMIT}:folder/pairs.json"
 
 
 def test_a_data_set_that_is_not_there_is_named_in_three_lines(

@@ -169,7 +169,7 @@ def test_a_detector_answers_questions_about_its_classes(folder: RunFolder, detec
     labeler = open_detector(str(detector), folder.images, "cpu")
     prompt = folder.prompts.read()[0]
     told = {"cup": [0.9, 0.8], "person": [0.1]}
-    labeler._seen[prompt.images[0]] = told  # pyright: ignore[reportPrivateUsage]  # no training here
+    labeler._scores_of[prompt.images[0]] = told  # pyright: ignore[reportPrivateUsage]  # no training here
 
     def answer(question: str) -> bool | None:
         reply = labeler.yes_no([question_prompt(prompt, question)])[0]

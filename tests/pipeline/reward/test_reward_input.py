@@ -20,9 +20,9 @@ def test_images_are_learnt_from_or_held_out_but_never_both(tmp_path: Path):
     folder = fill_compared(tmp_path)
     data = read_data(settings_for(tmp_path, tmp_path))
     prompts = folder.prompts_by_key()
-    sides = [{prompts[e.prompt].images for e in own} for own in (data.learnt, data.held_out)]
+    sides = [{prompts[e.prompt].images for e in own} for own in (data.training, data.held_out)]
     assert not sides[0] & sides[1]
-    assert len(data.learnt) + len(data.held_out) == 24 * 3
+    assert len(data.training) + len(data.held_out) == 24 * 3
 
 
 def test_comparisons_without_a_difference_are_named_or_counted(tmp_path: Path):
@@ -37,7 +37,7 @@ def test_ties_are_left_out_and_counted_or_learnt_as_half(tmp_path: Path):
     fill_compared(tmp_path, ties=1)
     assert read_data(settings_for(tmp_path, tmp_path)).left_out["ties"] == 1
     half = read_data(settings_for(tmp_path, tmp_path, ties="half"))
-    assert sum(each.tie for each in [*half.learnt, *half.held_out]) == 1
+    assert sum(each.tie for each in [*half.training, *half.held_out]) == 1
 
 
 def test_only_ties_are_refused(tmp_path: Path):
@@ -55,7 +55,7 @@ def test_an_empty_answer_is_named(tmp_path: Path):
 def test_facts_of_other_images_are_counted_and_refused(tmp_path: Path):
     folder = fill_compared(tmp_path)
     data = read_data(settings_for(tmp_path, tmp_path))
-    examples = [*data.learnt, *data.held_out]
+    examples = [*data.training, *data.held_out]
     assert refuse_other_facts(data.prompts, examples, "") > 0.9
     keys = sorted(folder.prompts_by_key())
     prompts = folder.prompts_by_key()
@@ -207,6 +207,6 @@ def test_published_preferences_are_comparisons_to_learn_from(layout: str, tmp_pa
     command = ["import", layout, str(tmp_path / name), "--images", str(tmp_path)]
     assert run([*command, "--out", str(out)]) == EXIT_DONE
     data = read_data(settings_for(tmp_path, out))
-    examples = [*data.learnt, *data.held_out]
+    examples = [*data.training, *data.held_out]
     assert len(examples) == 12
     assert {each.better for each in examples} == {"A cup."}

@@ -47,7 +47,7 @@ def test_chosen_answers_have_nothing_wrong_and_rejected_ones_have(
     source: RunFolder, made: RewriteResult
 ):
     pairs = RunFolder(made.pairs.parent).pairs.read()
-    assert len(pairs) == made.found.counts.pairs > 16
+    assert len(pairs) == made.summary.counts.pairs > 16
     assert {pair.origin for pair in pairs} == {"rewrite"}
     kinds = [(errors(source, p, p.chosen), errors(source, p, p.rejected)) for p in pairs]
     # what is not asked about, as the colour of a wall, stays wrong on both sides
@@ -61,7 +61,7 @@ def test_both_sides_of_a_pair_begin_in_one_voice(made: RewriteResult):
 
 
 def test_every_answer_is_counted_once(made: RewriteResult):
-    counts = made.found.counts
+    counts = made.summary.counts
     lost = counts.unread + counts.nothing_to_do + counts.no_text + counts.unchanged
     assert counts.answers == lost + counts.still_wrong + counts.drafts == 16
     assert counts.wordings == counts.drafts * 2 * 3
@@ -74,16 +74,16 @@ def test_the_drafts_are_corrections_that_make_pairs_in_the_old_style(
     made: RewriteResult, tmp_path: Path
 ):
     folder = RunFolder(made.pairs.parent)
-    assert len(folder.corrections.read()) == made.found.counts.drafts
+    assert len(folder.corrections.read()) == made.summary.counts.drafts
     assert run(["pairs", "--corrections", str(folder.path), "--out", str(tmp_path / "old")]) == 0
-    assert len(RunFolder(tmp_path / "old").pairs.read()) == made.found.counts.drafts
+    assert len(RunFolder(tmp_path / "old").pairs.read()) == made.summary.counts.drafts
 
 
 def test_run_again_it_makes_nothing_twice(source: RunFolder, made: RewriteResult):
     folder = RunFolder(made.pairs.parent)
     before = {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.parquet")}
     again = rewritten(source, folder.path)
-    assert again.found == made.found
+    assert again.summary == made.summary
     assert before == {path: path.stat().st_mtime_ns for path in folder.path.rglob("*.parquet")}
 
 
@@ -122,7 +122,7 @@ def test_stopped_in_any_step_it_resumes_to_the_same_pairs(
 def test_correcting_alone_and_extending_alone_are_settings(
     source: RunFolder, tmp_path: Path, other: dict[str, object]
 ):
-    counts = rewritten(source, tmp_path / "out", **other).found.counts
+    counts = rewritten(source, tmp_path / "out", **other).summary.counts
     assert (counts.corrected > 0) is ("correct" not in other)
     assert (counts.extended > 0) is ("extend" not in other)
 
@@ -130,7 +130,7 @@ def test_correcting_alone_and_extending_alone_are_settings(
 def test_without_wordings_the_pairs_are_the_drafts(source: RunFolder, tmp_path: Path):
     made = rewritten(source, tmp_path / "out", rewrites=0)
     pairs = RunFolder(tmp_path / "out").pairs.read()
-    assert len(pairs) == made.found.counts.drafts
+    assert len(pairs) == made.summary.counts.drafts
     assert {p.rejected for p in pairs} <= {a.text for a in source.answers.read()}
 
 
@@ -179,7 +179,7 @@ def test_an_unknown_editor_is_three_lines(
 def test_first_sentences_share_a_verified_prefix_and_differ_in_one_sentence(
     source: RunFolder, tmp_path: Path
 ):
-    counts = rewritten(source, tmp_path / "out", kinds=["first_sentence"]).found.counts
+    counts = rewritten(source, tmp_path / "out", kinds=["first_sentence"]).summary.counts
     pairs = RunFolder(tmp_path / "out").pairs.read()
     assert counts.pairs == counts.first_sentences == len(pairs) > 3
     texts = {answer.text for answer in source.answers.read()}
@@ -193,7 +193,7 @@ def test_first_sentences_share_a_verified_prefix_and_differ_in_one_sentence(
 
 
 def test_kinds_are_mixed_and_questions_bring_their_prompts(source: RunFolder, tmp_path: Path):
-    counts = rewritten(source, tmp_path / "out", kinds=["whole", "yes_no"]).found.counts
+    counts = rewritten(source, tmp_path / "out", kinds=["whole", "yes_no"]).summary.counts
     folder = RunFolder(tmp_path / "out")
     pairs, prompts = folder.pairs.read(), folder.prompts_by_key()
     asked = [pair for pair in pairs if pair.chosen in ("Yes.", "No.")]

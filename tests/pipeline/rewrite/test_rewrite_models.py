@@ -92,7 +92,7 @@ def rewritten(folder: RunFolder, out: Path, url: str, **more: object) -> Rewrite
 
 
 def test_models_correct_extend_and_reword(endpoint: ScriptedEndpoint, tmp_path: Path):
-    found = rewritten(answered(tmp_path / "in"), tmp_path / "out", endpoint.url).found
+    found = rewritten(answered(tmp_path / "in"), tmp_path / "out", endpoint.url).summary
     pairs = RunFolder(tmp_path / "out").pairs.read()
     assert {pair.chosen for pair in pairs} == {
         "One sees a cup. One sees a red car. One sees a cat."
@@ -129,7 +129,7 @@ def test_what_the_second_verifier_disputes_is_unsure_and_not_corrected(
     endpoint: ScriptedEndpoint, tmp_path: Path
 ):
     endpoint.top = lambda body: knows(body) if body["model"] == "one" else [("Yes", -0.1)]
-    found = rewritten(answered(tmp_path / "in"), tmp_path / "out", endpoint.url).found
+    found = rewritten(answered(tmp_path / "in"), tmp_path / "out", endpoint.url).summary
     assert found.claims == {"right": 6, "unsure": 3}
     assert found.proposals == {"right": 3, "unsure": 3}
     assert (found.counts.corrected, found.counts.extended) == (0, 3)
@@ -220,4 +220,4 @@ def test_deletion_can_correct_but_not_reword(endpoint: ScriptedEndpoint, tmp_pat
     with pytest.raises(UserError, match="only deletes sentences"):
         rewritten(folder, tmp_path / "out", endpoint.url, rewriter="delete")
     made = rewritten(folder, tmp_path / "out", endpoint.url, corrector="delete")
-    assert made.found.counts.corrected == 3
+    assert made.summary.counts.corrected == 3

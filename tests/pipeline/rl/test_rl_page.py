@@ -82,10 +82,10 @@ def test_a_run_that_stopped_early_stays_so_when_it_is_run_again(
     )
     out = tmp_path / "out"
     first = rl(settings, out, SilentProgress(), rewarders={"letters": Words()})
-    assert "words per answer grew" in first.ended
+    assert "words per answer grew" in first.early_end
     log = (out / "log.jsonl").read_text()
     again = rl(settings, out, SilentProgress(), rewarders={"letters": Words()})
-    assert again.ended == first.ended
+    assert again.early_end == first.early_end
     assert (out / "log.jsonl").read_text() == log
 
 

@@ -176,15 +176,15 @@ def test_a_claims_reward_is_on_the_last_token_of_its_span_and_the_rest_at_the_en
     weights: dict[str, Any] = {"normalise": "none", "rejected": 1, "coverage": 1, "missing_end": 1}
     found, whole = (rewards(answers, credit=credit, **weights) for credit in (True, False))
     dog, cats, cup = (TEXT.index(said) + len(said) - 1 for said in ("a dog", "two cats", "a cup"))
-    assert found.placed[0] == (
+    assert found.on_tokens[0] == (
         (dog, pytest.approx(1 / 3)),
         (cats, -1.0),
         (cup, pytest.approx(1 / 3)),
     )
     assert found.terminal == (0.0, -1.0)
-    assert whole.placed == ((), ())
+    assert whole.on_tokens == ((), ())
     for i in range(2):
-        total = found.terminal[i] + sum(value for _, value in found.placed[i])
+        total = found.terminal[i] + sum(value for _, value in found.on_tokens[i])
         assert whole.terminal[i] == pytest.approx(total)
 
 

@@ -73,7 +73,7 @@ def test_many_people_who_take_finish_skip_and_hand_back_at_once_share_no_item(op
 
 
 def test_an_overlap_of_three_is_filled_by_three_different_people(opened: Database):
-    filled(opened, 8, wanted=3)
+    filled(opened, 8, people=3)
 
     def work(person: str) -> list[str]:
         own: list[str] = []
@@ -152,7 +152,7 @@ def places_of_gold(keys: list[str]) -> list[int]:
 def test_the_share_of_gold_holds_from_the_first_items_and_its_places_are_each_person_s_own(
     opened: Database,
 ):
-    filled(opened, 400, gold=40, wanted=3)
+    filled(opened, 400, gold=40, people=3)
     people = PEOPLE[:6]
     found = {each: works(opened, each, 60, gold_share=0.1, seed=1) for each in people}
     places = {each: places_of_gold(own) for each, own in found.items()}
@@ -170,7 +170,7 @@ def test_the_share_of_gold_holds_from_the_first_items_and_its_places_are_each_pe
 
 
 def test_the_places_of_gold_follow_the_seed(opened: Database):
-    filled(opened, 100, gold=10, wanted=2)
+    filled(opened, 100, gold=10, people=2)
     first, again, other = (
         take_all_back(opened, works(opened, "person0", 30, gold_share=0.1, seed=seed))
         for seed in (1, 1, 2)

@@ -218,8 +218,8 @@ def _plain(text: str) -> str:
     return plain
 
 
-def _by_lines(path: Path, names: Sequence[str], done: int) -> Iterator[Piece]:
-    rows = islice(json_rows(path), done, None)
+def _by_lines(path: Path, names: Sequence[str], start: int) -> Iterator[Piece]:
+    rows = islice(json_rows(path), start, None)
     while chunk := list(islice(rows, AT_ONCE)):
         piece: dict[str, Column] = {}
         for name in names:

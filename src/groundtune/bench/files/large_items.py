@@ -57,9 +57,9 @@ def groups_of(images: Sequence[str]) -> NDArray[np.int64]:
 
 def table_of_counts(counts_GO: NDArray[np.int64], items: frozenset[str], where: str) -> SumTable:
     """The sums per group of answers, from counts by outcome, for a bootstrap."""
-    scored, asked = counts_GO[:, :4].sum(1), counts_GO.sum(1)
-    sums = np.column_stack([asked, scored, asked - scored, counts_GO[:, :4]])
-    nonempty = np.flatnonzero(asked)
+    scored, total = counts_GO[:, :4].sum(1), counts_GO.sum(1)
+    sums = np.column_stack([total, scored, total - scored, counts_GO[:, :4]])
+    nonempty = np.flatnonzero(total)
     return SumTable(
         images=tuple(str(group) for group in nonempty),
         columns=(*ALWAYS, *OUTCOMES[:4]),
@@ -109,10 +109,10 @@ class ItemFile:
         self._file.__exit__(kind, error, at)
 
     def add(
-        self, done: int, images: Column, answers: Column, labels_N: Small, outcomes_N: Small
+        self, start: int, images: Column, answers: Column, labels_N: Small, outcomes_N: Small
     ) -> None:
-        """Add rows after the first `done`."""
-        rows = integer_array(np.arange(done + 1, done + 1 + len(outcomes_N)), pa.int64())
+        """Add rows after the first `start`."""
+        rows = integer_array(np.arange(start + 1, start + 1 + len(outcomes_N)), pa.int64())
         columns = (
             (images.codes_N, _texts(images.texts)),
             (answers.codes_N, _texts(answers.texts)),
@@ -179,18 +179,18 @@ def count_items(items: LargeItems) -> LargeCounts:
         UserError: it can't be read.
     """
     counts = np.zeros(GROUPS * 5, dtype=np.int64)
-    asked, verdicts = hashlib.sha256(), list[Small]()
+    question_hash, verdicts = hashlib.sha256(), list[Small]()
     for piece in _pieces(items.path, ("image", "label", "outcome")):
         images, labels, outcomes = piece["image"], piece["label"], piece["outcome"]
         groups_N = groups_of(images.texts)[images.codes_N]
         codes = np.array([OUTCOMES.index(text) for text in outcomes.texts], dtype=np.int8)
         outcomes_N = codes[outcomes.codes_N]
         no_N = np.array([text == "no" for text in labels.texts])[labels.codes_N]
-        asked.update(np.column_stack([groups_N, no_N]).astype(np.int16).tobytes())
+        question_hash.update(np.column_stack([groups_N, no_N]).astype(np.int16).tobytes())
         counts += np.bincount(groups_N * 5 + outcomes_N, minlength=len(counts))
         verdicts.append(RIGHT[outcomes_N])
     verdicts_N = np.concatenate(verdicts)
-    name = f"{len(verdicts_N):,} answers to the questions {asked.hexdigest()[:8]}"
+    name = f"{len(verdicts_N):,} answers to the questions {question_hash.hexdigest()[:8]}"
     where = f"{items.model}, {items.name}"
     return LargeCounts(
         table_of_counts(counts.reshape(GROUPS, 5), frozenset([name]), where), verdicts_N
@@ -200,14 +200,14 @@ def count_items(items: LargeItems) -> LargeCounts:
 def scores_of(items: LargeItems, rows: Sequence[int]) -> list[Score]:
     """The score records of the given rows (from 0, sorted), for a report."""
     scores: list[Score] = []
-    done, row_numbers = 0, np.array(rows, dtype=np.int64)
+    start, row_numbers = 0, np.array(rows, dtype=np.int64)
     for piece in _pieces(items.path, TEXTS):
         n = len(piece["answer"].codes_N)
-        offsets = row_numbers[(row_numbers >= done) & (row_numbers < done + n)] - done
+        offsets = row_numbers[(row_numbers >= start) & (row_numbers < start + n)] - start
         for at in offsets.tolist():
             texts = {name: column.texts[column.codes_N[at]] for name, column in piece.items()}
-            scores.append(_score(items, done + at + 1, texts))
-        done += n
+            scores.append(_score(items, start + at + 1, texts))
+        start += n
     return scores
 
 
@@ -233,8 +233,8 @@ def _score(items: LargeItems, item: int, texts: Mapping[str, str]) -> Score:
 def texts_of(items: LargeItems) -> Iterator[tuple[list[str], NDArray[np.int64], int]]:
     """Per piece: the distinct answers, the count of each, and the number of unreadable ones."""
     for piece in _pieces(items.path, ("answer", "extracted")):
-        answers, read = piece["answer"], piece["extracted"]
-        unread = np.array([text == "unread" for text in read.texts])[read.codes_N].sum()
+        answers, readings = piece["answer"], piece["extracted"]
+        unread = np.array([text == "unread" for text in readings.texts])[readings.codes_N].sum()
         times_T = np.bincount(answers.codes_N, minlength=len(answers.texts))
         yield answers.texts, times_T, int(unread)
 

@@ -83,9 +83,12 @@ def headline_test(
     )
 
     def changed(_: Metric) -> ItemChanges:
-        mine, other = ours.counts.verdicts_N, theirs.counts.verdicts_N
-        both = (mine >= 0) & (other >= 0)
-        gains, losses = np.flatnonzero(both & (mine > other)), np.flatnonzero(both & (mine < other))
+        our_verdicts, other = ours.counts.verdicts_N, theirs.counts.verdicts_N
+        both = (our_verdicts >= 0) & (other >= 0)
+        gains, losses = (
+            np.flatnonzero(both & (our_verdicts > other)),
+            np.flatnonzero(both & (our_verdicts < other)),
+        )
         return ItemChanges(
             verdict=VERDICT,
             improved=len(gains),

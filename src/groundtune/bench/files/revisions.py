@@ -113,14 +113,16 @@ def known_revision(path: Path) -> Revision | None:
     return KNOWN.get(sha256_of(path))
 
 
-def describe(paths: Sequence[Path], found: Sequence[Path] = ()) -> list[DataFile]:
-    """Describe a result's data: each file, and for each folder the files `found` in it.
+def describe(paths: Sequence[Path], listed_files: Sequence[Path] = ()) -> list[DataFile]:
+    """Describe a result's data: each file, and for each folder its `listed_files`.
 
-    A folder without files in `found` (MME's, with hundreds of question files) counts as one file.
+    A folder without `listed_files` (MME's, with hundreds of question files) counts as one file.
     """
     data_files: list[DataFile] = []
     for path in paths:
-        inside = [file for file in found if path in file.parents] if path.is_dir() else [path]
+        inside = (
+            [file for file in listed_files if path in file.parents] if path.is_dir() else [path]
+        )
         data_files += [_describe_file(file) for file in dict.fromkeys(inside)] or [
             _describe_folder(path)
         ]

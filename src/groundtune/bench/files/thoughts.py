@@ -13,10 +13,10 @@ def without_thoughts(answers: Sequence[ItemAnswer], mode: Mode) -> Sequence[Item
         return answers
     return [
         answer
-        if thought.answer == answer.text
-        else replace(answer, text=thought.answer, thoughts=thought.thoughts)
+        if parts.answer == answer.text
+        else replace(answer, text=parts.answer, thoughts=parts.thoughts)
         for answer in answers
-        for thought in [split_thoughts(answer.text)]
+        for parts in [split_thoughts(answer.text)]
     ]
 
 

@@ -102,7 +102,7 @@ class EndpointAsker:
         messages = [*system, {"role": "user", "content": request.text}]
         body = chat_body(self.settings, messages, self.sampling)
         return await client.complete(
-            body, request.hash, lost=lambda: self._charge_failed_try(request)
+            body, request.hash, on_loss=lambda: self._charge_failed_try(request)
         )
 
     def _outcome(self, future: Future[Completion], request: Request) -> Outcome:
@@ -132,10 +132,10 @@ class EndpointAsker:
 
     def _overspent(self, reason: str) -> UserError:
         assert self.budget is not None
-        price, cap, spent = self.budget.price, self.budget.cap, self.budget.spent
+        price, cap, cost = self.budget.price, self.budget.cap, self.budget.spent
         return UserError(
             f"The budget of {price.in_words(cap, 'g')} allows no further request: {reason}.",
-            f"{self.where}, spent {price.in_words(spent)}",
+            f"{self.where}, spent {price.in_words(cost)}",
             "Raise the budget and run again: cached replies cost nothing.",
         )
 

@@ -112,7 +112,7 @@ class Quiet:
     def start(self, task: str, total: int | None = None) -> None:
         """Ignore a new task."""
 
-    def advance(self, done: int = 1, note: str = "") -> None:
+    def advance(self, count: int = 1, note: str = "") -> None:
         """Ignore finished units."""
 
 

@@ -133,11 +133,11 @@ def _split(text: str, kind: PromptKind) -> list[PromptPiece]:
 
 def _check(pieces: Sequence[PromptPiece], system: str, kind: PromptKind, name: str) -> JudgePrompt:
     names = {piece.text for piece in pieces if piece.is_field}
-    if missing := [needed for needed in kind.fields if needed not in names]:
+    if missing := [field_name for field_name in kind.fields if field_name not in names]:
         raise UserError(
             f"The judge prompt lacks the field {{{missing[0]}}}.",
             name,
-            f"Use all of {', '.join(f'{{{needed}}}' for needed in kind.fields)}.",
+            f"Use all of {', '.join(f'{{{field_name}}}' for field_name in kind.fields)}.",
         )
     digest = key_of(system, [list(piece) for piece in pieces])[:12]
     return JudgePrompt(pieces=tuple(pieces), system=system, name=f"{name} ({digest})")

@@ -131,25 +131,25 @@ class RecordedJudge:
             name = (requests[at].item, requests[at].part)
             if name in names:
                 assigned[at] = unused[key].pop(names.index(name))
-        used: dict[K, list[RecordedReply]] = defaultdict(list)
+        replies_by_key: dict[K, list[RecordedReply]] = defaultdict(list)
         for at, key in keys.items():
             if at not in assigned and unused.get(key):
                 assigned[at] = unused[key].pop(0)
-                used[key].append(assigned[at])
-        for key, used_replies in used.items():
+                replies_by_key[key].append(assigned[at])
+        for key, used_replies in replies_by_key.items():
             self._refuse_unused(used_replies, unused[key])
         return assigned
 
     def _refuse_unused(
-        self, used: Sequence[RecordedReply], unused: Sequence[RecordedReply]
+        self, assigned: Sequence[RecordedReply], unused: Sequence[RecordedReply]
     ) -> None:
         """Refuse unused replies, unless they equal the used ones."""
-        all_replies = [*used, *unused]
+        all_replies = [*assigned, *unused]
         if unused and len({reply.reply for reply in all_replies}) > 1:
             text = all_replies[0].answer or all_replies[0].request_hash
             raise UserError(
-                f"There are {len(all_replies)} replies to {shorten(text, 60)!r}, but {len(used)} "
-                "of the items have this text.",
+                f"There are {len(all_replies)} replies to {shorten(text, 60)!r}, but "
+                f"{len(assigned)} of the items have this text.",
                 ", ".join(map(str, self.paths)),
                 "Keep one reply per item, in the order of the items.",
             )

@@ -194,7 +194,7 @@ class _TextCounts:
 
     def behaviour(self, model: str, benchmark: str, unparsed: int, cut: float | None) -> Behaviour:
         text, most_frequent = self._same.most_common(1)[0]
-        n, read = self.n, self._yes_no_counts["yes"] + self._yes_no_counts["no"]
+        n, readable = self.n, self._yes_no_counts["yes"] + self._yes_no_counts["no"]
         return Behaviour(
             model=model,
             benchmark=benchmark,
@@ -206,7 +206,7 @@ class _TextCounts:
             unparsed=unparsed / n,
             constant=most_frequent / n,
             constant_text=text,
-            yes=self._yes_no_counts["yes"] / read if read >= 0.8 * n else None,
+            yes=self._yes_no_counts["yes"] / readable if readable >= 0.8 * n else None,
             repeating=self._repeating / n,
             distinct_2=self._distinct / self._long if self._long else None,
         )

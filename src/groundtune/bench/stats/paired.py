@@ -152,10 +152,10 @@ def headline_test(
     )
 
     def changed(metric: Metric) -> ItemChanges:
-        verdict, mine, other = _verdicts(ours, theirs, metrics, metric)
-        flips = _flips(ours, mine, other, verdict)
-        both = np.isfinite(mine) & np.isfinite(other)
-        right_or_wrong = _binary(mine) and _binary(other)
+        verdict, our_values, other = _verdicts(ours, theirs, metrics, metric)
+        flips = _flips(ours, our_values, other, verdict)
+        both = np.isfinite(our_values) & np.isfinite(other)
+        right_or_wrong = _binary(our_values) and _binary(other)
         better = sum(flip.better for flip in flips)
         return ItemChanges(
             verdict=verdict.name,

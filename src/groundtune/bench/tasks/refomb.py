@@ -200,11 +200,11 @@ def score(
     """
     judging = as_judging(scoring.judge, REFOMB.name)
     first_requests = requests(data, answers, judging)
-    read = official_verdict if scoring.mode == "official" else strict_verdict
+    parse = official_verdict if scoring.mode == "official" else strict_verdict
 
     def once(repeat: int) -> list[Score]:
         reviews = judging.ask(first_requests, repeat=repeat)
-        readable_reviews = [r for r in reviews.by_request.values() if read(r.text) is not None]
+        readable_reviews = [r for r in reviews.by_request.values() if parse(r.text) is not None]
         second = judging.ask(second_requests(readable_reviews, judging), repeat=repeat)
         return [
             _score(
@@ -227,8 +227,8 @@ def _score(
     second: dict[tuple[str, str], JudgeReply],
     scoring: Scoring,
 ) -> Score:
-    read = official_verdict if scoring.mode == "official" else strict_verdict
-    verdicts = [read(review.text) for review in reviews]
+    parse = official_verdict if scoring.mode == "official" else strict_verdict
+    verdicts = [parse(review.text) for review in reviews]
     blank = Score(
         key=score_key(REFOMB, question.item, answer.text, scoring),
         benchmark=REFOMB.name,
@@ -246,7 +246,7 @@ def _score(
         return blank.model_copy(update={"status": "unparsed", "why": why})
     parts = [f"{review.part} {HALLUCINATION}".strip() for review in reviews]
     counts = [second[(question.item, part)] for part in parts]
-    fewer = _worth([read(count.text) for count in counts], reviews)
+    fewer = _worth([parse(count.text) for count in counts], reviews)
     values = {"judged": 1.0, "win": wins}
     values |= {} if fewer is None else {"compared": 1.0, "fewer": fewer}
     verdict_texts = tuple(verdict for verdict in verdicts if verdict)

@@ -29,7 +29,7 @@ WHAT_TO_GIVE = (
 class CocoImages:
     """Objects of images, by COCO's image number."""
 
-    known: set[int] = field(default_factory=set[int])
+    numbers: set[int] = field(default_factory=set[int])
     """All images in the files, with objects or not."""
     objects: dict[int, set[str]] = field(default_factory=lambda: defaultdict[int, set[str]](set))
     """Names of COCO's categories in them."""
@@ -77,7 +77,7 @@ def _read_coco(path: Path, images: CocoImages) -> str:
         row = entry.fields
         try:
             if key == "images":
-                images.known.add(int(row["id"]))
+                images.numbers.add(int(row["id"]))
             elif key == "categories":
                 categories[int(row["id"])] = str(row["name"])
             elif "category_id" in row:
@@ -93,7 +93,7 @@ def _read_coco(path: Path, images: CocoImages) -> str:
                 WHAT_TO_GIVE,
             ) from error
     _name(path, segments, categories, images)
-    images.known |= images.captions.keys()
+    images.numbers |= images.captions.keys()
     return kind or _kind_of_empty(path, has_categories=bool(categories))
 
 
@@ -121,7 +121,7 @@ def _name(
                 WHAT_TO_GIVE,
             )
         images.objects[image].add(categories[category])
-    images.known |= {image for image, _ in segments}
+    images.numbers |= {image for image, _ in segments}
 
 
 def _read_sets(path: Path, images: CocoImages) -> str:
@@ -133,7 +133,7 @@ def _read_sets(path: Path, images: CocoImages) -> str:
         raise UserError(f"The file can't be read: {error}.", str(path), WHAT_TO_GIVE) from error
     if not images.nodes:
         raise UserError("The pickle has no sets of objects.", str(path), WHAT_TO_GIVE)
-    images.known |= images.nodes.keys()
+    images.numbers |= images.nodes.keys()
     return "sets"
 
 

@@ -80,15 +80,15 @@ def tokens(text: str) -> list[str]:
     result: list[str] = []
     chunks = text.split()
     before_tabs = _before_tabs(text) if _OTHER_BLANK.search(text) else frozenset[int]()
-    first, last, done = True, len(chunks) - 1, 0
+    first, last, next_chunk = True, len(chunks) - 1, 0
     for i in [i for i, chunk in enumerate(chunks) if chunk not in _PLAIN]:
-        if done < i:
-            result += chunks[done:i]
+        if next_chunk < i:
+            result += chunks[next_chunk:i]
             first = False
         chunk_tokens, first = _tokens_of(chunks[i], first, i == last, i not in before_tabs)
         result += chunk_tokens
-        done = i + 1
-    return result + chunks[done:]
+        next_chunk = i + 1
+    return result + chunks[next_chunk:]
 
 
 @lru_cache(maxsize=1 << 16)

@@ -63,7 +63,7 @@ def tool_readings(
         return [], []
     same = Counter((score.answer, truth) for score, truth in questions)
     readings_of = {key: dict[str, str](readings(*key)) for key in same}
-    ours = {
+    own_readings = {
         (score.answer, truth): (score.extracted or ("unread",))[0] for score, truth in questions
     }
     model = questions[0][0].model
@@ -76,7 +76,9 @@ def tool_readings(
             / len(questions),
             unread=sum(n for key, n in same.items() if readings_of[key][tool] == "unread"),
             n=len(questions),
-            other=sum(n for key, n in same.items() if readings_of[key][tool] != ours[key].lower()),
+            other=sum(
+                n for key, n in same.items() if readings_of[key][tool] != own_readings[key].lower()
+            ),
         )
         for tool in next(iter(readings_of.values()))
     ]

@@ -107,10 +107,10 @@ def _of_hard(benchmark: Benchmark[Sequence[Item]], load: _Load) -> Benchmark[Seq
 
     def load_hard(selection: ItemSelection, images: ImageStore) -> list[Item]:
         items = load(selection, images, "hard")
-        named = (item.benchmark.replace(benchmark.name, name, 1) for item in items)
+        names = (item.benchmark.replace(benchmark.name, name, 1) for item in items)
         return [
             item.model_copy(update={"benchmark": part})
-            for item, part in zip(items, named, strict=True)
+            for item, part in zip(items, names, strict=True)
         ]
 
     label = benchmark.protocol.label.replace("the embedded world", "hard scenes")

@@ -64,8 +64,8 @@ def of_all_strata(scores: Sequence[Score]) -> list[Estimate]:
 class _Sums(NamedTuple):
     """By image and category: how often it could be, and was, invented."""
 
-    could_IC: Floats
-    was_IC: Floats
+    possible_IC: Floats
+    invented_IC: Floats
 
 
 def overgeneralisation(
@@ -81,17 +81,21 @@ def overgeneralisation(
     if not probe or not rest:
         return []
     categories = sorted(set(MOST_USUAL.values()))
-    inside = _sums(probe, categories, own=True)
-    outside = _sums(rest, categories, own=False)
-    weights = [resamples(len(sums.could_IC), seed + i) for i, sums in enumerate((inside, outside))]
-    rate, delta = _rate_and_delta(inside.could_IC.sum(0), inside.was_IC.sum(0), *_totals(outside))
-    rates, deltas = _rate_and_delta(
-        weights[0] @ inside.could_IC,
-        weights[0] @ inside.was_IC,
-        weights[1] @ outside.could_IC,
-        weights[1] @ outside.was_IC,
+    inside = _sums(probe, categories, own_context=True)
+    outside = _sums(rest, categories, own_context=False)
+    weights = [
+        resamples(len(sums.possible_IC), seed + i) for i, sums in enumerate((inside, outside))
+    ]
+    rate, delta = _rate_and_delta(
+        inside.possible_IC.sum(0), inside.invented_IC.sum(0), *_totals(outside)
     )
-    images = len(inside.could_IC)
+    rates, deltas = _rate_and_delta(
+        weights[0] @ inside.possible_IC,
+        weights[0] @ inside.invented_IC,
+        weights[1] @ outside.possible_IC,
+        weights[1] @ outside.invented_IC,
+    )
+    images = len(inside.possible_IC)
     name = f"{probe[0].benchmark}/{probe[0].decoding}"
     estimates: list[Estimate] = []
     for metric, value, draws in (
@@ -127,21 +131,21 @@ def _rate_and_delta(
 
 
 def _totals(sums: _Sums) -> tuple[Floats, Floats]:
-    return sums.could_IC.sum(0), sums.was_IC.sum(0)
+    return sums.possible_IC.sum(0), sums.invented_IC.sum(0)
 
 
-def _sums(scores: Sequence[Score], categories: Sequence[str], *, own: bool) -> _Sums:
-    """With `own`, for each scene's own most usual category; else for those of other contexts."""
+def _sums(scores: Sequence[Score], categories: Sequence[str], *, own_context: bool) -> _Sums:
+    """Count each scene's own most usual category; without `own_context`, other contexts' ones."""
     images = sorted({score.image for score in scores})
     row = {image: i for i, image in enumerate(images)}
     column = {category: i for i, category in enumerate(categories)}
-    could, was = np.zeros((2, len(images), len(categories)))
+    possible, invented = np.zeros((2, len(images), len(categories)))
     for score in scores:
         scene = find_scene(score.image)
-        mine = MOST_USUAL[scene.context]
+        usual = MOST_USUAL[scene.context]
         invented_names = set(invented_categories(score))
-        candidates = {mine} if own else set(categories) - {mine}
+        candidates = {usual} if own_context else set(categories) - {usual}
         for category in candidates - scene.categories:
-            could[row[score.image], column[category]] += 1
-            was[row[score.image], column[category]] += category in invented_names
-    return _Sums(could, was)
+            possible[row[score.image], column[category]] += 1
+            invented[row[score.image], column[category]] += category in invented_names
+    return _Sums(possible, invented)

@@ -197,15 +197,15 @@ def slopes(scores: Sequence[Score], *, seed: int = 0) -> list[Estimate]:
     """The two slopes of `knowledge`'s scores, for each model that has any."""
     estimates: list[Estimate] = []
     for (model, benchmark, decoding), model_scores in group(scores).items():
-        could, was = _by_prior(model_scores)
-        counts = (could.table_IL.sum(0)[None], was.sum(0)[None])
-        weights = resamples(len(was), seed)
-        resampled_counts = (weights @ could.table_IL, weights @ was)
+        possible, invented = _by_prior(model_scores)
+        counts = (possible.table_IL.sum(0)[None], invented.sum(0)[None])
+        weights = resamples(len(invented), seed)
+        resampled_counts = (weights @ possible.table_IL, weights @ invented)
         for metric, fit_slope in zip(SLOPES, (_linear, _logistic), strict=True):
-            value = float(fit_slope(could.priors_L, *counts)[0])
+            value = float(fit_slope(possible.priors_L, *counts)[0])
             if np.isfinite(value):
-                draws = fit_slope(could.priors_L, *resampled_counts)
-                low, high = interval(draws, value, images=len(was), share=False)
+                draws = fit_slope(possible.priors_L, *resampled_counts)
+                low, high = interval(draws, value, images=len(invented), share=False)
                 estimates.append(
                     Estimate(
                         model=model,
@@ -225,14 +225,14 @@ def rates_by_prior(captions: Sequence[Score], *, seed: int = 0) -> list[PriorRat
     readable = [score for score in captions if score.status == "scored"]
     if not readable:
         return []
-    could, was = _by_prior(readable)
-    weights = resamples(len(was), seed)
-    draws_RL = ratio(weights @ was, weights @ could.table_IL)
+    possible, invented = _by_prior(readable)
+    weights = resamples(len(invented), seed)
+    draws_RL = ratio(weights @ invented, weights @ possible.table_IL)
     rates: list[PriorRate] = []
-    for level, value in enumerate(could.priors_L):
-        n = int(could.table_IL[:, level].sum())
-        rate = float(was[:, level].sum() / n)
-        low, high = interval(draws_RL[:, level], rate, images=min(n, len(was)), share=True)
+    for level, value in enumerate(possible.priors_L):
+        n = int(possible.table_IL[:, level].sum())
+        rate = float(invented[:, level].sum() / n)
+        low, high = interval(draws_RL[:, level], rate, images=min(n, len(invented)), share=True)
         rates.append(
             PriorRate(prior=float(value), value=rate, low=max(0.0, low), high=min(1.0, high), n=n)
         )
@@ -253,7 +253,7 @@ def _by_prior(scores: Sequence[Score]) -> tuple[_Chances, Floats]:
     images = sorted({score.image for score in scores})
     row = {image: i for i, image in enumerate(images)}
     column = {level: i for i, level in enumerate(levels)}
-    could, was = np.zeros((2, len(images), len(levels)))
+    possible, invented = np.zeros((2, len(images), len(levels)))
     for score in scores:
         scene = find_scene(score.image)
         invented_names = (
@@ -261,10 +261,10 @@ def _by_prior(scores: Sequence[Score]) -> tuple[_Chances, Floats]:
         )
         for category, chance in CONTEXTS[scene.context].prior.items():
             if category not in scene.categories:
-                could[row[score.image], column[chance]] += 1
-                was[row[score.image], column[chance]] += category in invented_names
-    has_cases = could.sum(0) > 0
-    return _Chances(np.array(levels)[has_cases], could[:, has_cases]), was[:, has_cases]
+                possible[row[score.image], column[chance]] += 1
+                invented[row[score.image], column[chance]] += category in invented_names
+    has_cases = possible.sum(0) > 0
+    return _Chances(np.array(levels)[has_cases], possible[:, has_cases]), invented[:, has_cases]
 
 
 def _linear(priors_L: Floats, could_RL: Floats, was_RL: Floats) -> Floats:

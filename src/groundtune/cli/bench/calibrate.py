@@ -43,8 +43,8 @@ def calibrate(
     if not json:
         for result in results:
             _print(result)
-    shown = {"calibrations": [each.model_dump(mode="json") for each in results]} if json else {}
-    finish(shown, wrote=target / "calibration", json=json)
+    output = {"calibrations": [each.model_dump(mode="json") for each in results]} if json else {}
+    finish(output, path=target / "calibration", json=json)
 
 
 def _print(result: "JudgeCalibration") -> None:
@@ -61,8 +61,8 @@ def _print(result: "JudgeCalibration") -> None:
         ("grade minus the other's", each.bias),
         ("the same, per 100 words", each.bias_by_length),
     ]
-    known = [(name, *_figure(figure)) for name, figure in rows if figure.value is not None]
-    print_table([("figure", "value", "95% interval"), *known])
+    figures = [(name, *_figure(figure)) for name, figure in rows if figure.value is not None]
+    print_table([("figure", "value", "95% interval"), *figures])
     if len(each.verdicts) > MOST:
         return
     print()

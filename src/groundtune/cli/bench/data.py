@@ -27,12 +27,12 @@ def data(name: str, /, *, out: Path | None = None, mirror: str = "", json: bool 
 
     with open_progress(silent=json) as progress:
         files = fetch_data(name, progress, out=out, mirror=mirror)
-    shown = files.as_json()
+    output = files.as_json()
     if not json:
         sources = (f"{file.place.source}, sha256 {file.sha256}" for file in files.published)
-        shown = dict(zip((path.name for path in files.files), sources, strict=True))
-        shown |= {"fetched": files.fetched, "licence": files.data.licence}
-        shown |= {"by hand": files.data.by_hand} if files.data.by_hand else {}
+        output = dict(zip((path.name for path in files.files), sources, strict=True))
+        output |= {"fetched": files.fetched, "licence": files.data.licence}
+        output |= {"by hand": files.data.by_hand} if files.data.by_hand else {}
         official = f"official:{files.set}" if files.set else "official"
-        shown["use with"] = f"--data {official if out is None else shlex.quote(str(out))}"
-    finish(shown, wrote=files.folder, json=json)
+        output["use with"] = f"--data {official if out is None else shlex.quote(str(out))}"
+    finish(output, path=files.folder, json=json)

@@ -22,5 +22,5 @@ def print_dry_run(out: Path, json: bool) -> Generator[None]:
             "not counted": "requests that depend on these replies",
             "kept replies": str(out / "judge"),
         }
-        named = {name.replace(" ", "_"): text for name, text in results.items()}
-        finish(named if json else results, json=json)
+        json_results = {name.replace(" ", "_"): text for name, text in results.items()}
+        finish(json_results if json else results, json=json)

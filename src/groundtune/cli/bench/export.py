@@ -27,7 +27,7 @@ def export(
     files = export_scores(run, out, layout)
     finish(
         {"files": [str(path) for path in files] if json else len(files)},
-        wrote=out,
+        path=out,
         next_command=["inspect", "view", "--log-dir", out] if layout == "inspect" else [],
         json=json,
     )

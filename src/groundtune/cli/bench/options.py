@@ -41,13 +41,13 @@ class JudgeOptions:
             return Scoring()
         from groundtune.pipeline.bench.judging import Judges, open_judge
 
-        named = Judges(
+        judges = Judges(
             replies=self.judge_replies,
             judge=self.judge,
             model=self.judge_model,
             similarity=self.similarity,
         )
-        return open_judge(named, out, progress)
+        return open_judge(judges, out, progress)
 
 
 @Parameter(name="*", group=_ITEMS_GROUP)

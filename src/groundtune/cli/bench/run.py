@@ -187,11 +187,11 @@ def list_(*, json: bool = False) -> None:
     next_command = ["groundtune", "bench", "run", "world:base", "world", "--n", "100"]
     next_command += ["--out", "runs/bench"]
     if json:
-        shown = {name: each.protocol.model_dump() for name, each in benchmarks.items()}
+        output = {name: each.protocol.model_dump() for name, each in benchmarks.items()}
         for name, each in benchmarks.items():
             if each.read_data is not None:
-                shown[name]["data"] = official_data(each).as_json()
-        finish({"suites": SUITES, "benchmarks": shown}, next_command=next_command, json=True)
+                output[name]["data"] = official_data(each).as_json()
+        finish({"suites": SUITES, "benchmarks": output}, next_command=next_command, json=True)
         return
     lines: dict[str, object] = {name: "all of " + ", ".join(of) for name, of in SUITES.items()}
     for name, each in benchmarks.items():
@@ -205,14 +205,14 @@ def _finish(measurement: "Measurement", out: Path, json: bool) -> None:
     """Print several results; as JSON, the rows of summary.json and an object per result."""
     from groundtune.cli.finish import finish
 
-    shown: dict[str, object] = {}
+    output: dict[str, object] = {}
     if json:
-        shown["rows"] = [each.model_dump() for each in measurement.estimates]
-        shown["benchmarks"] = [each.as_json() for each in measurement.results]
+        output["rows"] = [each.model_dump() for each in measurement.estimates]
+        output["benchmarks"] = [each.as_json() for each in measurement.results]
     else:
         _print(measurement)
     report = ["groundtune", "report", out]
-    finish(shown, wrote=out / "summary.json", next_command=report, json=json)
+    finish(output, path=out / "summary.json", next_command=report, json=json)
 
 
 def _finish_one(measurement: "Measurement", out: Path, json: bool) -> None:
@@ -222,8 +222,8 @@ def _finish_one(measurement: "Measurement", out: Path, json: bool) -> None:
     if not json:
         _print(measurement)
     report = ["groundtune", "report", out]
-    shown = result.as_json() if json else {}
-    finish(shown, wrote=result.path, next_command=report, json=json)
+    output = result.as_json() if json else {}
+    finish(output, path=result.path, next_command=report, json=json)
 
 
 def _print(measurement: "Measurement") -> None:
@@ -245,9 +245,9 @@ def _print_total(result: "BenchmarkResult") -> None:
 
     print_table(score_table(result))
     notes = [*mode_note(result), *result.notes]
-    shown = {f"note {i}": note for i, note in enumerate(notes, 1)}
-    shown |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(result.data, 1)}
-    finish(shown | {"rules": result.benchmark.revision, "items": str(result.items)})
+    lines = {f"note {i}": note for i, note in enumerate(notes, 1)}
+    lines |= {f"data {i}": f"{each.path}: {each.revision}" for i, each in enumerate(result.data, 1)}
+    finish(lines | {"rules": result.benchmark.revision, "items": str(result.items)})
 
 
 def _rows(estimates: "list[Estimate]") -> list[tuple[str, str, str, str]]:

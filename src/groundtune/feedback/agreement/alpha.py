@@ -47,8 +47,12 @@ def value_sums(name: str, values: Sequence[str]) -> Sums:
         return {}
     counts = Counter(values)
     apart = people**2 - sum(number**2 for number in counts.values())
-    given = {f"{name}{_GIVEN}{value}": float(number) for value, number in counts.items()}
-    return {f"{name} apart": apart / (people - 1), f"{name} squares": float(people), **given}
+    counts_by_name = {f"{name}{_GIVEN}{value}": float(number) for value, number in counts.items()}
+    return {
+        f"{name} apart": apart / (people - 1),
+        f"{name} squares": float(people),
+        **counts_by_name,
+    }
 
 
 def unit_sums(name: str, length: int, people: Sequence[Sequence[Unit]]) -> Sums:
@@ -59,7 +63,7 @@ def unit_sums(name: str, length: int, people: Sequence[Sequence[Unit]]) -> Sums:
     """
     if len(people) < 2 or not length:
         return {}
-    masks = [_masks(length, own) for own in people]
+    masks = [_masks(length, person_masks) for person_masks in people]
     equal = sum(
         (mask & second.get(value, 0)).bit_count()
         for first, second in combinations(masks, 2)
@@ -68,12 +72,16 @@ def unit_sums(name: str, length: int, people: Sequence[Sequence[Unit]]) -> Sums:
     pairs = len(people) * (len(people) - 1) // 2
     lengths: Counter[str] = Counter()
     squares = 0
-    for own, units in zip(masks, people, strict=True):
-        lengths.update({value: mask.bit_count() for value, mask in own.items()})
-        squares += own[NO_SPAN].bit_count() + sum((unit.end - unit.start) ** 2 for unit in units)
-    given = {f"{name}{_GIVEN}{value}": float(number) for value, number in lengths.items() if number}
+    for person_masks, units in zip(masks, people, strict=True):
+        lengths.update({value: mask.bit_count() for value, mask in person_masks.items()})
+        squares += person_masks[NO_SPAN].bit_count() + sum(
+            (unit.end - unit.start) ** 2 for unit in units
+        )
+    lengths_by_name = {
+        f"{name}{_GIVEN}{value}": float(number) for value, number in lengths.items() if number
+    }
     apart = 2 * (pairs * length - equal) / (len(people) - 1)
-    return {f"{name} apart": apart, f"{name} squares": float(squares), **given}
+    return {f"{name} apart": apart, f"{name} squares": float(squares), **lengths_by_name}
 
 
 def alpha(name: str, table: Mapping[str, Floats]) -> Floats:
@@ -82,13 +90,13 @@ def alpha(name: str, table: Mapping[str, Floats]) -> Floats:
         rows = next(iter(table.values())).shape if table else (0,)
         return np.full(rows, np.nan)
     apart, squares = table[f"{name} apart"], table[f"{name} squares"]
-    given = [column for key, column in table.items() if key.startswith(f"{name}{_GIVEN}")]
-    number = np.sum(given, axis=0)
-    expected = number * (number**2 - np.sum(np.square(given), axis=0))
+    columns = [column for key, column in table.items() if key.startswith(f"{name}{_GIVEN}")]
+    number = np.sum(columns, axis=0)
+    expected = number * (number**2 - np.sum(np.square(columns), axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = 1 - apart * (number**2 - squares) / expected
-    found = np.where((expected < 0.5) & (apart < 1e-9), 1.0, found)
-    return np.where(number > 0, found, np.nan)
+        values = 1 - apart * (number**2 - squares) / expected
+    values = np.where((expected < 0.5) & (apart < 1e-9), 1.0, values)
+    return np.where(number > 0, values, np.nan)
 
 
 def added(sums: Sequence[Sums]) -> Sums:
@@ -110,9 +118,9 @@ def alpha_of(name: str, sums: Sums) -> float | None:
 def _masks(length: int, units: Sequence[Unit]) -> dict[str, int]:
     """The characters of each value as bits."""
     masks: dict[str, int] = {}
-    marked = 0
+    covered = 0
     for unit in units:
         bits = (1 << unit.end) - (1 << unit.start)
         masks[unit.value] = masks.get(unit.value, 0) | bits
-        marked |= bits
-    return {**masks, NO_SPAN: ((1 << length) - 1) & ~marked}
+        covered |= bits
+    return {**masks, NO_SPAN: ((1 << length) - 1) & ~covered}

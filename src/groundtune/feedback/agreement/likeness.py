@@ -37,9 +37,9 @@ def likeness(item: AnnotationItem, first: AnnotationState, second: AnnotationSta
     corrected = [_corrected(text, spans) for spans in (ours, theirs)]
     if None not in corrected and say_the_same(str(corrected[0]), str(corrected[1])):
         return 1.0
-    found = overlap(len(text), ours, theirs)
-    marked = found.first + found.second
-    return 2 * _equal(text, ours, theirs) / marked if marked else 1.0
+    common = overlap(len(text), ours, theirs)
+    total = common.first + common.second
+    return 2 * _equal(text, ours, theirs) / total if total else 1.0
 
 
 def _corrected(text: str, spans: Sequence[Span]) -> str | None:

@@ -25,15 +25,15 @@ def units_of(length: int, spans: Sequence[Span], value: str = "") -> list[Unit]:
 
     `value` is given to all of them instead. Characters of an earlier span stay with it.
     """
-    found: list[Unit] = []
+    units: list[Unit] = []
     position = 0
     for span in sorted(spans, key=lambda span: (span.start, span.end)):
         start, end = extent(length, span)
         start = max(start, position)
         if start < end:
-            found.append(Unit(start, end, value or kind_of(span)))
+            units.append(Unit(start, end, value or kind_of(span)))
             position = end
-    return found
+    return units
 
 
 def extent(length: int, span: Span) -> tuple[int, int]:

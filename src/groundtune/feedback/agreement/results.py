@@ -61,8 +61,8 @@ class Overlap(NamedTuple):
     @property
     def f1(self) -> float:
         """Of the characters; 1 where neither marks anything."""
-        marked = self.first + self.second
-        return 2 * self.both / marked if marked else 1.0
+        total = self.first + self.second
+        return 2 * self.both / total if total else 1.0
 
     @property
     def precision(self) -> float:
@@ -123,18 +123,18 @@ def thumb_sums(good: Sequence[bool]) -> Sums:
 
 
 def _sentence_sums(text: str, people: Sequence[Sequence[Span]]) -> list[Sums]:
-    marked = [[extent(len(text), span) for span in spans] for spans in people]
-    found: list[Sums] = []
+    extents_by_person = [[extent(len(text), span) for span in spans] for spans in people]
+    sums: list[Sums] = []
     for start, end in sentences_of(text):
-        wrong = [any(s < end and start < e for s, e in own) for own in marked]
-        found.append(value_sums("sentences", ["wrong" if each else "right" for each in wrong]))
-    return found
+        wrong = [any(s < end and start < e for s, e in extents) for extents in extents_by_person]
+        sums.append(value_sums("sentences", ["wrong" if each else "right" for each in wrong]))
+    return sums
 
 
 def _pair_sums(text: str, first: Sequence[Span], second: Sequence[Span]) -> Sums:
-    found = overlap(len(text), first, second)
-    sums: Sums = {"f1": found.f1, "of f1": 1.0}
-    sums |= {"both": 2.0 * found.both, "either": float(found.first + found.second)}
+    common = overlap(len(text), first, second)
+    sums: Sums = {"f1": common.f1, "of f1": 1.0}
+    sums |= {"both": 2.0 * common.both, "either": float(common.first + common.second)}
     rows = [sums]
     for pair in matched(len(text), first, second):
         rows.append(value_sums("kinds", [kind_of(span) for span in pair]))

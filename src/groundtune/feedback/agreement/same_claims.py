@@ -43,12 +43,14 @@ def replaced_places(text: str, people: Sequence[Sequence[Span]]) -> Iterator[Rep
             if place is None:
                 continue
             start, end = place
-            written = [edited(text, start, end, spans) for spans in (first, second)]
-            if normalised(written[0]) == normalised(written[1]):
+            replacements = [edited(text, start, end, spans) for spans in (first, second)]
+            if normalised(replacements[0]) == normalised(replacements[1]):
                 yield None
                 continue
-            a, b = (f"{text[:start]}{each}{text[end:]}" for each in written)
-            yield ReplacedPlace(start, (a, b), (start + len(written[0]), start + len(written[1])))
+            a, b = (f"{text[:start]}{each}{text[end:]}" for each in replacements)
+            yield ReplacedPlace(
+                start, (a, b), (start + len(replacements[0]), start + len(replacements[1]))
+            )
 
 
 def claim_the_same(
@@ -80,7 +82,7 @@ def claim_the_same(
     statuses = {claim.status for claim in (*apart[0], *apart[1])}
     if "rejected" in statuses:
         return False
-    if any(quiet and not gone for quiet, gone in zip(silent, deleted, strict=True)):
+    if any(quiet and not is_deletion for quiet, is_deletion in zip(silent, deleted, strict=True)):
         return None  # words of which the divider makes no claim
     if any(deleted):
         return not statuses

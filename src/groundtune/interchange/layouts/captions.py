@@ -24,19 +24,19 @@ def _parse(row: Fields) -> ExampleRow:
     images = row_images(row.get("image"), "image")
     if len(images) != 1:
         raise LayoutError("The row has no image", "image")
-    asked = row.get("question")
-    question = text_of(row, "question") if asked not in (None, "") else DESCRIBE
+    text = row.get("question")
+    question = text_of(row, "question") if text not in (None, "") else DESCRIBE
     return ExampleRow(
         turns=image_question(question), answer=text_of(row, "caption").strip(), images=images
     )
 
 
 def _annotations(path: Path) -> Iterator[Row]:
-    found = False
+    has_rows = False
     for _, row in json_members(path, {"annotations"}, fix=SKIP_OR_FIX):
-        found = True
+        has_rows = True
         yield row
-    if not found:
+    if not has_rows:
         raise UserError(
             "The file has no annotations.", str(path), "Give cc_sbu_align's filter_cap.json."
         )

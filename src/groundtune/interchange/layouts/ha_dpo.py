@@ -95,17 +95,17 @@ def _is_keyed(path: Path) -> bool:
 def _arrange(path: Path, rows: Iterator[Fields]) -> Iterator[Fields]:
     """Join the descriptions of an image; other rows come first, as they are."""
     together: dict[str, list[Fields]] = {}
-    asked: Counter[str] = Counter()
+    numbers: Counter[str] = Counter()
     for row in rows:
         if _is_descriptions(path):
             _refuse_yes_no(path, row)
-            asked[str(row.get("question", DESCRIBE))] += 1
+            numbers[str(row.get("question", DESCRIBE))] += 1
         elif "question" in row:
             yield row
             continue
         apart = {key: row[key] for key in row if key not in (*_TEXTS, "question", "correct")}
         together.setdefault(json_of(dict(sorted(apart.items()))), []).append(row)
-    if others := asked.total() - asked[DESCRIBE]:
+    if others := numbers.total() - numbers[DESCRIBE]:
         log.warning(
             "%s: has no place for questions: those of %d pairs, which are not %r, are left out",
             path,
@@ -130,8 +130,8 @@ def _joined(group: Sequence[Fields]) -> Fields:
 def _without_repeats(texts: Sequence[object]) -> list[object]:
     """The shortest list that gives the texts if it begins again: `_split` repeats the shorter."""
     lengths = range(1, len(texts) + 1)
-    found = next(n for n in lengths if all(texts[i] == texts[i % n] for i in range(len(texts))))
-    return list(texts[:found])
+    period = next(n for n in lengths if all(texts[i] == texts[i % n] for i in range(len(texts))))
+    return list(texts[:period])
 
 
 def _refuse_yes_no(path: Path, row: Fields) -> None:

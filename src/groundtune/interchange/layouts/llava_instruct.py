@@ -20,12 +20,12 @@ def _parse(row: Fields) -> ExampleRow:
     if len(turns) < 2 or turns[-1].role != "assistant":
         raise LayoutError("The dialogue doesn't end with an answer", column)
     check_turns_alternate(turns, "LLaVA")
-    *asked, last = turns
+    *questions, last = turns
     if None in last.pieces:
         raise LayoutError("The answer has an image", column)
     name = row.get("id")
     return ExampleRow(
-        turns=tuple(asked),
+        turns=tuple(questions),
         answer="".join(piece for piece in last.pieces if piece is not None).strip(),
         images=row_images(row.get("image"), "image"),
         row="" if name is None else str(name),

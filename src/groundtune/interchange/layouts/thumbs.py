@@ -50,11 +50,11 @@ def _render(content: Content, columns: Sequence[str]) -> dict[str, Any]:
     good = ratings == (1.0, 0.0)
     mark = "label" if "label" in columns else "good"
     answer_column = "completion" if "completion" in columns else "answer"
-    asked = "prompt" if "prompt" in columns else "question"
+    column = "prompt" if "prompt" in columns else "question"
     image = next((name for name in ("image_path", "images") if name in columns), "image")
     return {
         image: content.images[0].path,
-        asked: only_question(content, "thumbs"),
+        column: only_question(content, "thumbs"),
         answer_column: content.chosen if good else content.rejected,
         mark: good,
     }

@@ -115,7 +115,9 @@ def read(
     """As `Format` says. A row has no pair if all ratings are equal; it may have several."""
     check_ending(_FILES, path)
     file_licence, row_iterator = open_rows(_FILES, path, rows)
-    row_licence = next((known for known in (licence, file_licence) if known is not None), "")
+    row_licence = next(
+        (candidate for candidate in (licence, file_licence) if candidate is not None), ""
+    )
     roots = [*([folder] if folder else []), path.parent]
 
     def make(row: Fields, number: int, place: str) -> RowRecords:

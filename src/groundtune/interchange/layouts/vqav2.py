@@ -37,8 +37,8 @@ def _parse(row: Fields) -> ExampleRow:
         answer = text_of(each, "multiple_choice_answer").strip()
         if not question or not answer:
             raise LayoutError(f"Question {each.get('question_id')} or its answer is empty")
-        asked = question if number else with_suffix(question, SUFFIX)
-        turns += [Turn("user", (asked,)), Turn("assistant", (answer[0].upper() + answer[1:],))]
+        text = question if number else with_suffix(question, SUFFIX)
+        turns += [Turn("user", (text,)), Turn("assistant", (answer[0].upper() + answer[1:],))]
     *prompt, last = turns
     return ExampleRow(
         turns=tuple(prompt),
@@ -50,17 +50,17 @@ def _parse(row: Fields) -> ExampleRow:
 
 def _joined(path: Path) -> Iterator[Row]:
     """The annotations with their questions' texts, in the order of the file."""
-    asked = path.with_name(
+    questions_file = path.with_name(
         path.name.replace("v2_mscoco", "v2_OpenEnded_mscoco").replace("annotations", "questions")
     )
-    if asked == path or not asked.is_file():
-        raise UserError("The questions file is missing.", str(asked), _GIVE)
+    if questions_file == path or not questions_file.is_file():
+        raise UserError("The questions file is missing.", str(questions_file), _GIVE)
     texts = {
         row.fields.get("question_id"): row.fields.get("question")
-        for _, row in json_members(asked, {"questions"}, fix=_GIVE)
+        for _, row in json_members(questions_file, {"questions"}, fix=_GIVE)
     }
     if not texts:
-        raise UserError('The file has no "questions".', str(asked), _GIVE)
+        raise UserError('The file has no "questions".', str(questions_file), _GIVE)
     for _, row in json_members(path, {"annotations"}, fix=SKIP_OR_FIX):
         if isinstance(row.content, UserError):
             yield row
@@ -86,11 +86,11 @@ def _one_each(path: Path) -> Iterator[Row]:
 
 def _by_image(path: Path) -> Iterator[Row]:
     """A row for each image with its yes/no questions, in the order of the file."""
-    found: dict[object, list[Row]] = {}
+    rows_of: dict[object, list[Row]] = {}
     for row in _joined(path):
         image = None if isinstance(row.content, UserError) else row.content.get("image_id")
-        found.setdefault(image if isinstance(image, int) else row.where, []).append(row)
-    for number, rows in enumerate(found.values(), 1):
+        rows_of.setdefault(image if isinstance(image, int) else row.where, []).append(row)
+    for number, rows in enumerate(rows_of.values(), 1):
         yield _with_rounds(rows, number, path)
 
 

@@ -105,22 +105,22 @@ def check_replacements(
             "Look again when several people have corrected the same answers (overlap=0.2).",
         )
     project.bring_images(each.prompt for each in places.values())
-    with TemporaryDirectory(prefix="groundtune-claims-") as made:
-        folder = _folder(Path(made), project, list(places.values()))
+    with TemporaryDirectory(prefix="groundtune-claims-") as temporary:
+        folder = _folder(Path(temporary), project, list(places.values()))
         settings = _settings(project, folder, overrides, options or {})
         progress.start(f"load {settings.labeler}")
         with open_labelling(settings, folder) as labelling:
             check = _check_of(settings, labelling)
-            known, asked = _judge_missing(project, check, places, labelling, progress)
-    found = [known[key] for key in places]
+            verdict_of, questions = _judge_missing(project, check, places, labelling, progress)
+    verdicts = [verdict_of[key] for key in places]
     return ClaimCheckResult(
         labeler=settings.labeler,
         divider=settings.divider,
         equal_texts=equal,
-        same=found.count(True),
-        different=found.count(False),
-        unclear=found.count(None),
-        asked_now=asked,
+        same=verdicts.count(True),
+        different=verdicts.count(False),
+        unclear=verdicts.count(None),
+        asked_now=questions,
     )
 
 
@@ -134,17 +134,17 @@ def _judge_missing(
     """Return what the check says of the places, by key, and about how many it had to be asked."""
     with project.database.writing() as connection:
         set_claim_check(connection, check)
-        known = judged_by(connection, check.by)
-    missing = [key for key in places if key not in known]
+        verdicts = judged_by(connection, check.by)
+    missing = [key for key in places if key not in verdicts]
     progress.start("check replacements", total=len(missing))
     for start in range(0, len(missing), _AT_ONCE):
         some = {key: places[key] for key in missing[start : start + _AT_ONCE]}
         judged = judge(some, labelling)
         with project.database.writing() as connection:
             add_judged(connection, check.by, judged)
-        known |= judged
+        verdicts |= judged
         progress.advance(len(some))
-    return known, len(missing)
+    return verdicts, len(missing)
 
 
 def judge(places: Mapping[str, _Place], labelling: Labelling) -> dict[str, bool | None]:
@@ -158,8 +158,8 @@ def judge(places: Mapping[str, _Place], labelling: Labelling) -> dict[str, bool 
     statements = divider.divide(prompts, texts)
     divided = [
         claim
-        for answer, own in zip(texts, statements, strict=True)
-        for claim in claims_of(answer, own, divider.producer())
+        for answer, answer_statements in zip(texts, statements, strict=True)
+        for claim in claims_of(answer, answer_statements, divider.producer())
     ]
     about = {key: prompt for key, (prompt, _) in answers.items()}
     claims = by_answer(conquer(divided, about, labelling.labeler, by, labelling.asking).claims)
@@ -179,9 +179,9 @@ def _places(project: Project) -> tuple[int, dict[str, _Place]]:
         if state.progress == "done" and work.settled.get(key) != person:
             states.setdefault(key, []).append(state)
     equal, places = 0, dict[str, _Place]()
-    for key, own in states.items():
+    for key, states_of_item in states.items():
         item = work.items[key]
-        for place in replacements(item, own):
+        for place in replacements(item, states_of_item):
             if place is None:
                 equal += 1
             else:
@@ -204,17 +204,17 @@ def _settings(
 ) -> ClaimSettings:
     with project.database.reading() as connection:
         before = claim_check(connection)
-    kept = {} if before is None else before.settings
-    named = load(None, overrides, ClaimSettings, command=kept, options=options)
-    if named.labeler == SELF:
+    stored = {} if before is None else before.settings
+    chosen = load(None, overrides, ClaimSettings, command=stored, options=options)
+    if chosen.labeler == SELF:
         raise UserError(
             "No labeler is named, and people's texts are no model's.",
             project.where,
             "Add --labeler MODEL: a folder, a hub name, or openai:MODEL@URL.",
         )
-    usual = {"divider": named.labeler, **base_settings(folder, named.labeler)}
-    if kept.get("labeler") == named.labeler:
-        usual |= kept
+    usual = {"divider": chosen.labeler, **base_settings(folder, chosen.labeler)}
+    if stored.get("labeler") == chosen.labeler:
+        usual |= stored
     return load(None, overrides, ClaimSettings, command=usual, options=options)
 
 

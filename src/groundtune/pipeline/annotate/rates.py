@@ -103,7 +103,7 @@ class LiveFigures:
         judged = _judgements(work)
         for answer, each in judged.items():
             self._judged.setdefault(by_answer[answer], []).append(each)
-        for item, state in work.shown:
+        for item, state in work.results:
             before_it = self._suggestions.get(item.key, SuggestionCounts())
             self._suggestions[item.key] = before_it + count_suggestions([(item, state)])
         return before | {each.model for each in judged.values()}

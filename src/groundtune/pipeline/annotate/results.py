@@ -76,13 +76,13 @@ class FinishedWork(NamedTuple):
     roles: Mapping[str, str]
     settled: Mapping[tuple[str, ...], str]
     """The reviewers who settled conflicts, by the keys of an item's answers."""
-    shown: tuple[tuple[AnnotationItem, AnnotationState], ...]
+    results: tuple[tuple[AnnotationItem, AnnotationState], ...]
     """Items whose suggestions people saw, and what they said of them."""
 
     @property
     def suggestions(self) -> SuggestionCounts:
         """What people made of suggestions."""
-        return count_suggestions(self.shown)
+        return count_suggestions(self.results)
 
 
 class AllWork(NamedTuple):
@@ -141,7 +141,7 @@ def finished_work(project: Project, keys: Sequence[str] | None = None) -> Finish
             for key, reviewer in settled_items.items()
             if key in by_key
         },
-        shown=tuple(results),
+        results=tuple(results),
     )
 
 

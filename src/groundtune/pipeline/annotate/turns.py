@@ -33,7 +33,7 @@ def turns_of(
         item.key: ItemTurn(
             priority=priorities.get(item.key),
             size=sizes.get(item.key, 1.0),
-            wanted=settings.people_per_item + _is_for_one_more(item, settings),
+            people=settings.people_per_item + _is_for_one_more(item, settings),
         )
         for item in items
     }

@@ -42,7 +42,7 @@ RESULTS = "best-of.json"
 class BestOfResult(NamedTuple):
     """The result and the paths of its files."""
 
-    found: BestOf
+    summary: BestOf
     verdict: str
     results: Path
     report: Path

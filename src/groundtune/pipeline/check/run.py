@@ -86,7 +86,7 @@ class CheckSettings(ClaimSettings):
 class CheckResult(NamedTuple):
     """What was found, and where it is."""
 
-    found: CheckSummary
+    summary: CheckSummary
     verdict: str
     results: Path
     report: Path

@@ -67,7 +67,7 @@ class Overcorrection(Record):
 class OvercorrectionResult(NamedTuple):
     """What was found, and where it is."""
 
-    found: Overcorrection
+    summary: Overcorrection
     results: Path
     report: Path
 

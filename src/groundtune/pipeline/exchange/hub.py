@@ -33,7 +33,7 @@ class HubFile(NamedTuple):
     """A file on this machine."""
 
     path: Path
-    named: str
+    display_name: str
     """The source with the commit that was read."""
 
 

@@ -25,11 +25,11 @@ class NotedRows:
     def __init__(self, data: RecordSet[Any], file: Path) -> None:
         self._data = data.path
         self._file = os.path.realpath(file)  # resolve() raises for links in a circle
-        self._noted = input_rows_of(data.path)
+        self._input_rows = input_rows_of(data.path)
         before = f"{self._what}/"
-        self._left = {
+        self._remaining = {
             row.key.removeprefix(before): row.columns
-            for row in self._noted.read()
+            for row in self._input_rows.read()
             if row.key.startswith(before)
         }
 
@@ -44,20 +44,20 @@ class NotedRows:
         new: list[InputRow] = []
         for number, records in rows.items():
             name, columns = f"row {number + 1}", _columns(records)
-            old = self._left.pop(name, None)
+            old = self._remaining.pop(name, None)
             if old is None:
                 new.append(InputRow(key=f"{self._what}/{name}", columns=columns))
             elif old != columns:
                 names = dict.fromkeys([*columns, *old])
                 changed[name] = [each for each in names if old.get(each) != columns.get(each)]
         refuse_changed_rows(self._what, changed, self._data)
-        self._noted.append(new)
+        self._input_rows.append(new)
 
     def refuse_missing(self) -> None:
         """Raise a ChangedError if rows that were imported before are not in the file any more."""
-        if not self._left:
+        if not self._remaining:
             return
-        count, first = len(self._left), next(iter(self._left))
+        count, first = len(self._remaining), next(iter(self._remaining))
         raise ChangedError(
             f"{count} of the {self._what} {'are' if count > 1 else 'is'} not in the file any more, "
             f"or can't be read: {first}.",

@@ -146,7 +146,7 @@ def open_divider(
         return source.dividers[settings.divider]()
     model = _model(settings.divider, settings, folder, answers, labelers)
     asks_too = settings.questions == "joint"
-    divider = InstructedDivider(model, _instruction(settings), asks=asks_too)
+    divider = InstructedDivider(model, _instruction(settings), with_questions=asks_too)
     if settings.questions == "apart":
         return InstructedQuestions(divider, model, shipped_instruction("ask-1"))
     return divider if asks_too else Verbatim(divider)

@@ -34,7 +34,7 @@ class Detector:
         labels = cast("dict[int, str]", model.config.id2label)
         self._labels = {int(i): str(label) for i, label in labels.items()}
         self._classes = frozenset(self._labels.values())
-        self._seen: dict[str, dict[str, list[float]]] = {}
+        self._scores_of: dict[str, dict[str, list[float]]] = {}
 
     def producer(self) -> Producer:
         """The model, and the scores that decide."""
@@ -61,7 +61,7 @@ class Detector:
 
     def _scores(self, sha256: str) -> dict[str, list[float]]:
         """The scores of everything found in an image, by class."""
-        if sha256 not in self._seen:
+        if sha256 not in self._scores_of:
             import torch
 
             image = self._images.open(sha256)
@@ -76,8 +76,8 @@ class Detector:
                 detections["scores"].tolist(), detections["labels"].tolist(), strict=True
             ):
                 scores.setdefault(self._labels[int(label)], []).append(float(score))
-            self._seen[sha256] = scores
-        return self._seen[sha256]
+            self._scores_of[sha256] = scores
+        return self._scores_of[sha256]
 
 
 def open_detector(name: str, images: Images, device: str) -> Detector:

@@ -222,12 +222,12 @@ def summary_of(
         answers=len(each),
         images=len(place),
         recorded=total["recorded"],
-        found=total["found"],
-        agreement=share("both", "recorded", "found", times=2),
+        found=total["divided"],
+        agreement=share("both", "recorded", "divided", times=2),
         recall=share("both", "recorded"),
-        precision=share("both", "found"),
-        questions=share("asked", "both"),
-        places=share("placed", "both"),
+        precision=share("both", "divided"),
+        questions=share("same_questions", "both"),
+        places=share("same_places", "both"),
         unread=share("unread", "answers"),
     )
 

@@ -48,7 +48,7 @@ Example = AnswerPair | AnswerWithSpans
 class RewardData:
     """What a reward model learns from and what is held out."""
 
-    learnt: list[Example]
+    training: list[Example]
     held_out: list[Example]
     prompts: Mapping[str, Prompt]
     """Those of the examples, by key."""
@@ -91,7 +91,7 @@ def read_data(settings: RewardSettings) -> RewardData:
     training = [each for each in training if not _is_unbalanced(each, settings, left_out)]
     used_prompts = {each.prompt: prompts[each.prompt] for each in usable}
     return RewardData(
-        learnt=training,
+        training=training,
         held_out=held_out,
         prompts=used_prompts,
         folder=folder,

@@ -33,8 +33,8 @@ def encode_examples(
     encoder = PromptEncoder(vlm, judged, shown_images(settings, data))
     lengths: dict[str, int] = {}
     usable: list[Judged] = []
-    progress.start("encode examples", total=len(data.learnt))
-    for example in data.learnt:
+    progress.start("encode examples", total=len(data.training))
+    for example in data.training:
         try:
             if example.prompt not in lengths:
                 lengths[example.prompt] = len(encoder(example.prompt).ids)
@@ -50,7 +50,7 @@ def encode_examples(
         progress.advance()
     if not usable:
         raise UserError(
-            f"None of the {len(data.learnt)} examples can be used.",
+            f"None of the {len(data.training)} examples can be used.",
             str(settings.feedback),
             f"The first problem: {next(iter(data.left_out), '')}",
         )

@@ -58,7 +58,7 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardM
         groups=by_difference(margins),
         baselines=_baselines(comparisons, margins, data),
         calibration=calibration(margins),
-        learnt=len(data.learnt),
+        learnt=len(data.training),
         left_out={why: n for why, n in data.left_out.items() if n},
     )
     return RewardMeasurement(evaluation, statistics.pstdev(values))
@@ -69,7 +69,7 @@ def _baselines(
 ) -> dict[str, Accuracy]:
     shorter = [
         len(each.better.split()) - len(each.worse.split())
-        for each in data.learnt
+        for each in data.training
         if isinstance(each, AnswerPair) and not each.tie
     ]
     wins = sum(words < 0 for words in shorter) >= sum(words > 0 for words in shorter)

@@ -137,8 +137,8 @@ class RewardModel:
         if judged is None or values_T is None:
             return math.nan
         if self.reading.learn == "answers":
-            return float(read_reward(values_T, judged.own, self.reading.readout))
-        text_T = values_T[: judged.own - 1] - self.reading.threshold
+            return float(read_reward(values_T, judged.length, self.reading.readout))
+        text_T = values_T[: judged.length - 1] - self.reading.threshold
         return -float((-text_T).sigmoid().sum())
 
     def _words(
@@ -146,7 +146,7 @@ class RewardModel:
     ) -> Iterator[SpanReward]:
         """Yield each word with the lowest value of its tokens, less the threshold."""
         assert values_T is not None
-        offsets = judged.encoded.offsets[: judged.own - 1]
+        offsets = judged.encoded.offsets[: judged.length - 1]
         for word in re.finditer(r"\S+", text):
             word_values = [
                 float(value)

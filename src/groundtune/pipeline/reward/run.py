@@ -130,7 +130,7 @@ def check_reading(settings: RewardSettings, data: RewardData) -> None:
     facts, where = settings.judging.facts, str(settings.feedback)
     check_facts(list(data.prompts.values()), facts, where)
     if facts.show in ("shown", "truth"):
-        refuse_other_facts(data.prompts, [*data.learnt, *data.held_out], where)
+        refuse_other_facts(data.prompts, [*data.training, *data.held_out], where)
 
 
 def _freeze_output(model: Any) -> None:

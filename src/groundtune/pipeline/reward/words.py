@@ -37,7 +37,7 @@ def measure_words(
     model: RewardModel, data: RewardData, progress: Progress, seed: int
 ) -> tuple[RewardMeasurement, float]:
     """Return the F1 on held-out corrections, and the threshold chosen on learnt ones."""
-    tuned = random.Random(seed).sample(data.learnt, min(TUNED_ON, len(data.learnt)))
+    tuned = random.Random(seed).sample(data.training, min(TUNED_ON, len(data.training)))
     progress.start("score answers", total=len(tuned) + len(data.held_out))
     training_words = _words(model, tuned, data, progress)
     threshold = best_threshold(training_words)
@@ -52,7 +52,7 @@ def measure_words(
         accuracy=accuracy,
         buckets={},
         baselines=baselines,
-        learnt=len(data.learnt),
+        learnt=len(data.training),
         left_out={why: n for why, n in data.left_out.items() if n},
     )
     values = [value for each in held_words for value in each.values]

@@ -29,7 +29,7 @@ class FirstPairs(NamedTuple):
     """The pairs, and why other answers made none."""
 
     pairs: list[Pair]
-    lost: dict[str, int]
+    losses: dict[str, int]
 
 
 def first_wrong(text: str, claims: JointClaims) -> FirstWrong | str:

@@ -50,7 +50,7 @@ SUMMARY = "rewrite.json"
 class RewriteResult(NamedTuple):
     """What was made, and where it is."""
 
-    found: RewriteSummary
+    summary: RewriteSummary
     pairs: Path
     results: Path
 

@@ -43,8 +43,8 @@ def run_steps(room: Room, answers: Sequence[Answer]) -> tuple[RewriteSummary, Ma
         drafts=len(drafts),
         corrected=sum(each.corrected for each in drafts),
         extended=sum(each.extended for each in drafts),
-        wordings=wordings.asked,
-        wordings_lost=wordings.lost,
+        wordings=wordings.number,
+        wordings_lost=wordings.losses,
     ).model_copy(update=losses)
     pair_sets, counts = _further(room, readable, claims, alternatives, counts, described)
     proposals = {**alternatives, **additions}
@@ -67,7 +67,7 @@ def _further(
     if "first_sentence" in kinds:
         first = first_sentence_pairs(room, readable, claims, alternatives)
         further += first.pairs
-        update |= {"first_sentences": len(first.pairs), "first_sentences_lost": first.lost}
+        update |= {"first_sentences": len(first.pairs), "first_sentences_lost": first.losses}
     if "yes_no" in kinds:
         suffix = settings.asking.suffix
         questions = yes_no_pairs(readable, claims, room.prompts, suffix=suffix, seed=settings.seed)

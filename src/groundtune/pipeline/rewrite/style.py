@@ -74,7 +74,7 @@ class TextLogProb(Record):
 class StyleResult(NamedTuple):
     """What was found, and where it is."""
 
-    found: StyleSummary
+    summary: StyleSummary
     results: Path
     report: Path
 

@@ -21,8 +21,8 @@ class Wordings(NamedTuple):
     """The pairs, how many texts were asked for, and why others were left out."""
 
     pairs: list[Pair]
-    asked: int
-    lost: dict[str, int]
+    number: int
+    losses: dict[str, int]
 
 
 def reword(room: Room, drafts: Sequence[Sides]) -> Wordings:

@@ -51,15 +51,15 @@ class PromptTokens:
     def __init__(self, encode: Callable[[Prompt], EncodedPrompt], prompts: Sequence[Prompt]):
         self._encode = encode
         self._prompts = {prompt.key: prompt for prompt in prompts}
-        self._kept: dict[str, EncodedPrompt] = {}
+        self._encoded: dict[str, EncodedPrompt] = {}
 
     def __call__(self, key: str) -> EncodedPrompt:
         """Return the prompt of a key."""
-        if key not in self._kept:
-            while len(self._kept) >= PROMPTS_KEPT:
-                self._kept.pop(next(iter(self._kept)))
-            self._kept[key] = self._encode(self._prompts[key])
-        return self._kept[key]
+        if key not in self._encoded:
+            while len(self._encoded) >= PROMPTS_KEPT:
+                self._encoded.pop(next(iter(self._encoded)))
+            self._encoded[key] = self._encode(self._prompts[key])
+        return self._encoded[key]
 
 
 def prompts_of_step(prompts: Sequence[Prompt], settings: RLSettings, step: int) -> list[Prompt]:

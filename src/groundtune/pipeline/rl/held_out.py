@@ -36,7 +36,7 @@ class HeldOut:
     labelling: Labelling | None
     truth: TruthScorer | None
     parallel: Parallel
-    kept: RecordSet[Score]
+    stored: RecordSet[Score]
 
     @classmethod
     def open(
@@ -57,7 +57,7 @@ class HeldOut:
             labelling=labelling,
             truth=source.truth if source and settings.task == "answer" else None,
             parallel=parallel,
-            kept=scores_of(out),
+            stored=scores_of(out),
         )
 
     def __call__(self, step: int) -> Mapping[str, float]:
@@ -82,8 +82,8 @@ class HeldOut:
         ]
         scores = [score for part in self.parallel.gather(own_scores) for score in part]
         if self.parallel.main:
-            stored = self.kept.keys()
-            self.kept.append([score for score in scores if score.key not in stored])
+            stored = self.stored.keys()
+            self.stored.append([score for score in scores if score.key not in stored])
         means = estimates(scores, f"step-{step}")
         return {f"held_out/{each.metric}": each.value for each in means}
 

@@ -225,7 +225,7 @@ def rewards_of(
         on_tokens.append(_on_tokens(places, offsets(each.rollout)) if offsets and places else ())
     return Rewards(
         terminal=tuple(terminal),
-        placed=tuple(on_tokens),
+        on_tokens=tuple(on_tokens),
         counts=tuple(counts),
         metrics=metrics,
     )

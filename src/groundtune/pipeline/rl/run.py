@@ -59,7 +59,7 @@ class RLResult(NamedTuple):
     """A finished run."""
 
     model: Path
-    ended: str
+    early_end: str
     """Why it ended early; "" if it took all its steps."""
     report: Path
     verdict: str

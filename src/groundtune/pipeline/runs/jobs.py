@@ -81,7 +81,7 @@ class JobEvent(NamedTuple):
     kind: Literal["begin", "start", "advance"]
     task: str = ""
     total: int | None = None
-    done: int = 0
+    units: int = 0
     note: str = ""
 
 
@@ -234,14 +234,14 @@ class _Relay:
 
     def advance(self, count: int = 1, note: str = "") -> None:
         """More of the task is done."""
-        self._send(JobEvent(self._job, "advance", done=count, note=note))
+        self._send(JobEvent(self._job, "advance", units=count, note=note))
 
 
 @dataclass(slots=True)
 class _State:
     task: str = ""
     total: int | None = None
-    done: int = 0
+    count: int = 0
     over: float = 0.0
     """Share of the job that is behind the task."""
     share: float = 0.0
@@ -250,7 +250,7 @@ class _State:
     @property
     def fraction(self) -> float:
         """Share of the job that is done."""
-        within = min(1.0, self.done / self.total) if self.total else 0.0
+        within = min(1.0, self.count / self.total) if self.total else 0.0
         return min(1.0, self.over + self.share * within)
 
 
@@ -261,51 +261,51 @@ class _Board:
         self._progress = progress
         self._jobs = {job.name: job for job in jobs}
         self._states: dict[str, _State] = {}
-        self._done = list(names)
-        self._shown = 0
+        self._finished = list(names)
+        self._percent = 0
         progress.start(title, total=100)
         self._show()
 
     def take(self, event: JobEvent) -> None:
         """Notes an event of a job and shows it."""
-        if event.job in self._done:
+        if event.job in self._finished:
             return  # it came late
         state = self._states.setdefault(event.job, _State())
         if event.kind == "start":
             state.over += state.share
-            state.task, state.total, state.done = event.task, event.total, 0
+            state.task, state.total, state.count = event.task, event.total, 0
             words = event.task.split()
             state.share = self._jobs[event.job].tasks.get(words[0] if words else "", 0.0)
         elif event.kind == "advance":
-            state.done += event.done
+            state.count += event.units
         self._show()
 
     def finish(self, name: str) -> None:
         """A job is done."""
         self._states.pop(name, None)
-        self._done.append(name)
+        self._finished.append(name)
         self._show()
 
     def _show(self) -> None:
         costs = {name: job.cost for name, job in self._jobs.items()}
-        over = sum(costs[name] for name in self._done)
+        over = sum(costs[name] for name in self._finished)
         over += sum(costs[name] * state.fraction for name, state in self._states.items())
-        percent = max(self._shown, min(99, int(100 * over / sum(costs.values()))))
-        percent = 100 if len(self._done) == len(self._jobs) else percent
-        self._progress.advance(percent - self._shown, note=self._note())
-        self._shown = percent
+        percent = max(self._percent, min(99, int(100 * over / sum(costs.values()))))
+        percent = 100 if len(self._finished) == len(self._jobs) else percent
+        self._progress.advance(percent - self._percent, note=self._note())
+        self._percent = percent
 
     def _note(self) -> str:
-        if len(self._done) == len(self._jobs):
+        if len(self._finished) == len(self._jobs):
             return f"all {len(self._jobs)} steps are done"
-        last = min(len(self._done) + len(self._states), len(self._jobs))
+        last = min(len(self._finished) + len(self._states), len(self._jobs))
         return f"step {last} of {len(self._jobs)}: " + ", ".join(
             self._jobs[name].title + _count(state) for name, state in self._states.items()
         )
 
 
 def _count(state: _State) -> str:
-    return f" ({state.task} {state.done}/{state.total})" if state.task and state.total else ""
+    return f" ({state.task} {state.count}/{state.total})" if state.task and state.total else ""
 
 
 def _in_processes(

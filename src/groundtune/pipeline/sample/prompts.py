@@ -72,11 +72,11 @@ class _PromptRow(NamedTuple):
     file: Path
     row: str
     """Its number; "" for a file of a folder."""
-    read: Row
+    source: Row
 
     @property
     def where(self) -> str:
-        return self.read.where
+        return self.source.where
 
     def error(self, what: str) -> UserError:
         return UserError(what, self.where, SKIP_OR_FIX)
@@ -164,7 +164,7 @@ def hash_of_sources(prompts: str, images: str) -> str:
     files = _files_below(roots[0]) if images and not prompts else []
     if prompts and file.is_file():
         digest.update(file.read_bytes())
-        rows = (row.read.content for row in _rows(file, 0))
+        rows = (row.source.content for row in _rows(file, 0))
         files = _files_named([row for row in rows if isinstance(row, Mapping)], roots, file.parent)
     for path in files:
         digest.update(path.name.encode() + b"\0" + bytes.fromhex(checksums.sha256_of(path)))
@@ -246,7 +246,7 @@ def _check_columns(file: Path, columns: Mapping[str, Any]) -> None:
 
 def _prompt(row: _PromptRow, roots: Sequence[Path], store: ImageStore) -> Prompt:
     """A row as a prompt, its images stored."""
-    values = row.read.fields
+    values = row.source.fields
     if column := media_in(values):
         raise row.error(f"The row is about a video or a sound (column {column}), not an image.")
     images = _Images(row, roots, store, _listed(_first(values, _IMAGES)))
@@ -284,17 +284,17 @@ class _Images:
         self.row = row
         self.roots = roots
         self.store = store
-        self.left = list(images)
+        self.remaining = list(images)
 
     def next(self) -> ImagePart:
         """The next one, stored."""
-        if not self.left:
+        if not self.remaining:
             raise self.row.error("The text refers to more images than the row has.")
-        return self.stored(self.left.pop(0))
+        return self.stored(self.remaining.pop(0))
 
     def rest(self) -> list[ImagePart]:
         """All that are left."""
-        return [self.next() for _ in self.left[:]]
+        return [self.next() for _ in self.remaining[:]]
 
     def stored(self, image: object) -> ImagePart:
         """One image, from bytes, a path, or a struct of both."""
@@ -322,7 +322,7 @@ def _messages(row: _PromptRow, values: Sequence[object], images: _Images) -> tup
             messages.append(Message.model_validate({"role": role, "content": (*leading, *content)}))
         except ValidationError as error:
             raise row.error(f"A message is not valid: {error.errors()[0]['msg']}.") from error
-    if images.left:
+    if images.remaining:
         raise row.error("The row has more images than its text refers to.")
     return tuple(messages)
 

@@ -101,7 +101,7 @@ def check_reach(model: Any, settings: TrainingSettings) -> float:
             "The adapter reaches %.1f%% of the decoder's weights (embeddings and head aside); "
             "without one: %s.",
             100 * tuned.share,
-            ", ".join(tuned.left[:4]),
+            ", ".join(tuned.missed[:4]),
         )
     return tuned.share
 

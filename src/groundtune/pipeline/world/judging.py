@@ -27,7 +27,7 @@ from groundtune.world.scenes import Scene
 JUDGED = ("mmhal", "shr")
 
 
-class Written(NamedTuple):
+class RepliesSummary(NamedTuple):
     """Result of the judge."""
 
     replies: int
@@ -37,7 +37,7 @@ class Written(NamedTuple):
 
 def write_replies(
     name: str, data: Path, answers: Path, out: Path, *, error_rate: float = 0.0, seed: int = 0
-) -> Written:
+) -> RepliesSummary:
     """Write the replies of `judge_answers` to a file.
 
     Raises:
@@ -51,7 +51,7 @@ def write_replies(
         write_atomic(out, "".join(f"{line}\n" for line in lines).encode())
     answer_set = RecordSet(answers / "answers", Answer) if answers.is_dir() else None
     model = next((answer.producer.name for answer in answer_set.read()), "") if answer_set else ""
-    return Written(len(replies), model)
+    return RepliesSummary(len(replies), model)
 
 
 def judge_answers(

@@ -65,8 +65,8 @@ def set_password(connection: Connection, person: str, password: str) -> None:
     """
     name = connection.execute(select(PEOPLE.c.name).where(PEOPLE.c.id == person)).scalar_one()
     _refuse_taken(connection, name, person)
-    own = update(PEOPLE).where(PEOPLE.c.id == person)
-    connection.execute(own.values(login=login_of(name), password=password))
+    change = update(PEOPLE).where(PEOPLE.c.id == person)
+    connection.execute(change.values(login=login_of(name), password=password))
 
 
 def set_role(connection: Connection, person: str, role: Role) -> None:
@@ -82,18 +82,18 @@ def set_closed(connection: Connection, person: str, *, closed: bool) -> None:
 
 def password_of(connection: Connection, login: str) -> tuple[str, str] | None:
     """The id and the password's hash of who may log in with a name; None for nobody."""
-    found = connection.execute(
+    row = connection.execute(
         select(PEOPLE.c.id, PEOPLE.c.password)
         .where(PEOPLE.c.login == login_of(login), PEOPLE.c.closed.is_(None))
         .where(PEOPLE.c.password.is_not(None))
     ).first()
-    return None if found is None else (str(found[0]), str(found[1]))
+    return None if row is None else (str(row[0]), str(row[1]))
 
 
 def account_of(connection: Connection, person: str) -> Account | None:
     """The account with an id."""
-    found = connection.execute(select(PEOPLE).where(PEOPLE.c.id == person)).mappings().first()
-    return None if found is None else _account(found)
+    row = connection.execute(select(PEOPLE).where(PEOPLE.c.id == person)).mappings().first()
+    return None if row is None else _account(row)
 
 
 def accounts(connection: Connection) -> list[Account]:
@@ -110,8 +110,8 @@ def owners_with_password(connection: Connection) -> int:
 
 
 def _refuse_taken(connection: Connection, name: str, person: str) -> None:
-    taken = select(PEOPLE.c.id).where(PEOPLE.c.login == login_of(name), PEOPLE.c.id != person)
-    if connection.execute(taken).first() is not None:
+    others = select(PEOPLE.c.id).where(PEOPLE.c.login == login_of(name), PEOPLE.c.id != person)
+    if connection.execute(others).first() is not None:
         raise ValueError("somebody has this name")
 
 

@@ -40,16 +40,16 @@ class ConflictCounts(NamedTuple):
 
 def is_settled(connection: Connection, item: str) -> bool | None:
     """Whether an item's conflict is settled; None if there is none."""
-    found = connection.execute(select(CONFLICTS.c.settled).where(CONFLICTS.c.item == item)).scalar()
-    return None if found is None else bool(found)
+    value = connection.execute(select(CONFLICTS.c.settled).where(CONFLICTS.c.item == item)).scalar()
+    return None if value is None else bool(value)
 
 
 def put_conflict(connection: Connection, item: str, likeness: float) -> None:
     """Note a conflict, or how alike the results are now; one that is settled stays so."""
     if is_settled(connection, item) is None:
         connection.execute(insert(CONFLICTS), [{"item": item, "likeness": likeness}])
-    own = update(CONFLICTS).where(CONFLICTS.c.item == item)
-    connection.execute(own.values(likeness=likeness))
+    change = update(CONFLICTS).where(CONFLICTS.c.item == item)
+    connection.execute(change.values(likeness=likeness))
 
 
 def drop_conflict(connection: Connection, item: str) -> None:
@@ -60,8 +60,8 @@ def drop_conflict(connection: Connection, item: str) -> None:
 def settle(connection: Connection, item: str, reviewer: str) -> None:
     """Note that a reviewer has decided an item, conflict or not."""
     put_conflict(connection, item, _likeness(connection, item))
-    own = update(CONFLICTS).where(CONFLICTS.c.item == item)
-    connection.execute(own.values(settled=1, reviewer=reviewer, until=0))
+    change = update(CONFLICTS).where(CONFLICTS.c.item == item)
+    connection.execute(change.values(settled=1, reviewer=reviewer, until=0))
 
 
 def take_conflict(
@@ -78,15 +78,15 @@ def take_conflict(
     gets it until the lease ends; what the reviewer passed over is free again.
     """
     now = time.time() if now is None else now
-    taken = None
+    item = None
     # Rows that others have locked may be the only ones left, and come free after all.
     for skipping in (False,) if connection.dialect.name == "sqlite" else (True, False):
-        taken = taken or _take(connection, reviewer, besides, now, now + lease_s, skipping)
+        item = item or _take(connection, reviewer, besides, now, now + lease_s, skipping)
     passed = (CONFLICTS.c.reviewer == reviewer) & (CONFLICTS.c.settled == 0)
-    if taken is not None:
-        passed &= CONFLICTS.c.item != taken
+    if item is not None:
+        passed &= CONFLICTS.c.item != item
     connection.execute(update(CONFLICTS).where(passed).values(reviewer=None, until=0))
-    return taken
+    return item
 
 
 def _take(
@@ -98,22 +98,22 @@ def _take(
     skip_locked: bool,
 ) -> str | None:
     waiting = CONFLICTS.alias("waiting")
-    held = (waiting.c.reviewer == reviewer) & (waiting.c.until >= now)
+    is_held = (waiting.c.reviewer == reviewer) & (waiting.c.until >= now)
     first = (
         select(waiting.c.item)
         .where(waiting.c.settled == 0, waiting.c.item.not_in(besides))
         .where(_is_free(waiting, reviewer, now))
-        .order_by(case((held, 0), else_=1), waiting.c.likeness, waiting.c.item)
+        .order_by(case((is_held, 0), else_=1), waiting.c.likeness, waiting.c.item)
         .limit(1)
         .with_for_update(skip_locked=skip_locked, of=waiting)  # not in SQLite
     )
-    taken = connection.execute(
+    key = connection.execute(
         update(CONFLICTS)
         .where(CONFLICTS.c.item == first.scalar_subquery())
         .values(reviewer=reviewer, until=until)
         .returning(CONFLICTS.c.item)
     ).scalar()
-    return None if taken is None else str(taken)
+    return None if key is None else str(key)
 
 
 def hold_conflict(
@@ -134,8 +134,8 @@ def hold_conflict(
 
 def renew_conflict(connection: Connection, reviewer: str, item: str, *, lease_s: float) -> None:
     """Start the lease of a conflict anew if the reviewer has it, who works on the item."""
-    own = (CONFLICTS.c.item == item) & (CONFLICTS.c.reviewer == reviewer)
-    renewed = update(CONFLICTS).where(own, CONFLICTS.c.settled == 0)
+    is_own = (CONFLICTS.c.item == item) & (CONFLICTS.c.reviewer == reviewer)
+    renewed = update(CONFLICTS).where(is_own, CONFLICTS.c.settled == 0)
     connection.execute(renewed.values(until=time.time() + lease_s))
 
 
@@ -145,13 +145,13 @@ def holder_of(
     """Return who has a conflict; "nobody" also where its lease has run out."""
     now = time.time() if now is None else now
     query = select(CONFLICTS.c.settled, CONFLICTS.c.reviewer, CONFLICTS.c.until)
-    found = connection.execute(query.where(CONFLICTS.c.item == item)).first()
-    if found is None:
+    row = connection.execute(query.where(CONFLICTS.c.item == item)).first()
+    if row is None:
         return "nobody"
-    settled, who, until = found
+    has_decision, who, until = row
     if who == reviewer:
         return "reviewer"
-    if settled:
+    if has_decision:
         return "settled"
     return "another" if who is not None and until >= now else "nobody"
 

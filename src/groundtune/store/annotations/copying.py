@@ -25,8 +25,8 @@ def copy_database(source: Database, target: Database) -> int:
         for table in _tables():
             if writer.execute(select(func.count()).select_from(table)).scalar_one():
                 raise ValueError(f"the table {table.name} of {target.where} isn't empty")
-            found = reader.execute(select(table)).mappings()
-            while rows := [dict(row) for row in found.fetchmany(_AT_ONCE)]:
+            result = reader.execute(select(table)).mappings()
+            while rows := [dict(row) for row in result.fetchmany(_AT_ONCE)]:
                 writer.execute(insert(table), rows)
         if target.dialect == "postgresql":
             _continue_numbers(writer)

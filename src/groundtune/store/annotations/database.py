@@ -143,10 +143,10 @@ def unavailable(error: DBAPIError, where: str) -> UserError:
 
 def _identity(file: Path) -> tuple[int, int] | None:
     try:
-        found = file.stat()
+        status = file.stat()
     except OSError:
         return None
-    return found.st_dev, found.st_ino
+    return status.st_dev, status.st_ino
 
 
 def _with_driver(url: str) -> str:

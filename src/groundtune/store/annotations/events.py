@@ -31,8 +31,8 @@ class StoredEvent(Record):
 
 def known_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Those of the ids that were stored before."""
-    found = connection.execute(select(EVENTS.c.id).where(EVENTS.c.id.in_(list(ids))))
-    return {str(row[0]) for row in found}
+    rows = connection.execute(select(EVENTS.c.id).where(EVENTS.c.id.in_(list(ids))))
+    return {str(row[0]) for row in rows}
 
 
 def append(connection: Connection, person: str, events: Sequence[Event]) -> None:

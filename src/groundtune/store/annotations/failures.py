@@ -51,8 +51,8 @@ def add_failure(
 
 def clear_failures(connection: Connection, login: str, address: str) -> None:
     """Forget the failures of a name from an address, which then logged in."""
-    own = (FAILURES.c.login == login) & (FAILURES.c.address == network_of(address))
-    connection.execute(delete(FAILURES).where(own))
+    is_match = (FAILURES.c.login == login) & (FAILURES.c.address == network_of(address))
+    connection.execute(delete(FAILURES).where(is_match))
 
 
 def count_failures(connection: Connection, *, now: float | None = None) -> FailureCount:
@@ -70,14 +70,14 @@ def count_failures(connection: Connection, *, now: float | None = None) -> Failu
 def network_of(address: str) -> str:
     """An IPv4 address, or the /64 network of an IPv6 one, which one machine has whole."""
     try:
-        found = ipaddress.ip_address(address.partition("%")[0])
+        ip = ipaddress.ip_address(address.partition("%")[0])
     except ValueError:
         return "unknown"
-    if isinstance(found, ipaddress.IPv4Address):
-        return str(found)
-    if found.ipv4_mapped is not None:
-        return str(found.ipv4_mapped)
-    return str(ipaddress.ip_network((found, 64), strict=False))
+    if isinstance(ip, ipaddress.IPv4Address):
+        return str(ip)
+    if ip.ipv4_mapped is not None:
+        return str(ip.ipv4_mapped)
+    return str(ipaddress.ip_network((ip, 64), strict=False))
 
 
 def _wait(connection: Connection, which: ColumnElement[bool], free: int, now: float) -> float:

@@ -36,7 +36,7 @@ class ItemTurn(NamedTuple):
     """Higher is asked earlier; None is after all that have one, in the order of adding."""
     size: float = 1.0
     """What the priority is drawn by, for weights (`feedback/asking_order.py`)."""
-    wanted: int = 1
+    people: int = 1
 
 
 NO_TURNS: Mapping[str, ItemTurn] = MappingProxyType({})
@@ -74,10 +74,10 @@ def add_items(
     `turns` are by key; others are asked of `people_per_item` in the order of adding. An item whose
     result is known is for everybody.
     """
-    known = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
-    fresh = {item.key: item for item in items if item.key not in known}
+    stored = {str(row[0]) for row in connection.execute(select(ITEMS.c.key))}
+    fresh = {item.key: item for item in items if item.key not in stored}
     last = connection.execute(select(func.coalesce(func.max(ITEMS.c.place), 0))).scalar_one()
-    usual = ItemTurn(wanted=people_per_item)
+    usual = ItemTurn(people=people_per_item)
     of_item = [(item, turns.get(item.key, usual)) for item in fresh.values()]
     rows = [
         {
@@ -87,7 +87,7 @@ def add_items(
             "search": _search_text(item),
             "priority": -float(last + number) if turn.priority is None else turn.priority,
             "size": turn.size,
-            **_places(item, turn.wanted),
+            **_places(item, turn.people),
         }
         for number, (item, turn) in enumerate(of_item, 1)
     ]
@@ -113,8 +113,8 @@ def set_known(connection: Connection, items: Sequence[AnnotationItem], *, seed: 
 
 def item_of(connection: Connection, key: str) -> AnnotationItem | None:
     """The item with a key."""
-    found = connection.execute(select(ITEMS.c.content).where(ITEMS.c.key == key)).scalar()
-    return None if found is None else AnnotationItem.model_validate_json(found)
+    content = connection.execute(select(ITEMS.c.content).where(ITEMS.c.key == key)).scalar()
+    return None if content is None else AnnotationItem.model_validate_json(content)
 
 
 def items_of(connection: Connection, keys: Iterable[str]) -> list[AnnotationItem]:
@@ -156,16 +156,16 @@ def list_items(
         query = query.where(_state_of(person) == state)
     # In the order in which they are asked; the place of an answer would tell whose it is.
     page = query.order_by(ITEMS.c.priority.desc(), ITEMS.c.place).offset(offset).limit(limit)
-    found = connection.execute(page).all()
-    if found:
-        total = int(found[0][1])
+    rows_of_page = connection.execute(page).all()
+    if rows_of_page:
+        total = int(rows_of_page[0][1])
     else:  # none match, or none of them is so far down
         first = connection.execute(query.limit(1)).first() if offset else None
         total = int(first[1]) if first else 0
-    places = [int(row[0]) for row in found]
+    places = [int(row[0]) for row in rows_of_page]
     # Contents are read of a page's items only, not of all that are sorted.
-    shown = _state_of(person).label("state")
-    contents = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, shown)
+    own_state = _state_of(person).label("state")
+    contents = select(ITEMS.c.place, ITEMS.c.key, ITEMS.c.task, ITEMS.c.content, own_state)
     rows = connection.execute(contents.where(ITEMS.c.place.in_(places))).mappings()
     by_place = {int(row["place"]): row for row in rows}
     lines = [
@@ -197,11 +197,11 @@ def counts_of(connection: Connection, person: str, task: Task | Literal[""] = ""
     )
     if task:
         items, states = items.where(ITEMS.c.task == task), states.where(ITEMS.c.task == task)
-    found = {str(state): int(number) for state, number in connection.execute(states)}
+    numbers = {str(state): int(number) for state, number in connection.execute(states)}
     return ItemCounts(
         items=connection.execute(items).scalar_one(),
-        done=found.get("done", 0),
-        skipped=found.get("skipped", 0),
+        done=numbers.get("done", 0),
+        skipped=numbers.get("skipped", 0),
     )
 
 
@@ -237,22 +237,22 @@ def write_setting(connection: Connection, name: str, value: str) -> None:
     connection.execute(insert(SETTINGS), [{"name": name, "value": value}])
 
 
-def _places(item: AnnotationItem, wanted: int) -> dict[str, int]:
+def _places(item: AnnotationItem, people_per_item: int) -> dict[str, int]:
     gold = item.known is not None
-    people = _ALL_FOR_GOLD if gold else wanted
+    people = _ALL_FOR_GOLD if gold else people_per_item
     return {"free": people, "wanted": people, "gold": int(gold)}
 
 
 def _mixed(
-    connection: Connection, known: Sequence[AnnotationItem], seed: int
+    connection: Connection, gold_items: Sequence[AnnotationItem], seed: int
 ) -> dict[str, ItemTurn]:
     """Turns next to those of items that are there, of the same task."""
     turns: dict[str, ItemTurn] = {}
-    for task in dict.fromkeys(item.task for item in known):
+    for task in dict.fromkeys(item.task for item in gold_items):
         query = select(ITEMS.c.priority).where(ITEMS.c.task == task, ITEMS.c.gold == 0)
         others = [float(row[0]) for row in connection.execute(query.order_by(ITEMS.c.place))]
-        own = [item.key for item in known if item.task == task]
-        for key in own if others else ():
+        keys = [item.key for item in gold_items if item.task == task]
+        for key in keys if others else ():
             turns[key] = ItemTurn(others[seed_of(seed, "known", key) % len(others)])
     return turns
 
@@ -277,5 +277,5 @@ def _state_of(person: str) -> ColumnElement[str]:
 
 
 def _own_state(person: str) -> ScalarSelect[str]:
-    own = select(ASSIGNMENTS.c.state).where(ASSIGNMENTS.c.item == ITEMS.c.key)
-    return own.where(ASSIGNMENTS.c.person == person).correlate(ITEMS).scalar_subquery()
+    query = select(ASSIGNMENTS.c.state).where(ASSIGNMENTS.c.item == ITEMS.c.key)
+    return query.where(ASSIGNMENTS.c.person == person).correlate(ITEMS).scalar_subquery()

@@ -67,7 +67,7 @@ def take_next(
     """
     now = time.time() if now is None else now
     end_leases(connection, now)
-    held = (
+    lease = (
         select(ASSIGNMENTS.c.item)
         .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
         .where(ASSIGNMENTS.c.person == person, ASSIGNMENTS.c.state == "held")
@@ -75,19 +75,19 @@ def take_next(
         .order_by(ASSIGNMENTS.c.id)
         .limit(1)
     )
-    item = connection.execute(held).scalar()
+    item = connection.execute(lease).scalar()
     # Another transaction may have ended the lease since it was read.
     if item is not None and renew(connection, person, item, lease_s=lease_s, now=now):
         return str(item)
-    taken = None
+    next_item = None
     if gold_share > 0 and _is_gold_due(connection, person, task, gold_share, seed):
-        taken = _take_gold(connection, person, task, seed)
+        next_item = _take_gold(connection, person, task, seed)
     # Rows that others have locked may be the only ones left, and come free after all.
     for skipping in (False,) if connection.dialect.name == "sqlite" else (True, False):
-        taken = taken or _take_free(connection, person, task, skip_locked=skipping)
-    if taken is not None:
-        _insert(connection, person, taken, until=now + lease_s)
-    return taken
+        next_item = next_item or _take_free(connection, person, task, skip_locked=skipping)
+    if next_item is not None:
+        _insert(connection, person, next_item, until=now + lease_s)
+    return next_item
 
 
 def hold(
@@ -128,9 +128,9 @@ def work_on(connection: Connection, person: str, item: str, *, lease_s: float) -
     if before is None:  # opened from a list, handed back, or the lease ran out
         hold(connection, person, item, lease_s=lease_s)
         return
-    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
+    is_own = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
     values = {"state": "held", "until": time.time() + lease_s}
-    connection.execute(update(ASSIGNMENTS).where(mine).values(values))
+    connection.execute(update(ASSIGNMENTS).where(is_own).values(values))
     if before == "skipped":
         _add_free(connection, item, -1)
 
@@ -140,8 +140,8 @@ def end(connection: Connection, person: str, item: str, ending: Ending) -> None:
     before = _state(connection, person, item)
     if before is None:  # the lease ran out, or the person opened it from a list
         hold(connection, person, item, lease_s=0)
-    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
-    connection.execute(update(ASSIGNMENTS).where(mine).values(state=ending, until=0))
+    is_own = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
+    connection.execute(update(ASSIGNMENTS).where(is_own).values(state=ending, until=0))
     counted = {"held": 1, "done": 1, "skipped": 0, None: 1}
     _add_free(connection, item, counted[before] - (1 if ending == "done" else 0))
 
@@ -151,13 +151,15 @@ def hand_back(connection: Connection, person: str, keys: Iterable[str]) -> list[
 
     What the person did to them stays, and they may get them again.
     """
-    given = sorted(set(keys))
-    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
-    lock_items(connection, given)
-    ended = connection.execute(
-        delete(ASSIGNMENTS).where(mine, ASSIGNMENTS.c.item.in_(given)).returning(ASSIGNMENTS.c.item)
+    sorted_keys = sorted(set(keys))
+    is_held = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
+    lock_items(connection, sorted_keys)
+    result = connection.execute(
+        delete(ASSIGNMENTS)
+        .where(is_held, ASSIGNMENTS.c.item.in_(sorted_keys))
+        .returning(ASSIGNMENTS.c.item)
     )
-    freed = sorted(str(item) for (item,) in ended.all())
+    freed = sorted(str(item) for (item,) in result.all())
     for item in freed:
         _add_free(connection, item, 1)
     return freed
@@ -165,35 +167,39 @@ def hand_back(connection: Connection, person: str, keys: Iterable[str]) -> list[
 
 def give_up(connection: Connection, person: str, keys: Iterable[str]) -> None:
     """Free the places on items that a person holds or has finished, as if they never had them."""
-    given = sorted(set(keys))
-    lock_items(connection, given)
-    for start in range(0, len(given), _ENDED_AT_ONCE):
-        some = given[start : start + _ENDED_AT_ONCE]
-        mine = (ASSIGNMENTS.c.person == person) & ASSIGNMENTS.c.item.in_(some)
-        ended = delete(ASSIGNMENTS).where(mine).returning(ASSIGNMENTS.c.item, ASSIGNMENTS.c.state)
-        for item, state in connection.execute(ended).all():
+    sorted_keys = sorted(set(keys))
+    lock_items(connection, sorted_keys)
+    for start in range(0, len(sorted_keys), _ENDED_AT_ONCE):
+        some = sorted_keys[start : start + _ENDED_AT_ONCE]
+        is_own = (ASSIGNMENTS.c.person == person) & ASSIGNMENTS.c.item.in_(some)
+        deletion = (
+            delete(ASSIGNMENTS).where(is_own).returning(ASSIGNMENTS.c.item, ASSIGNMENTS.c.state)
+        )
+        for item, state in connection.execute(deletion).all():
             _add_free(connection, str(item), 0 if state == "skipped" else 1)
 
 
 def held_by(connection: Connection, person: str) -> list[str]:
     """The items that a person holds, the first taken first; some leases may have run out."""
-    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
-    query = select(ASSIGNMENTS.c.item).where(mine).order_by(ASSIGNMENTS.c.id)
+    is_held = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.state == "held")
+    query = select(ASSIGNMENTS.c.item).where(is_held).order_by(ASSIGNMENTS.c.id)
     return [str(row[0]) for row in connection.execute(query)]
 
 
 def is_open_to(connection: Connection, person: str, item: str) -> bool:
     """Whether a person has or has had an item, or there is a free place on it."""
-    worked = exists().where(EVENTS.c.item == item, EVENTS.c.person == person)
-    had = exists().where(ASSIGNMENTS.c.item == item, ASSIGNMENTS.c.person == person)
-    found = select(ITEMS.c.key).where(ITEMS.c.key == item, (ITEMS.c.free > 0) | worked | had)
-    return connection.execute(found).first() is not None
+    has_events = exists().where(EVENTS.c.item == item, EVENTS.c.person == person)
+    has_assignment = exists().where(ASSIGNMENTS.c.item == item, ASSIGNMENTS.c.person == person)
+    query = select(ITEMS.c.key).where(
+        ITEMS.c.key == item, (ITEMS.c.free > 0) | has_events | has_assignment
+    )
+    return connection.execute(query).first() is not None
 
 
 def done_by_person(connection: Connection) -> dict[str, int]:
     """How many items each person has finished; those of nobody are left out."""
-    done = select(ASSIGNMENTS.c.person, func.count()).where(ASSIGNMENTS.c.state == "done")
-    rows = connection.execute(done.group_by(ASSIGNMENTS.c.person))
+    query = select(ASSIGNMENTS.c.person, func.count()).where(ASSIGNMENTS.c.state == "done")
+    rows = connection.execute(query.group_by(ASSIGNMENTS.c.person))
     return {str(person): int(number) for person, number in rows}
 
 
@@ -201,7 +207,7 @@ def end_leases(connection: Connection, now: float | None = None) -> None:
     """Free the places of leases that have run out, except those that others write to just now."""
     now = time.time() if now is None else now
     over = (ASSIGNMENTS.c.state == "held") & (ASSIGNMENTS.c.until < now)
-    ended = connection.execute(
+    leases = connection.execute(
         select(ASSIGNMENTS.c.id, ITEMS.c.key)
         .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
         .where(over)
@@ -209,7 +215,7 @@ def end_leases(connection: Connection, now: float | None = None) -> None:
         .limit(_ENDED_AT_ONCE)
         .with_for_update(skip_locked=True, key_share=True)  # never waits, so there's no deadlock
     ).all()
-    for number, item in ended:
+    for number, item in leases:
         connection.execute(delete(ASSIGNMENTS).where(ASSIGNMENTS.c.id == number))
         _add_free(connection, str(item), 1)
 
@@ -231,13 +237,13 @@ def _take_gold(connection: Connection, person: str, task: Task, seed: int) -> st
     meeting the same ones first. One that another transaction has locked is passed over: to wait
     for it while holding other rows could be a deadlock.
     """
-    left = connection.execute(_left_for(person, task, ITEMS, gold=1)).scalars()
-    for key in sorted(left, key=lambda key: seed_of(seed, "known", person, key)):
+    remaining = connection.execute(_left_for(person, task, ITEMS, gold=1)).scalars()
+    for key in sorted(remaining, key=lambda key: seed_of(seed, "known", person, key)):
         waiting = ITEMS.alias("waiting")
         one = _left_for(person, task, waiting, gold=1).where(waiting.c.key == key)
-        taken = _take(connection, one.with_for_update(skip_locked=True, key_share=True, of=waiting))
-        if taken is not None:
-            return taken
+        place = _take(connection, one.with_for_update(skip_locked=True, key_share=True, of=waiting))
+        if place is not None:
+            return place
     return None
 
 
@@ -245,21 +251,23 @@ def _left_for(
     person: str, task: Task, waiting: FromClause, *, gold: Literal[0, 1]
 ) -> Select[tuple[str]]:
     """The keys of free items that the person hasn't had; `waiting` is the table of items."""
-    seen = exists().where(ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == person)
+    has_assignment = exists().where(
+        ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == person
+    )
     return select(waiting.c.key).where(
-        waiting.c.task == task, waiting.c.gold == gold, waiting.c.free > _NONE, ~seen
+        waiting.c.task == task, waiting.c.gold == gold, waiting.c.free > _NONE, ~has_assignment
     )
 
 
 def _take(connection: Connection, one: Select[tuple[str]]) -> str | None:
     """Use up a place of the item that a query with one row names."""
-    taken = connection.execute(
+    key = connection.execute(
         update(ITEMS)
         .where(ITEMS.c.key == one.scalar_subquery())
         .values(free=ITEMS.c.free - 1)
         .returning(ITEMS.c.key)
     ).scalar()
-    return None if taken is None else str(taken)
+    return None if key is None else str(key)
 
 
 def _is_gold_due(connection: Connection, person: str, task: Task, share: float, seed: int) -> bool:
@@ -269,12 +277,12 @@ def _is_gold_due(connection: Connection, person: str, task: Task, share: float, 
     beginning, and nobody can count when the next one comes. Where people have had too few, because
     such items were added late, every second item catches up, on average.
     """
-    had = select(func.count(), func.coalesce(func.sum(ITEMS.c.gold), 0)).select_from(
+    counts = select(func.count(), func.coalesce(func.sum(ITEMS.c.gold), 0)).select_from(
         ASSIGNMENTS.join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
     )
-    mine = had.where(ASSIGNMENTS.c.person == person, ITEMS.c.task == task)
-    items, known = (int(number) for number in connection.execute(mine).one())
-    missing = _gold_places(person, task, items, share, seed) - known
+    of_person = counts.where(ASSIGNMENTS.c.person == person, ITEMS.c.task == task)
+    items, gold = (int(number) for number in connection.execute(of_person).one())
+    missing = _gold_places(person, task, items, share, seed) - gold
     if missing <= 1:
         return missing == 1
     return random.Random(seed_of(seed, "late", person, task, items)).random() < max(0.5, share)
@@ -283,8 +291,8 @@ def _is_gold_due(connection: Connection, person: str, task: Task, share: float, 
 def _gold_places(person: str, task: Task, place: int, share: float, seed: int) -> int:
     """How many of a person's places 0 to `place` are for known results."""
     number = int((place + 1) * share)  # these places are full, and perhaps the next one is passed
-    drawn = random.Random(seed_of(seed, "gold", person, task, number)).random()
-    return number + (int((number + drawn) / share) <= place)
+    chance = random.Random(seed_of(seed, "gold", person, task, number)).random()
+    return number + (int((number + chance) / share) <= place)
 
 
 def _insert(connection: Connection, person: str, item: str, *, until: float) -> None:
@@ -300,5 +308,5 @@ def _add_free(connection: Connection, item: str, number: int) -> None:
 
 
 def _state(connection: Connection, person: str, item: str) -> str | None:
-    mine = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
-    return connection.execute(select(ASSIGNMENTS.c.state).where(mine)).scalar()
+    is_own = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
+    return connection.execute(select(ASSIGNMENTS.c.state).where(is_own)).scalar()

@@ -40,16 +40,18 @@ def make_link(
 def find_link(connection: Connection, token: str) -> Link | None:
     """The link with a token; None if it is over, used up or withdrawn."""
     query = select(LINKS).where(LINKS.c.id == id_of_token(token), LINKS.c.until > time.time())
-    found = connection.execute(query).mappings().first()
-    return None if found is None else Link(**found)
+    row = connection.execute(query).mappings().first()
+    return None if row is None else Link(**row)
 
 
 def use_link(connection: Connection, link: Link) -> bool:
     """Use a link once; return whether nobody else had taken its last use meanwhile."""
-    left = (LINKS.c.id == link.id) & (LINKS.c.uses > 0)
-    used = connection.execute(update(LINKS).where(left).values(uses=LINKS.c.uses - 1)).rowcount
+    has_uses = (LINKS.c.id == link.id) & (LINKS.c.uses > 0)
+    number = connection.execute(
+        update(LINKS).where(has_uses).values(uses=LINKS.c.uses - 1)
+    ).rowcount
     connection.execute(delete(LINKS).where(LINKS.c.id == link.id, LINKS.c.uses <= 0))
-    return used > 0
+    return number > 0
 
 
 def open_links(connection: Connection) -> list[Link]:

@@ -32,27 +32,27 @@ class DrawnTurn(NamedTuple):
 
 def progress_of(connection: Connection) -> dict[Task, TaskProgress]:
     """Return the progress of each task that has items."""
-    done = (
+    finished = (
         select(ASSIGNMENTS.c.item, func.count().label("people"))
         .where(ASSIGNMENTS.c.state == "done")
         .group_by(ASSIGNMENTS.c.item)
         .subquery()
     )
-    people = func.coalesce(done.c.people, 0)
-    asked = ITEMS.c.gold == 0
+    people = func.coalesce(finished.c.people, 0)
+    is_asked = ITEMS.c.gold == 0
     numbers = [
         func.sum(case((condition, 1), else_=0))
         for condition in (
-            asked,
-            asked & (people >= 1),
-            asked & (people >= 2),
-            asked & (people >= ITEMS.c.wanted),
+            is_asked,
+            is_asked & (people >= 1),
+            is_asked & (people >= 2),
+            is_asked & (people >= ITEMS.c.wanted),
             ITEMS.c.gold == 1,
         )
     ]
     query = (
         select(ITEMS.c.task, *numbers)
-        .select_from(ITEMS.outerjoin(done, done.c.item == ITEMS.c.key))
+        .select_from(ITEMS.outerjoin(finished, finished.c.item == ITEMS.c.key))
         .group_by(ITEMS.c.task)
     )
     return {

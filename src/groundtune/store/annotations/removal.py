@@ -76,8 +76,8 @@ def data_of(connection: Connection, person: str) -> PersonData:
 
 
 def _is_comment(body: str) -> bool:
-    found: dict[str, Any] = json.loads(body)
-    return found["type"] == "missing" or bool(found.get("note") or found.get("reason"))
+    fields: dict[str, Any] = json.loads(body)
+    return fields["type"] == "missing" or bool(fields.get("note") or fields.get("reason"))
 
 
 def remove_person(connection: Connection, person: str, *, keep_work: bool) -> Pseudonym:
@@ -101,29 +101,29 @@ def remove_person(connection: Connection, person: str, *, keep_work: bool) -> Ps
 
 
 def _delete_work(connection: Connection, person: str) -> None:
-    had = [
+    leased_items = [
         str(row[0])
         for row in connection.execute(
             select(ASSIGNMENTS.c.item).where(ASSIGNMENTS.c.person == person)
         )
     ]
-    own = select(EVENTS.c.item).where(EVENTS.c.person == person)
-    connection.execute(delete(CONFLICTS).where(CONFLICTS.c.item.in_(own)))
+    person_items = select(EVENTS.c.item).where(EVENTS.c.person == person)
+    connection.execute(delete(CONFLICTS).where(CONFLICTS.c.item.in_(person_items)))
     undecided = {"settled": 0, "reviewer": None, "until": 0}
     connection.execute(update(CONFLICTS).where(CONFLICTS.c.reviewer == person).values(undecided))
     connection.execute(delete(EVENTS).where(EVENTS.c.person == person))
-    leases.give_up(connection, person, had)
+    leases.give_up(connection, person, leased_items)
 
 
 def _add_pseudonym(connection: Connection, person: str, *, keep_work: bool) -> Pseudonym:
     """A closed account without a name. Its role stays with kept work: a reviewer's word counts."""
     role = connection.execute(select(PEOPLE.c.role).where(PEOPLE.c.id == person)).scalar_one()
-    made = new_person_id()
-    name = f"Removed person {made[1:5]}"
-    row = {"id": made, "name": name, "role": role if keep_work else "annotator"}
+    person_id = new_person_id()
+    name = f"Removed person {person_id[1:5]}"
+    row = {"id": person_id, "name": name, "role": role if keep_work else "annotator"}
     now = time.time()
     connection.execute(insert(PEOPLE), [row | {"created": now, "closed": now}])
-    return Pseudonym(made, name)
+    return Pseudonym(person_id, name)
 
 
 def _references() -> list[Column[str]]:

@@ -59,15 +59,15 @@ def find_session(
 ) -> SessionPerson | None:
     """Whose session a token is of; None if it is over, was ended, or never was."""
     now = time.time() if now is None else now
-    found = connection.execute(
+    row = connection.execute(
         select(SESSIONS.c.id, SESSIONS.c.seen, PEOPLE.c.id, PEOPLE.c.name, PEOPLE.c.role)
         .join(PEOPLE, PEOPLE.c.id == SESSIONS.c.person)
         .where(SESSIONS.c.id == id_of_token(token), ~_is_over(now), PEOPLE.c.closed.is_(None))
     ).first()
-    if found is None:
+    if row is None:
         return None
-    session, seen, person, name, role = found
-    is_due = seen < now - _SEEN_EVERY_S
+    session, last_seen, person, name, role = row
+    is_due = last_seen < now - _SEEN_EVERY_S
     return SessionPerson(session=session, person=person, name=name, role=role, is_due=is_due)
 
 
@@ -79,14 +79,14 @@ def renew_session(connection: Connection, session: str, *, now: float | None = N
 
 def end_session(connection: Connection, session: str, person: str) -> bool:
     """End a session of a person; return whether there was one."""
-    own = (SESSIONS.c.id == session) & (SESSIONS.c.person == person)
-    return connection.execute(delete(SESSIONS).where(own)).rowcount > 0
+    is_match = (SESSIONS.c.id == session) & (SESSIONS.c.person == person)
+    return connection.execute(delete(SESSIONS).where(is_match)).rowcount > 0
 
 
 def end_sessions(connection: Connection, person: str, *, besides: str = "") -> int:
     """End all sessions of a person, but for one; return how many there were."""
-    own = (SESSIONS.c.person == person) & (SESSIONS.c.id != besides)
-    return connection.execute(delete(SESSIONS).where(own)).rowcount
+    is_match = (SESSIONS.c.person == person) & (SESSIONS.c.id != besides)
+    return connection.execute(delete(SESSIONS).where(is_match)).rowcount
 
 
 def sessions_of(

@@ -203,7 +203,7 @@ def test_best_of_chooses_the_same_by_the_same_scores(here: Path, tmp_path: Path)
             model="world:labeler", reference="world:base", n=4, dtype="float32", engine=engine
         )
         made = best_of(here, tmp_path / name, settings, SilentProgress())
-        assert made.found.scored_now == 12
+        assert made.summary.scored_now == 12
     assert files(tmp_path / "one" / "answers") == files(tmp_path / "ray" / "answers")
     one, other = (
         [(row.key, row.total, row.tokens) for row in RecordSet(folder / "rewards", Ratio).read()]

@@ -74,11 +74,13 @@ def read_answers(path: Path, data: AmberData) -> list[ItemAnswer]:
     Raises:
         UserError: an item is unknown, or a response is not text.
     """
-    read = list(answers_of(path, text=("response", "prediction", "answer", "text"), item=("id",)))
-    if any("question" in answer.extra and "id" not in answer.extra for answer in read):
+    answers = list(
+        answers_of(path, text=("response", "prediction", "answer", "text"), item=("id",))
+    )
+    if any("question" in answer.extra and "id" not in answer.extra for answer in answers):
         places = _places(data)
-        read = [_by_query(path, answer, places) for answer in read]
-    for answer in read:
+        answers = [_by_query(path, answer, places) for answer in answers]
+    for answer in answers:
         is_number = answer.item.isdecimal() and len(answer.item) < 10
         if not is_number or not 1 <= int(answer.item) <= len(data.rows):
             raise UserError(
@@ -86,9 +88,9 @@ def read_answers(path: Path, data: AmberData) -> list[ItemAnswer]:
                 f"{path}:{answer.row}",
                 "Ids are the numbers of the annotations, from 1.",
             )
-    if not read:
+    if not answers:
         raise UserError("The file has no responses.", str(path), "Give a list of {id, response}.")
-    return name_further_answers(sorted(read, key=lambda answer: int(answer.item)))
+    return name_further_answers(sorted(answers, key=lambda answer: int(answer.item)))
 
 
 def _number(answer: ItemAnswer) -> int:
@@ -218,9 +220,9 @@ def describe(
         "nouns": len(nouns),
         "wrong_nouns": len(wrong),
         "objects": len(row.truth),
-        "covered": sum(objects.found),
+        "covered": sum(objects.hits),
         "additions": len(row.hallu),
-        "added": sum(additions.found),
+        "added": sum(additions.hits),
         "described": 1,
         "faultless": not wrong,
         "words": len(text.split()),
@@ -243,7 +245,7 @@ class ObjectNames:
 
     names: list[tuple[str, int]]
     """(name, index of its object): first the other names, object by object, then their own."""
-    found: list[bool]
+    hits: list[bool]
 
     @classmethod
     def of(cls, objects: Sequence[str], relation: Mapping[str, Sequence[str]]) -> "ObjectNames":
@@ -263,7 +265,7 @@ class ObjectNames:
 
     def _mark(self, indices: Iterable[int]) -> bool:
         for i in indices:
-            self.found[i] = True
+            self.hits[i] = True
             return True
         return False
 

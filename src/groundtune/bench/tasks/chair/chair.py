@@ -70,7 +70,7 @@ def read_answers(path: Path, data: ChairData) -> list[ItemAnswer]:
     rows = name_further_answers(
         _evaluated_rows(path) if _is_evaluation(path) else _caption_rows(path)
     )
-    unknown = [row for row in rows if image_of(row) not in data.images.known]
+    unknown = [row for row in rows if image_of(row) not in data.images.numbers]
     if unknown:
         raise UserError(
             f"{len(unknown):,} of {len(rows):,} captions are about images that are not in the "
@@ -222,7 +222,7 @@ def items(data: ChairData, images: Path, store: ImageStore) -> list[Item]:
         UserError: there is none.
     """
     names = sorted(path.name for path in images.iterdir() if path.suffix.lower() in IMAGES)
-    names_with_data = [name for name in names if image_number(name) in data.images.known]
+    names_with_data = [name for name in names if image_number(name) in data.images.numbers]
     if not names_with_data:
         raise UserError(
             "The folder has no image of the annotations.",

@@ -21,16 +21,16 @@ class ClassCounts:
     """Counts from scores for each class's metrics."""
 
     def __init__(self) -> None:
-        self._named, self._invented = Counter[str](), Counter[str]()
-        self._found, self._images = Counter[str](), Counter[str]()
+        self._mentions, self._invented = Counter[str](), Counter[str]()
+        self._hits, self._images = Counter[str](), Counter[str]()
 
     def add(self, score: Score, image_classes: Collection[str]) -> None:
         """Count a score, given its image's classes; an unparsed one is in no count."""
         if score.status != "scored":
             return
-        self._named.update(score.extracted)
+        self._mentions.update(score.extracted)
         self._invented.update([name for name in score.extracted if name not in image_classes])
-        self._found.update(set(score.extracted).intersection(image_classes))
+        self._hits.update(set(score.extracted).intersection(image_classes))
         self._images.update(image_classes)
 
     def most_invented(self, number: int) -> list[tuple[str, int]]:
@@ -39,14 +39,14 @@ class ClassCounts:
 
     def values(self, classes: Collection[str]) -> dict[str, Values]:
         """Return the metrics of each class by "class/NAME"."""
-        named, invented, found, images = self._named, self._invented, self._found, self._images
+        mentions, invented, hits, images = self._mentions, self._invented, self._hits, self._images
         return {
             f"class/{name}": {
-                "named": float(named[name]),
+                "named": float(mentions[name]),
                 "invented": float(invented[name]),
-                "chair_i": invented[name] / named[name] if named[name] else None,
+                "chair_i": invented[name] / mentions[name] if mentions[name] else None,
                 "there": float(images[name]),
-                "recall": found[name] / images[name] if images[name] else None,
+                "recall": hits[name] / images[name] if images[name] else None,
             }
             for name in classes
         }

@@ -67,8 +67,8 @@ def usual_objects(data: ChairData, *, strict: bool) -> dict[str, tuple[str, ...]
         for scene in scenes_of(captions):
             counts[scene].update(data.truth(image, strict=strict))
     return {
-        scene: tuple(sorted(found, key=lambda name: (-found[name], name))[:USUAL])
-        for scene, found in counts.items()
+        scene: tuple(sorted(counter, key=lambda name: (-counter[name], name))[:USUAL])
+        for scene, counter in counts.items()
     }
 
 
@@ -76,15 +76,15 @@ def score(data: ChairData, answers: Sequence[ItemAnswer], scoring: Scoring) -> l
     """One score per caption: the usual objects that it invents, by scene."""
     strict = scoring.mode == "strict"
     usual = usual_objects(data, strict=strict)
-    read = chair.score(data, answers, scoring)
+    chair_scores = chair.score(data, answers, scoring)
     return [
         _score(scenes, answer, data, usual, scoring)
-        for scenes, answer in zip(read, answers, strict=True)
+        for scenes, answer in zip(chair_scores, answers, strict=True)
     ]
 
 
 def _score(
-    read: Score,
+    chair_score: Score,
     answer: ItemAnswer,
     data: ChairData,
     usual: Mapping[str, tuple[str, ...]],
@@ -92,11 +92,13 @@ def _score(
 ) -> Score:
     image = chair.image_of(answer)
     true_classes = data.truth(image, strict=scoring.mode == "strict")
-    wrong_classes = [name for name in dict.fromkeys(read.extracted) if name not in true_classes]
+    wrong_classes = [
+        name for name in dict.fromkeys(chair_score.extracted) if name not in true_classes
+    ]
     inside = scenes_of(data.images.captions.get(image, ()))
     values: dict[str, float] = {}
-    if read.status == "scored":
-        values = {name: read.values[name] for name in ("words", "mentions", "invented")} | {
+    if chair_score.status == "scored":
+        values = {name: chair_score.values[name] for name in ("words", "mentions", "invented")} | {
             "all": 1.0
         }
         for scene in SCENES:
@@ -104,13 +106,15 @@ def _score(
             values[f"wrong:{scene}"] = wrong
             values[f"in:{scene}"] = float(scene in inside)
             values[f"in_wrong:{scene}"] = wrong * (scene in inside)
-    return read.model_copy(
+    return chair_score.model_copy(
         update={
             "key": score_key(OVERGENERAL, answer.item, answer.text, scoring),
             "benchmark": NAME,
             "values": values,
             "extracted": tuple(wrong_classes),
-            "why": f"scenes: {', '.join(inside) or 'none of the four'}; {read.why}".strip("; "),
+            "why": f"scenes: {', '.join(inside) or 'none of the four'}; {chair_score.why}".strip(
+                "; "
+            ),
         }
     )
 

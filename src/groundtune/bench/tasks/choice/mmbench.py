@@ -96,38 +96,38 @@ def score(
 ) -> list[Score]:
     """One score per turn."""
     rule = choices.vlmevalkit if scoring.mode == "official" else choices.strict
-    read = [
+    readings = [
         ChoiceReading(rule(answer.text, question.options))
         for question, answer in zip(data, answers, strict=True)
     ]
     if scoring.judge is None:
-        return _scores(data, answers, read, scoring)
+        return _scores(data, answers, readings, scoring)
     judging = as_judging(scoring.judge, NAME)
-    open_questions = [(data[place], answers[place].text) for place in _open(data, read)]
+    open_questions = [(data[place], answers[place].text) for place in _open(data, readings)]
 
     def once(repeat: int) -> list[Score]:
         judged_readings = by_judge(open_questions, judging, scoring.mode, repeat)
         final = [
             judged_readings.get(question.id, rule_reading)
-            for question, rule_reading in zip(data, read, strict=True)
+            for question, rule_reading in zip(data, readings, strict=True)
         ]
         return _scores(data, answers, final, scoring)
 
     return over_repeats(judging, once, "right")
 
 
-def _open(data: Sequence[ChoiceQuestion], read: Sequence[ChoiceReading]) -> list[int]:
+def _open(data: Sequence[ChoiceQuestion], readings: Sequence[ChoiceReading]) -> list[int]:
     """The turns that need a judge: no letter could be parsed, and it may matter."""
     turns = Turns(data)
     settled_questions = {
         question
         for question, places in turns.places.items()
-        if any(read[i].letter and read[i].letter != data[i].answer for i in places)
+        if any(readings[i].letter and readings[i].letter != data[i].answer for i in places)
     }
     return [
         place
         for place, turn in enumerate(data)
-        if not read[place].letter
+        if not readings[place].letter
         and question_of(turn.id) in turns.first
         and (int(turn.id) < TURN or question_of(turn.id) not in settled_questions)
     ]
@@ -136,7 +136,7 @@ def _open(data: Sequence[ChoiceQuestion], read: Sequence[ChoiceReading]) -> list
 def _scores(
     data: Sequence[ChoiceQuestion],
     answers: Sequence[ItemAnswer],
-    read: Sequence[ChoiceReading],
+    readings: Sequence[ChoiceReading],
     scoring: Scoring,
 ) -> list[Score]:
     turns = Turns(data)
@@ -145,10 +145,10 @@ def _scores(
     for place, (turn, answer) in enumerate(zip(data, answers, strict=True)):
         question_id = question_of(turn.id)
         last = places[question_id][-1] == place
-        group = [(read[i].letter, data[i].answer) for i in places[question_id]] if last else []
-        values = _values(read[place].letter, turn, group, scoring)
+        group = [(readings[i].letter, data[i].answer) for i in places[question_id]] if last else []
+        values = _values(readings[place].letter, turn, group, scoring)
         turn_values = values if question_id in first else dict[str, float]()
-        scores.append(_score(turn, answer.text, read[place], turn_values, scoring))
+        scores.append(_score(turn, answer.text, readings[place], turn_values, scoring))
     return scores
 
 
@@ -160,10 +160,10 @@ def _values(
     values: dict[str, float] = {}
     if int(question.id) < TURN and (letter or unread_is_wrong):
         values |= {"vanilla_right": float(letter == question.answer), "vanilla_all": 1.0}
-    wrong = any(read and read != right for read, right in group)
-    unread = any(not read for read, _ in group)
-    if group and (wrong or not unread or unread_is_wrong):
-        values |= {"right": float(not wrong and not unread), "questions": 1.0}
+    wrong = any(letter_read and letter_read != right for letter_read, right in group)
+    is_unread = any(not letter_read for letter_read, _ in group)
+    if group and (wrong or not is_unread or unread_is_wrong):
+        values |= {"right": float(not wrong and not is_unread), "questions": 1.0}
     elif group:
         values |= {"unread_questions": 1.0}
     return values
@@ -172,16 +172,16 @@ def _values(
 def _score(
     question: ChoiceQuestion,
     text: str,
-    read: ChoiceReading,
+    reading: ChoiceReading,
     values: Mapping[str, float],
     scoring: Scoring,
 ) -> Score:
-    letter = read.letter
+    letter = reading.letter
     why = [f"{letter or 'no letter'} is read, {question.answer} is right"]
     if letter == question.answer:
         why = []
     counts = {"words": float(len(text.split())), "all": 1.0}
-    strata_ = {"read_by": read.by} if scoring.judge is not None else {}
+    strata_ = {"read_by": reading.by} if scoring.judge is not None else {}
     return Score(
         key=score_key(MMBENCH, question.id, text, scoring),
         benchmark=NAME,
@@ -191,7 +191,7 @@ def _score(
         answer=text,
         values={**values, **counts},
         extracted=(letter,) if letter else (),
-        why="; ".join([*why, *([read.why] if read.why else [])]),
+        why="; ".join([*why, *([reading.why] if reading.why else [])]),
         strata={**question.strata, **strata_},
         status="scored" if letter else "unparsed",
     )

@@ -39,7 +39,7 @@ class ChoiceQuestion:
     """{letter: text}; A to D without texts where neither row nor question says."""
     answer: str
     strata: Mapping[str, str]
-    asked: str
+    prompt_text: str
     """As a model is asked."""
     file: Path
     row: int
@@ -93,7 +93,7 @@ def _question(path: Path, row: Row) -> ChoiceQuestion:
         options=options,
         answer=answer,
         strata={axis: name for axis, name in strata.items() if name},
-        asked="\n".join([*lines, ENDING]),
+        prompt_text="\n".join([*lines, ENDING]),
         file=path,
         row=row.number,
     )
@@ -118,9 +118,9 @@ def items_of(
         holder = cell if 0 < len(cell) <= _LONGEST_REFERENCE else question.id
         if holder not in hashes:
             hashes[holder] = _store_image(holder, cells.get(holder, ""), files, store, question)
-        content = (ImagePart(image=hashes[holder]), TextPart(text=question.asked))
+        content = (ImagePart(image=hashes[holder]), TextPart(text=question.prompt_text))
         prompt = Prompt(
-            key=key_of(name, question.id, question.asked, hashes[holder]),
+            key=key_of(name, question.id, question.prompt_text, hashes[holder]),
             messages=(Message(role="user", content=content),),
             options=tuple(question.options.values()),
             source=Source(dataset=name, row=question.id),

@@ -145,11 +145,11 @@ def _by_judge(
     repeat: int,
 ) -> HallusionReadings:
     official = scoring.mode == "official"
-    read = official_verdict if official else strict_verdict
+    parse = official_verdict if official else strict_verdict
     verdict_replies = _ask(judging, verdict_requests(data, answers, judging), repeat, official)
     replies = [verdict_replies.get(question.item) for question in data.questions]
     verdicts: list[Verdict | None] = [
-        read(reply.text) if reply.status == "given" else None for reply in replies
+        parse(reply.text) if reply.status == "given" else None for reply in replies
     ]
     originals = _originals(data, verdicts)
     prompt = judge_prompt(SAME, judging)
@@ -190,9 +190,9 @@ def _by_strings(
     data: HallusionData, answers: Sequence[ItemAnswer], scoring: Scoring
 ) -> HallusionReadings:
     official = scoring.mode == "official"
-    read = yes_no_rules.vlmevalkit if official else yes_no_rules.strict
+    parse = yes_no_rules.vlmevalkit if official else yes_no_rules.strict
     codes = {"0": "no", "1": "yes", "2": "uncertain"}
-    codes_read = [codes.get(answer.text.strip()) or read(answer.text) for answer in answers]
+    codes_read = [codes.get(answer.text.strip()) or parse(answer.text) for answer in answers]
     unread: Verdict | None = "2" if official else None
     verdicts: list[Verdict | None] = [
         _by_word(word, question.is_yes, unread)

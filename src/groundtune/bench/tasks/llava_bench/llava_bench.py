@@ -88,9 +88,9 @@ def read_answers(path: Path, data: LlavaData) -> list[ItemAnswer]:
     Raises:
         UserError: another number of answers, or one is to another question.
     """
-    read = list(answers_of(path))
-    refuse_second_answers((answer for answer in read if answer.item), path)
-    answers = in_order(read, len(data.questions), path)
+    unordered = list(answers_of(path))
+    refuse_second_answers((answer for answer in unordered if answer.item), path)
+    answers = in_order(unordered, len(data.questions), path)
     for answer, question in zip(answers, data.questions, strict=True):
         if answer.item not in ("", question.item):
             raise UserError(
@@ -176,7 +176,7 @@ def _score(
 ) -> Score:
     official = scoring.mode == "official"
     valid_replies = [reply for reply in replies if reply.status == "given"]
-    read = [_read(reply, official) for reply in valid_replies]
+    pairs_of_replies = [_read(reply, official) for reply in valid_replies]
     blank = Score(
         key=score_key(LLAVA_BENCH, question.item, answer.text, scoring),
         benchmark=LLAVA_BENCH.name,
@@ -187,10 +187,10 @@ def _score(
         why="\n".join(reply.why or excerpt(reply.text) for reply in replies),
         strata={"category": question.category},
     )
-    pairs = [pair for pair in read if pair is not None]
+    pairs = [pair for pair in pairs_of_replies if pair is not None]
     if len(pairs) < len(replies):
         # the official script averages its -1 in, but knows nothing of a review that isn't there
-        faulty = [pair or ScorePair(-1.0, -1.0) for pair in read]
+        faulty = [pair or ScorePair(-1.0, -1.0) for pair in pairs_of_replies]
         values = _values(faulty) if official and faulty else {}
         why = f"two scores can't be parsed: {blank.why}" if valid_replies else blank.why
         return blank.model_copy(update={"status": "unparsed", "why": why, "values": values})

@@ -60,7 +60,7 @@ PROTOCOL = Protocol(
 class _QuestionReading(NamedTuple):
     """A question, the reading of its answer, and the image with which it is counted."""
 
-    asked: MmeQuestion
+    question: MmeQuestion
     answer: str
     reading: yes_no_rules.YesNoReading
     image: str
@@ -92,26 +92,33 @@ def score(data: MmeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> lis
 
 
 def _score(row: _QuestionReading, pair: Sequence[_QuestionReading], scoring: Scoring) -> Score:
-    task, label = row.asked.task, row.asked.label  # the pair is empty but at its last question
+    task, label = (
+        row.question.task,
+        row.question.label,
+    )  # the pair is empty but at its last question
     values: dict[str, float] = {}
     if row.reading != "unread" or scoring.mode == "official":
         values |= {"questions": 1, "right": row.reading == label, "yes": row.reading == "yes"}
     if pair and (scoring.mode == "official" or all(one.reading != "unread" for one in pair)):
-        values |= {"images": 1, "both": all(one.reading == one.asked.label for one in pair)}
+        values |= {"images": 1, "both": all(one.reading == one.question.label for one in pair)}
     values |= {f"{task}:{name}": value for name, value in values.items() if name != "yes"}
-    unread = row.reading == "unread"
+    is_unread = row.reading == "unread"
     return Score(
         key=score_key(MME, row.item, row.answer, scoring),
         benchmark=f"{MME.name}/{task}",
         item=row.item,
-        image=f"{task}/{row.asked.image}",
+        image=f"{task}/{row.question.image}",
         model=scoring.model,
         answer=row.answer,
         values={name: float(value) for name, value in values.items()},
-        extracted=("other" if unread else row.reading,),
-        why="neither yes nor no can be read" if unread else "" if row.reading == label else label,
+        extracted=("other" if is_unread else row.reading,),
+        why="neither yes nor no can be read"
+        if is_unread
+        else ""
+        if row.reading == label
+        else label,
         strata={"label": label},
-        status="unparsed" if unread else "scored",
+        status="unparsed" if is_unread else "scored",
     )
 
 

@@ -153,9 +153,9 @@ def _question_rows(piece: Piece) -> QuestionRows:
     )
 
 
-def _answer_rows(read: Iterator[Piece], column: str) -> Iterator[AnswerRows]:
+def _answer_rows(file_pieces: Iterator[Piece], column: str) -> Iterator[AnswerRows]:
     pairs: dict[str, tuple[int, int]] = {}
-    for piece in read:
+    for piece in file_pieces:
         codes_N, texts = piece[column]
         if len(pairs) > MAX_CACHED:
             pairs.clear()

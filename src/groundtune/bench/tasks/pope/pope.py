@@ -227,10 +227,10 @@ def _image(extra: Mapping[str, str]) -> str:
 
 def score(data: PopeData, answers: Sequence[ItemAnswer], scoring: Scoring) -> list[Score]:
     """Compare each answer, read as yes, no or (strict) unread, with the label."""
-    read = yes_no_rules.pope if scoring.mode == "official" else yes_no_rules.strict
+    parse = yes_no_rules.pope if scoring.mode == "official" else yes_no_rules.strict
     scores: list[Score] = []
     for (part, question), answer in zip(data.questions, answers, strict=True):
-        reading, truth = read(answer.text), label_of(question.label)
+        reading, truth = parse(answer.text), label_of(question.label)
         right = reading == truth
         scores.append(
             Score(

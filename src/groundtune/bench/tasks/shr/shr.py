@@ -171,8 +171,8 @@ def score(data: Sequence[ShrImage], answers: Sequence[ItemAnswer], scoring: Scor
 
 def _score(image: ShrImage, answer: ItemAnswer, reply: JudgeReply, scoring: Scoring) -> Score:
     parts = sentences(answer.text)
-    read = official_labels if scoring.mode == "official" else strict_labels
-    labels = read(reply.text, len(parts)) if reply.status == "given" else None
+    parse = official_labels if scoring.mode == "official" else strict_labels
+    labels = parse(reply.text, len(parts)) if reply.status == "given" else None
     grams = {f"distinct_{n}": distinct(answer.text, n) for n in (1, 2, 3, 4)}
     values = {name: value for name, value in grams.items() if value is not None}
     values |= {f"grams_{name[-1]}": 1.0 for name in list(values)}

@@ -143,11 +143,11 @@ def _score(
     scoring: Scoring,
 ) -> Score:
     verdicts = [verdict(call.text) for call in calls if call.swapped == showing.swapped]
-    read = [number for number in verdicts if number is not None]
+    numbers = [number for number in verdicts if number is not None]
     better = 3 - showing.worse_number
-    why = "" if read else "no line says which answer is better"
-    if read and read[0] != better:
-        why = f"answer {read[0]} is called better, people prefer {better}"
+    why = "" if numbers else "no line says which answer is better"
+    if numbers and numbers[0] != better:
+        why = f"answer {numbers[0]} is called better, people prefer {better}"
     return Score(
         key=score_key(VL_REWARDBENCH, showing.item, answer.text, scoring),
         benchmark=NAME,
@@ -156,10 +156,10 @@ def _score(
         model=scoring.model,
         answer=answer.text,
         values={"all": 1.0, "words": float(len(answer.text.split())), **values},
-        extracted=(str(read[0]),) if read else (),
+        extracted=(str(numbers[0]),) if numbers else (),
         why=why,
         strata={"group": showing.pair.group},
-        status="scored" if read else "unparsed",
+        status="scored" if numbers else "unparsed",
     )
 
 

@@ -66,7 +66,7 @@ class _Rows:
         self.people: dict[str, SumRows] = {}
         self.people_of: dict[str, tuple[str, ...]] = {}
         """By item."""
-        self.shown: dict[str, PersonQuality] = {}
+        self.qualities: dict[str, PersonQuality] = {}
         self.changed: dict[str, None] = {}
         """People whose figures are to be computed anew."""
         self.quality: TaskQuality | None = None
@@ -161,7 +161,7 @@ class LiveQuality:
             rows.quality = self._without_people(task, rows)
         if rows.changed:
             self._update_people(rows, end)
-        active = [person for person in rows.shown.values() if person.done]
+        active = [person for person in rows.qualities.values() if person.done]
         people = sorted(active, key=lambda each: (-each.done, each.name))
         return rows.quality.model_copy(update={"people": tuple(people)})
 
@@ -198,10 +198,10 @@ class LiveQuality:
         everybody = Everybody(rows.items.columns(), len(rows.people), kinds)
         for person in list(rows.changed):
             columns = rows.people[person].columns()
-            rows.shown.pop(person, None)
+            rows.qualities.pop(person, None)
             if len(rows.people[person]):
                 name = names.get(person, person)
-                rows.shown[person] = everybody.person(person, name, columns)
+                rows.qualities[person] = everybody.person(person, name, columns)
             del rows.changed[person]
             if time.monotonic() > end:
                 return

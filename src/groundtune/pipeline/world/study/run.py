@@ -99,8 +99,8 @@ def _add(plan: StudyPlan, settings: StudySettings, variant: Variant, mark: str) 
     plan.jobs.extend(job for job in jobs if job.name not in job_names)
     plan.scores[variant.name] = Path(evaluate.out)
     plan.trained[variant.name] = Path(learn.out)
-    if Path(sample.out) not in plan.asked:
-        plan.asked.append(Path(sample.out))
+    if Path(sample.out) not in plan.base_answers:
+        plan.base_answers.append(Path(sample.out))
 
 
 def _placed(step: Step, folder: str, name: str, mark: str = "") -> Step:

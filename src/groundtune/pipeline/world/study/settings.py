@@ -71,7 +71,7 @@ class StudyPlan(NamedTuple):
     """Folder under the study's, by the model's name."""
     trained: dict[str, Path]
     """Folder of the training, by the model's name."""
-    asked: list[Path]
+    base_answers: list[Path]
     """Folders of the bases' answers."""
 
 

@@ -90,13 +90,13 @@ class _Trunk:
     def __init__(self, states: Path, plan: Plan) -> None:
         self._states = states
         begin = _changed_settings(plan.model_copy(update={"stages": ()}))
-        self._done: list[object] = [sorted(HEADS), begin]
+        self._history: list[object] = [sorted(HEADS), begin]
         self._stages = {stage.name: stage for stage in plan.stages}
 
     def folder(self, name: str) -> Path:
         if name in self._stages:
-            self._done.append(_changed_settings(self._stages[name]))
-        return self._states / f"{name.replace(' ', '-')}-{key_of(self._done)[:12]}"
+            self._history.append(_changed_settings(self._stages[name]))
+        return self._states / f"{name.replace(' ', '-')}-{key_of(self._history)[:12]}"
 
 
 def _changed_settings(settings: Record) -> object:

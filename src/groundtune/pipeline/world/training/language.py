@@ -67,14 +67,14 @@ class Teacher:
         for i, row in enumerate(rows):
             for k, column in enumerate(row.columns):
                 filled[k, i, : len(column)] = column
-        ids, positions, turn, begins, taught, blind = torch.from_numpy(filled)  # pyright: ignore[reportUnknownMemberType]
+        ids, positions, turn, begins, targets, blind = torch.from_numpy(filled)  # pyright: ignore[reportUnknownMemberType]
         return Lessons(
             pixels_BCHW=torch.stack([pixels(scene) for scene in batch]),
             ids_BL=ids,
             positions_BL=positions,
             turns_BL=turn,
             begins_BL=begins,
-            taught_BL=taught,
+            taught_BL=targets,
             blind_BL=blind,
         )
 

@@ -24,8 +24,8 @@ def upgrade() -> None:
     op.add_column("items", Column("wanted", Integer, nullable=False, server_default="1"))
     op.add_column("items", Column("gold", Integer, nullable=False, server_default="0"))
     op.add_column("items", Column("size", Float, nullable=False, server_default="1"))
-    taken = "SELECT count(*) FROM assignments WHERE item = items.key AND state != 'skipped'"
-    op.execute(text(f"UPDATE items SET wanted = free + ({taken})"))
+    assignments = "SELECT count(*) FROM assignments WHERE item = items.key AND state != 'skipped'"
+    op.execute(text(f"UPDATE items SET wanted = free + ({assignments})"))
     op.execute(text("UPDATE items SET priority = -place WHERE priority = 0"))
     _drop_unused_fields()
     op.drop_index("ix_items_next", "items")
@@ -59,5 +59,5 @@ def _drop_unused_fields() -> None:
         item = json.loads(content)
         item.pop("weight", None)
         item.pop("gold", None)
-        kept = json_of(item)
-        connection.execute(change, {"content": kept, "place": place})
+        new_content = json_of(item)
+        connection.execute(change, {"content": new_content, "place": place})
