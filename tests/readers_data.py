@@ -104,7 +104,7 @@ def annotated(folder: Path) -> None:
     categories = [{"id": at, "name": name} for at, name in enumerate(CATEGORIES)]
     images: list[dict[str, int]] = []
     boxes: list[dict[str, Any]] = []
-    for number in range(FIRST_SCENE, FIRST_SCENE + 8):
+    for number in range(FIRST_SCENE, FIRST_SCENE + 40):
         images.append({"id": number, "width": SIDE_PX, "height": SIDE_PX})
         boxes += [
             {"image_id": number, "category_id": list(CATEGORIES).index(thing.category)}

@@ -125,6 +125,16 @@ def test_a_warning_is_a_plain_line_and_names_a_foreign_library() -> None:
     assert lines == ["warning: 2 files were left out.", "warning: tracker: no network"]
 
 
+def test_a_message_of_the_hub_is_printed_once() -> None:
+    code = (
+        "import logging; from groundtune.cli.output import log_to_stderr\n"
+        "log_to_stderr(logging.WARNING); from huggingface_hub.utils import logging as hub\n"
+        "hub.get_logger('huggingface_hub.file_download').warning('no network')"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.count("no network") == 1
+
+
 def test_help_imports_no_package_but_those_that_write_it() -> None:
     writers = packages("import cyclopts, pydantic, rich.console")
     helped = packages("from groundtune.__main__ import main; sys.argv[1:] = ['--help']; main()")

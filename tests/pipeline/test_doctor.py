@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import torch
 
 from groundtune.cli.app import run
 from groundtune.pipeline.doctor.examine import examine
@@ -46,6 +47,20 @@ def test_a_larger_model_never_needs_less_than_a_smaller_one_of_its_kind(tmp_path
 
 def test_a_folder_that_does_not_exist_is_judged_by_its_parent(tmp_path: Path) -> None:
     assert examine(tmp_path / "new").problems == 0
+
+
+def test_a_processor_with_bfloat16_trains_larger_models(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if torch.accelerator.is_available():
+        pytest.skip("there is an accelerator")
+    needed: list[float] = []
+    for native in (False, True):
+        monkeypatch.setattr(
+            "groundtune.train.precision.native_bf16", lambda _, is_native=native: is_native
+        )
+        needed.append(sum(fit.lora_gb for fit in examine(tmp_path).fits))
+    assert needed[1] < 0.7 * needed[0]
 
 
 @pytest.mark.parametrize("name", ["HF_HOME", "XDG_CACHE_HOME"])

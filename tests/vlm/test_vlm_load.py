@@ -167,6 +167,14 @@ def test_a_folder_that_does_not_exist_and_an_unknown_type_are_named(tiny_llava: 
             load(str(tiny_llava), device=device)
 
 
+def test_without_a_connection_the_error_says_so(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    with pytest.raises(UserError, match="hub can't be reached, and the model is not") as error:
+        load("nobody/nothing")
+    assert error.value.where == "nobody/nothing"
+    assert "Connect" in error.value.fix
+
+
 def test_a_template_that_does_not_continue_its_generation_prompt_is_refused(
     tiny_llava: Path, tmp_path: Path
 ):

@@ -48,7 +48,7 @@ def doctor(*, folder: Path = Path("."), json: bool = False) -> int:
     print()
     finish(
         {
-            "memory": f"{machine.memory_gb:.0f} GB for models; what fits is estimated",
+            "memory": f"{machine.memory_gb:.0f} GB for models; what fits (dtype auto) is estimated",
             "problems": machine.problems,
         },
         next_command=following,

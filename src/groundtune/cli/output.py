@@ -68,6 +68,7 @@ def log_to_stderr(level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Words())
     logging.basicConfig(level=level, handlers=[handler])
+    logging.getLogger("huggingface_hub").propagate = False  # it writes its messages itself, too
 
 
 class _Words(logging.Formatter):

@@ -4,7 +4,11 @@ from contextlib import nullcontext
 from importlib.util import find_spec
 from typing import Any, cast
 
-from huggingface_hub.errors import StrictDataclassError
+from huggingface_hub.errors import (
+    LocalEntryNotFoundError,
+    OfflineModeIsEnabled,
+    StrictDataclassError,
+)
 from safetensors import SafetensorError
 
 from groundtune.errors import UserError
@@ -90,8 +94,21 @@ def _check_packages(name: str, model_type: str) -> None:
         )
 
 
+def _is_unreachable(error: BaseException | None) -> bool:
+    """Whether an error is one of the hub's that there is no connection, or was raised from one."""
+    if error is None or isinstance(error, LocalEntryNotFoundError | OfflineModeIsEnabled):
+        return error is not None
+    return _is_unreachable(error.__cause__)
+
+
 def cannot_load(what: str, name: str, error: Exception) -> UserError:
     """Return the error of a part of a model that transformers can't load."""
+    if _is_unreachable(error):
+        return UserError(
+            "The hub can't be reached, and the model is not in the cache.",
+            name,
+            "Connect, unset HF_HUB_OFFLINE, or name a folder that has the model's files.",
+        )
     fix = "Check the name; the folder or repository needs config.json, *.safetensors and processor."
     if what == "processor" and find_spec("torchvision") is None:
         fix += " Processors that also read videos need torchvision: pip install torchvision."

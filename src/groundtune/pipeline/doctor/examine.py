@@ -38,7 +38,7 @@ class Fit(Record):
 
     model: str
     answers: bool
-    """Whether it can generate and label, in the checkpoint's precision."""
+    """Whether it can generate and label with dtype auto: float32 on a processor."""
     lora: bool
     full: bool
     lora_gb: float
@@ -61,7 +61,7 @@ class Examination(Record):
 
 def examine(folder: Path) -> Examination:
     """Look at this machine, and at the disk of `folder`, where runs will be written."""
-    from groundtune.train.precision import device_of
+    from groundtune.train.precision import device_of, resolve_dtype
 
     device = device_of("auto")
     there = memory_here(device)
@@ -76,8 +76,11 @@ def examine(folder: Path) -> Examination:
         _offline(),
         *(_extra(*each) for each in extras()),
     ]
-    bytes_each = 2 if device.type != "cpu" else 4
-    fits = [_fit(name, size, there * FREE_SHARE, bytes_each) for name, size in MODELS.items()]
+    answering = 2 if device.type != "cpu" else 4  # as --dtype auto loads them
+    training = 2 if resolve_dtype("auto", device) == "bfloat16" else 4
+    fits = [
+        _fit(name, size, there * FREE_SHARE, answering, training) for name, size in MODELS.items()
+    ]
     return Examination(checks=tuple(checks), fits=tuple(fits), memory_gb=round(there, 1))
 
 
@@ -198,12 +201,12 @@ def _extra(name: str, enables: str, missing: tuple[str, ...]) -> Check:
     )
 
 
-def _fit(name: str, size: ModelSize, there: float, bytes_each: int) -> Fit:
-    lora = _training(size, bytes_each, full=False)
-    full = _training(size, bytes_each, full=True)
+def _fit(name: str, size: ModelSize, there: float, answering: int, training: int) -> Fit:
+    lora = _training(size, training, full=False)
+    full = _training(size, training, full=True)
     return Fit(
         model=name,
-        answers=size.weights * bytes_each * 1.15 / 1e9 <= there,
+        answers=size.weights * answering * 1.15 / 1e9 <= there,
         lora=lora <= there,
         full=full <= there,
         lora_gb=round(lora, 1),
