@@ -30,8 +30,6 @@ def make_folder(folder: Path, tiny_llava: Path) -> None:
     shutil.copy(folder / "set" / "train.parquet", folder / "RLHF-V-Dataset.parquet")
     _corrections(folder)
     _rlaif_v(folder)
-    settings = {"model": "world:base", "pairs": "runs/world", "max_steps": 1, "batch_size": 2}
-    (folder / "my.yaml").write_text(json.dumps(settings))
 
 
 def _corrections(folder: Path) -> None:
