@@ -48,8 +48,8 @@ def test_routers_have_no_adapter_and_fused_experts_are_named():
     model, _ = tiny_newer_families.gemma4(enable_moe_block=True, **experts)
     assert any("router.proj" in name for name, _ in model.named_parameters())
     found = reach(model, Lora(r=2))
-    assert found.left[:2] == ("experts.gate_up_proj", "experts.down_proj")
-    assert "router.proj" in found.left
+    assert found.missed[:2] == ("experts.gate_up_proj", "experts.down_proj")
+    assert "router.proj" in found.missed
     adapted = apply(model, Lora(r=2))
     names = [name for name, _ in adapted.named_parameters() if "lora_" in name]
     assert names
@@ -62,7 +62,7 @@ def test_the_share_of_the_decoder_that_an_adapter_reaches_is_counted():
     experts, router = 4 * 3 * 32 * 16, 4 * 32
     found = reach(model, Lora(r=2))
     assert found.share == pytest.approx(attention / (attention + experts + router))
-    assert found.left == ("experts.gate_up_proj", "experts.down_proj", "mlp.gate")
+    assert found.missed == ("experts.gate_up_proj", "experts.down_proj", "mlp.gate")
     dense, _ = tiny_families.llava()
     assert reach(dense, Lora(r=2)) == (1.0, ())
 
