@@ -39,6 +39,7 @@ TARGETS: dict[str, str] = {
     "world-hard-captions": _WORLD + "WORLD_HARD_CAPTIONS",
     "world-hard-questions": _WORLD + "WORLD_HARD_QUESTIONS",
     "world-self-knowledge": _WORLD + "WORLD_SELF_KNOWLEDGE",
+    "world-hard-self-knowledge": _WORLD + "WORLD_HARD_SELF_KNOWLEDGE",
 }
 """Name: "module:CONSTANT". A missing file is ignored."""
 SUITES: dict[str, tuple[str, ...]] = {

@@ -75,6 +75,22 @@ def test_a_run_writes_a_summary_of_all_metrics_with_intervals(tmp_path: Path):
     assert found["world-self-knowledge/greedy", "knows_better"]["value"] == 1
 
 
+def test_what_a_model_knows_of_hard_scenes_has_a_name_of_its_own(tmp_path: Path):
+    estimates = do(tmp_path, self_knowledge=True, benchmarks=("world-hard-captions",))
+    knowledge = {
+        e.metric: e for e in estimates if e.benchmark == "world-hard-self-knowledge/greedy"
+    }
+    assert knowledge["knows_better"].value == 1
+    assert "prior_slope" in knowledge
+    assert not [e for e in estimates if e.benchmark.startswith("world-self-knowledge")]
+
+
+def test_self_knowledge_without_captions_is_refused(tmp_path: Path):
+    with pytest.raises(UserError, match="what it knows"):
+        do(tmp_path, self_knowledge=True, benchmarks=("world-questions",))
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_runs_folder_can_be_scored_again_without_a_model(tmp_path: Path):
     first = {(e.benchmark, e.metric): e for e in do(tmp_path / "run")}
     for out in (tmp_path / "again", tmp_path / "run"):

@@ -125,12 +125,18 @@ def _of_hard(benchmark: Benchmark[Sequence[Item]], load: _Load) -> Benchmark[Seq
         load=load_hard,
         further_metrics=(),
         further=None,
-        follow_up=None,
     )
 
 
 WORLD_HARD_CAPTIONS = _of_hard(WORLD_CAPTIONS, captions.load)
 WORLD_HARD_QUESTIONS = _of_hard(WORLD_QUESTIONS, questions.load)
+WORLD_HARD_SELF_KNOWLEDGE = replace(
+    WORLD_SELF_KNOWLEDGE,
+    name="world-hard-self-knowledge",
+    protocol=WORLD_SELF_KNOWLEDGE.protocol.model_copy(
+        update={"label": "What it knows of what it says (hard scenes)"}
+    ),
+)
 CAPTIONS_AND_QUESTIONS: dict[Difficulty, tuple[Benchmark[Sequence[Item]], ...]] = {
     "clear": (WORLD_CAPTIONS, WORLD_QUESTIONS),
     "hard": (WORLD_HARD_CAPTIONS, WORLD_HARD_QUESTIONS),

@@ -35,6 +35,8 @@ from groundtune.world.catalogue import CONTEXTS
 from groundtune.world.scenes import prior
 
 NAME = "world-self-knowledge"
+_NAMES = {CAPTIONS: NAME, "world-hard-captions": "world-hard-self-knowledge"}
+"""By the captions' benchmark; of usual scenes alone, not of the strata."""
 AT_ONCE = 256
 METRICS: tuple[Metric, ...] = (
     Metric(
@@ -120,7 +122,7 @@ def knowledge(
     that is neither yes nor no counts only as "unanswered".
     """
     prompts = {item.key: item.prompt for item in items}
-    scores = [score for score in scores if score.benchmark == CAPTIONS]
+    scores = [score for score in scores if score.benchmark in _NAMES]
     questions = [
         question
         for score in scores
@@ -184,7 +186,7 @@ def _score_of(
     return score.model_copy(
         update={
             "key": key_of(NAME, score.key),
-            "benchmark": NAME,
+            "benchmark": _NAMES[score.benchmark],
             "values": {name: float(value) for name, value in values.items()},
             "extracted": tuple(question.category for question in ghosts),
             "spans": (),
@@ -257,7 +259,9 @@ def _by_prior(scores: Sequence[Score]) -> tuple[_Chances, Floats]:
     for score in scores:
         scene = find_scene(score.image)
         invented_names = (
-            set(score.extracted) if score.benchmark == NAME else set(invented_categories(score))
+            set(score.extracted)
+            if score.benchmark in _NAMES.values()
+            else set(invented_categories(score))
         )
         for category, chance in CONTEXTS[scene.context].prior.items():
             if category not in scene.categories:

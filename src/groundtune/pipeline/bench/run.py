@@ -22,6 +22,7 @@ from groundtune.bench.run.exam import Exam, exam_of, items_of, refuse_lacking
 from groundtune.bench.run.opening import opening_of, refuse_closed_split
 from groundtune.bench.run.run import ask, store_scores
 from groundtune.bench.summary import all_estimates
+from groundtune.errors import UserError
 from groundtune.pipeline.bench.data_paths import DataPaths, paths_with_official
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
 from groundtune.pipeline.bench.score import (
@@ -89,13 +90,20 @@ def run_bench(
     a `generator`, which must find its images under `out`/images.
 
     Raises:
-        UserError: no such benchmark or split, or one that can't be asked; the test split without
+        UserError: no such benchmark or split, or one that can't be asked; self-knowledge without
+            captions of the world; the test split without
             `final`; data, images or a judge that are missing; the model can't be loaded; `out` has
             scores of another model of this name; or a full disk.
     """
     benchmarks = load_all(settings.benchmarks)
     for benchmark in benchmarks:
         refuse_lacking(benchmark, "run")
+    if settings.self_knowledge and not any(each.follow_up for each in benchmarks):
+        raise UserError(
+            "None of these benchmarks has captions of which a model can be asked what it knows.",
+            f"--self-knowledge, {', '.join(settings.benchmarks)}",
+            "Add world-captions or world-hard-captions, or leave out --self-knowledge.",
+        )
     base_scoring = replace(scoring or Scoring(), model=settings.name)
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)

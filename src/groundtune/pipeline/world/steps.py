@@ -126,7 +126,7 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     from groundtune.bench.run.exam import Exam, exam_of, scores_of
     from groundtune.bench.run.run import ask as answers_of
     from groundtune.bench.run.run import store_scores
-    from groundtune.bench.world.benchmarks import CAPTIONS_AND_QUESTIONS, WORLD_CAPTIONS
+    from groundtune.bench.world.benchmarks import CAPTIONS_AND_QUESTIONS
     from groundtune.bench.world.self_knowledge import knowledge
     from groundtune.store.images import ImageStore
 
@@ -148,7 +148,7 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
         answers = answers_of(exam.benchmark, exam.data, generator, evaluation.seed, out, progress)
         scores = scores_of(exam, answers)
         store_scores(scores, out)
-        if evaluation.self_knowledge and exam.benchmark is WORLD_CAPTIONS:
+        if evaluation.self_knowledge and exam.benchmark.follow_up is not None:
             greedy = [score for score in scores if score.decoding == "greedy"]
             knowledge_scores = knowledge(greedy, exam.data, generator, progress, evaluation.seed)
             store_scores(knowledge_scores, out / SELF_KNOWLEDGE)
