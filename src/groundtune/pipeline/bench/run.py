@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from pydantic import Field, model_validator
 
-from groundtune.bench.benchmark import Scoring
+from groundtune.bench.benchmark import Benchmark, Scoring
 from groundtune.bench.item import Item, ItemSelection, Mode
 from groundtune.bench.registry import DEFAULT, load_all
 from groundtune.bench.run.exam import Exam, exam_of, items_of, refuse_lacking
@@ -98,12 +98,8 @@ def run_bench(
     benchmarks = load_all(settings.benchmarks)
     for benchmark in benchmarks:
         refuse_lacking(benchmark, "run")
-    if settings.self_knowledge and not any(each.follow_up for each in benchmarks):
-        raise UserError(
-            "None of these benchmarks has captions of which a model can be asked what it knows.",
-            f"--self-knowledge, {', '.join(settings.benchmarks)}",
-            "Add world-captions or world-hard-captions, or leave out --self-knowledge.",
-        )
+    if settings.self_knowledge:
+        _refuse_without_captions(benchmarks)
     base_scoring = replace(scoring or Scoring(), model=settings.name)
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
@@ -149,6 +145,15 @@ def run_bench(
         list(command),
     )
     return measurement(results, out, opening if settings.split == "test" else None, self_knowledge)
+
+
+def _refuse_without_captions(benchmarks: Sequence[Benchmark[Any]]) -> None:
+    if not any(benchmark.follow_up for benchmark in benchmarks):
+        raise UserError(
+            "None of these benchmarks has captions of which a model can be asked what it knows.",
+            f"--self-knowledge, {', '.join(benchmark.name for benchmark in benchmarks)}",
+            "Add world-captions or world-hard-captions, or leave out --self-knowledge.",
+        )
 
 
 def _know(
