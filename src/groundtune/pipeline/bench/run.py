@@ -96,10 +96,7 @@ def run_bench(
             scores of another model of this name; or a full disk.
     """
     benchmarks = load_all(settings.benchmarks)
-    for benchmark in benchmarks:
-        refuse_lacking(benchmark, "run")
-    if settings.self_knowledge:
-        _refuse_without_captions(benchmarks)
+    _refuse_unasked(benchmarks, settings)
     base_scoring = replace(scoring or Scoring(), model=settings.name)
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
@@ -147,8 +144,10 @@ def run_bench(
     return measurement(results, out, opening if settings.split == "test" else None, self_knowledge)
 
 
-def _refuse_without_captions(benchmarks: Sequence[Benchmark[Any]]) -> None:
-    if not any(benchmark.follow_up for benchmark in benchmarks):
+def _refuse_unasked(benchmarks: Sequence[Benchmark[Any]], settings: BenchSettings) -> None:
+    for benchmark in benchmarks:
+        refuse_lacking(benchmark, "run")
+    if settings.self_knowledge and not any(benchmark.follow_up for benchmark in benchmarks):
         raise UserError(
             "None of these benchmarks has captions of which a model can be asked what it knows.",
             f"--self-knowledge, {', '.join(benchmark.name for benchmark in benchmarks)}",
