@@ -30,18 +30,18 @@ def test_a_recipe_is_shown_and_copied_as_it_is(
 def test_every_setting_is_shown_with_where_it_comes_from(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert run(["recipes", "show", "world-align", "rounds=2", "--resolved"]) == 0
+    assert run(["recipes", "show", "world-align", "rounds=3", "--resolved"]) == 0
     rows = {
         words[0]: words[1:]
         for line in capsys.readouterr().out.splitlines()
         if (words := line.split())
     }
-    assert rows["rounds"] == ["2", "override"]
+    assert rows["rounds"] == ["3", "override"]
     assert rows["feedback.batch_size"] == ["100", "file"]
     assert rows["learn.micro_tokens"] == ["4096", "default"]
     assert run(["recipes", "show", "world-align", "--resolved", "--json"]) == 0
     shown = json.loads(capsys.readouterr().out)["settings"]
-    assert shown["rounds"] == {"value": 4, "origin": "file"}
+    assert shown["rounds"] == {"value": 2, "origin": "file"}
     assert run(["recipes", "show", "world-align", "rounds=2"]) == EXIT_INPUT
 
 
