@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal, NamedTuple
 
 from groundtune.protocols import Statement
-from groundtune.records import Answer, Claim, Producer
+from groundtune.records import Answer, Claim, Producer, SpanKind
 from groundtune.store.keys import key_of
 
 Scoring = Literal["count", "rate", "expected"]
@@ -80,6 +80,20 @@ def with_verdict(claims: Sequence[Claim], *, resting: bool = False) -> list[Clai
     rejected = {claim.key for claim in claims if claim.status == "rejected"}
     verdicts = [claim for claim in claims if claim.status in ("supported", "rejected")]
     return [claim for claim in verdicts if resting or claim.rests_on not in rejected]
+
+
+def facts_of(claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> dict[str, Claim]:
+    """Return the supported claims by their questions, each by its first mention."""
+    facts: dict[str, Claim] = {}
+    for claim in claims:
+        if claim.status == "supported" and (not kinds or claim.kind in kinds):
+            facts.setdefault(fact_of(claim), claim)
+    return facts
+
+
+def fact_of(claim: Claim) -> str:
+    """Return what two claims about one image must share to be one fact."""
+    return (claim.question or claim.text).lower()
 
 
 def tally(claims: Sequence[Claim], *, resting: bool = False) -> ClaimTally:

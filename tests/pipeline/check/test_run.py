@@ -147,6 +147,12 @@ def test_an_answer_is_scored_by_its_claims_and_its_rejected_ones_are_marked():
     assert found.why == "no: Is 1?"
 
 
+def test_what_an_answer_says_again_is_no_further_supported_claim():
+    again = claim(2, "supported", question="is 0?")
+    values = scored(claim(0, "supported"), claim(1, "supported"), again).values
+    assert (values["claims"], values["supported_claims"]) == (3, 2)
+
+
 def test_what_could_not_be_read_is_counted_and_never_right():
     assert scored(claim(0, "supported"), claim(1, "unparsed")).status == "unparsed"
     assert scored().status == "unparsed"

@@ -42,11 +42,11 @@ class Choosing(Record):
     """
 
     by: Literal["claims", "truth"] = "claims"
-    """"claims": wrong is the share of answers with a rejected claim, kept the supported claims per
-    answer, by the round's labeler. "truth" is for comparison alone, where the prompts' source
-    knows it: such rounds don't run on the labeler's feedback alone, and their pages say so. Wrong
-    is then the mean of the shares of answers with an invented object and with anything wrong, kept
-    is recall."""
+    """"claims": wrong is the share of answers with a rejected claim, kept the different supported
+    claims per answer, by the round's labeler. "truth" is for comparison alone, where the prompts'
+    source knows it: such rounds don't run on the labeler's feedback alone, and their pages say so.
+    Wrong is then the mean of the shares of answers with an invented object and with anything wrong,
+    kept is recall."""
     prompts: int = Field(default=100, ge=1)
     """Held back from learning, all prompts of an image together; few images: see `held_back`."""
     max_content_loss: float = Field(default=0.05, ge=0, le=1)

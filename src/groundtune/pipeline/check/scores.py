@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.feedback.claim_spans import rejected_spans
-from groundtune.feedback.claims import by_answer, tally, with_verdict
+from groundtune.feedback.claims import by_answer, facts_of, tally, with_verdict
 from groundtune.records import Answer, Claim, Prompt, Score
 from groundtune.store.keys import key_of
 
@@ -50,7 +50,13 @@ METRICS: tuple[Metric, ...] = (
         better="lower",
         explanation="What rests on a rejected claim isn't counted again.",
     ),
-    _per_answer("supported_claims", "Supported claims per answer", unit="claims", cost="yes"),
+    _per_answer(
+        "supported_claims",
+        "Different supported claims per answer",
+        unit="claims",
+        cost="yes",
+        explanation="What an answer says again isn't counted again.",
+    ),
     _per_answer("words", "Words per answer", unit="words", cost="yes"),
     _per_answer("silent", "Answers that claim nothing", cost="yes"),
     unparsed_metric(),
@@ -95,7 +101,7 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         "claims": counts.checked,
         "rejected_claims": counts.rejected,
         "rejected": counts.rejected > 0,
-        "supported_claims": counts.checked - counts.rejected,
+        "supported_claims": len(facts_of(with_verdict(claims))),
         "silent": counts.checked == 0,
         "words": len(answer.text.split()),
     }

@@ -6,7 +6,7 @@ Questions about one image are asked once, however many answers raise them.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.feedback.claims import by_answer, claims_of, with_verdict
+from groundtune.feedback.claims import by_answer, claims_of, fact_of, facts_of, with_verdict
 from groundtune.feedback.conquer import conquer
 from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
 from groundtune.records import Answer, Claim, Producer, Prompt, SpanKind
@@ -56,20 +56,6 @@ def check_claims(
 def reference_of(text: str, claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> FirstAnswer:
     """Return what an answer of the reference says; facts of the `kinds` alone, if there are any."""
     return FirstAnswer(words_outside(text, claims), frozenset(facts_of(claims, kinds)))
-
-
-def facts_of(claims: Sequence[Claim], kinds: Sequence[SpanKind] = ()) -> dict[str, Claim]:
-    """Return the supported claims by their questions, each by its first mention."""
-    facts: dict[str, Claim] = {}
-    for claim in claims:
-        if claim.status == "supported" and (not kinds or claim.kind in kinds):
-            facts.setdefault(fact_of(claim), claim)
-    return facts
-
-
-def fact_of(claim: Claim) -> str:
-    """Return what two claims about one image must share to be one fact."""
-    return (claim.question or claim.text).lower()
 
 
 def words_outside(text: str, claims: Sequence[Claim]) -> int:

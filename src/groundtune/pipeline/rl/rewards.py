@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 from groundtune.engine.changed_tokens import changed_tokens
 from groundtune.errors import UserError
+from groundtune.feedback.claims import fact_of, facts_of
 from groundtune.pipeline.rl.claims import (
     FirstAnswer,
-    fact_of,
-    facts_of,
     is_unread,
     repeated_claims,
     words_outside,
