@@ -99,6 +99,22 @@ def test_what_a_round_lost_the_next_ones_cannot_lose_again(tmp_path: Path):
     assert [c.allowed for c in judge_candidates(rows, 0.05, 0.9)] == [True, False, False]
 
 
+def test_only_claims_of_the_given_kinds_count_as_kept_each_once(tmp_path: Path):
+    endpoint = ScriptedEndpoint(lambda body, index: "Yes")
+    endpoint.top = lambda body: [("Yes", math.log(0.9)), ("No", math.log(0.1))]
+    with running(endpoint):
+        labeler = f"feedback.labeler=openai:tiny@{endpoint.url}"
+        choice = choose(tmp_path, settings_of(labeler, "choose.kinds=[object]"), steps=1)
+        all_kinds = choose(tmp_path / "all", settings_of(labeler, "choose.kinds=[]"), steps=1)
+    folder = RunFolder(tmp_path / "round-1/choosing")
+    objects = {
+        (claim.answer, claim.question) for claim in folder.claims.read() if claim.kind == "object"
+    }
+    answers = folder.answers.read()
+    assert choice.candidates[0].kept == pytest.approx(len(objects) / len(answers))
+    assert all_kinds.candidates[0].kept > choice.candidates[0].kept > 0
+
+
 def test_a_question_about_an_image_is_asked_once_over_all_candidates(tmp_path: Path):
     endpoint = ScriptedEndpoint(lambda body, index: "Yes")
     endpoint.top = lambda body: [("Yes", math.log(0.9)), ("No", math.log(0.1))]

@@ -151,6 +151,7 @@ def test_what_an_answer_says_again_is_no_further_supported_claim():
     again = claim(2, "supported", question="is 0?")
     values = scored(claim(0, "supported"), claim(1, "supported"), again).values
     assert (values["claims"], values["supported_claims"]) == (3, 2)
+    assert values["supported_other"] == 2  # the kind of these claims
 
 
 def test_what_could_not_be_read_is_counted_and_never_right():

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.align.settings import Round, round_name
+from groundtune.pipeline.align.settings import AlignSettings, Round, round_name
 from groundtune.pipeline.align.steps import answer, claim_scores, with_self, write, write_chosen
-from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
+from groundtune.pipeline.check.scores import supported_value
+from groundtune.pipeline.feedback.claim_settings import open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.verdicts import require_verdicts, summary_of
 from groundtune.pipeline.models.names import model_or_folder, revision_of
@@ -27,7 +28,7 @@ from groundtune.pipeline.models.settings import LabelledModel, ModelSettings
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import by_another_name
 from groundtune.protocols import Progress, Truth
-from groundtune.records import Claim, Record, Score
+from groundtune.records import Claim, Record, Score, SpanKind
 from groundtune.store.files import remove_folder
 from groundtune.store.sealed import read_sealed
 
@@ -96,7 +97,7 @@ def _choice(
         target.take_prompts(candidate_run, candidate_run.prompts.read())
         target.take_answers(candidate_run, candidate_run.answers.read())
     if run.choose.by == "claims":
-        contents = _contents_by_claims(target, run.feedback, str(models[START]), progress)
+        contents = _contents_by_claims(target, run, str(models[START]), progress)
     else:
         contents = _contents_by_truth(target)
     candidates = judge_candidates(contents, run.choose.max_content_loss, kept_before(out))
@@ -134,7 +135,7 @@ def _take_last_answers(folder: Path, settings: Round, model: str) -> None:
 
 
 def _contents_by_claims(
-    target: RunFolder, feedback: ClaimSettings, first: str, progress: Progress
+    target: RunFolder, run: AlignSettings, first: str, progress: Progress
 ) -> dict[str, AnswerContent]:
     """Return each candidate's content by the labeler's verdicts; "self" is the model `first`.
 
@@ -144,7 +145,7 @@ def _contents_by_claims(
     Raises:
         UserError: of a candidate no claim was checked, or no answer's claims all were.
     """
-    feedback = with_self(feedback, first)
+    feedback = with_self(run.feedback, first)
     progress.start(f"load {feedback.labeler}")
     with open_labelling(feedback, target) as labelling:
         label_claims(target.path, target.path, labelling, progress, settings=feedback)
@@ -160,10 +161,15 @@ def _contents_by_claims(
     scores: dict[str, list[Score]] = defaultdict(list)
     for row in claim_scores(target.path):
         scores[row.model].append(row)
-    return {name: _content_of(name, model_scores, target) for name, model_scores in scores.items()}
+    return {
+        name: _content_of(name, model_scores, run.choose.kinds, target)
+        for name, model_scores in scores.items()
+    }
 
 
-def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> AnswerContent:
+def _content_of(
+    name: str, scores: Sequence[Score], kinds: Sequence[SpanKind], target: RunFolder
+) -> AnswerContent:
     scored = [score.values for score in scores if score.status == "scored"]
     if not scored:
         raise UserError(
@@ -171,9 +177,10 @@ def _content_of(name: str, scores: Sequence[Score], target: RunFolder) -> Answer
             str(target.claims.path),
             "Look at the claims there; choose another feedback.divider.",
         )
+    kept = [supported_value(kind) for kind in kinds] or ["supported_claims"]
     return AnswerContent(
         wrong=sum(values["rejected"] for values in scored) / len(scored),
-        kept=sum(values["supported_claims"] for values in scored) / len(scored),
+        kept=sum(values.get(name, 0.0) for values in scored for name in kept) / len(scored),
         unchecked=len(scores) - len(scored),
     )
 

@@ -13,7 +13,7 @@ from groundtune.pipeline.models.names import is_endpoint
 from groundtune.pipeline.sample.run import SampleSettings
 from groundtune.pipeline.train.settings import Learning, Method
 from groundtune.recipe_loading import Settings
-from groundtune.records import Record
+from groundtune.records import Record, SpanKind
 from groundtune.train.optim import Optim
 from groundtune.train.precision import Dtype
 
@@ -49,6 +49,9 @@ class Choosing(Record):
     kept is recall."""
     prompts: int = Field(default=100, ge=1)
     """Held back from learning, all prompts of an image together; few images: see `held_back`."""
+    kinds: tuple[SpanKind, ...] = ()
+    """Kinds of claims that count as kept (object, number, attribute, position, ...); () counts all.
+    By all, a model may say where things are instead of what there is."""
     max_content_loss: float = Field(default=0.05, ge=0, le=1)
     """Largest loss of what is kept over all rounds, as a share of what the first began with. What a
     round loses, the next ones can't lose again."""

@@ -32,7 +32,7 @@ class BestOfSettings(ModelSettings):
     normalise: float = Field(default=1.0, ge=0, le=1)
     """The power of the answer's tokens by which the reward is divided: 1 (or true) is published, 0
     (or false) doesn't divide. Which answers win by it, short ones or long ones, depends on what was
-    learnt, and a power between keeps the length (docs/measured/earlier-rounds.md has the figures)."""
+    learnt, and a power between keeps the length (figures: docs/measured/earlier-rounds.md)."""
     prompts: str = ""
     """Where there is no folder of answers: a prompt source and a count, such as world:40. The tuned
     model draws `n` answers to each of its prompts to report on."""

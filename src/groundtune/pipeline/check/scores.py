@@ -5,12 +5,13 @@ al. 2024, arXiv 2405.17220, 3.2). How much of that is the labeler's error, peopl
 (`check_people.py`).
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.feedback.claim_spans import rejected_spans
 from groundtune.feedback.claims import by_answer, facts_of, tally, with_verdict
-from groundtune.records import Answer, Claim, Prompt, Score
+from groundtune.records import Answer, Claim, Prompt, Score, SpanKind
 from groundtune.store.keys import key_of
 
 BENCHMARK = "claims"
@@ -63,6 +64,11 @@ METRICS: tuple[Metric, ...] = (
 )
 
 
+def supported_value(kind: SpanKind) -> str:
+    """Return under which name a score has its different supported claims of a kind."""
+    return f"supported_{kind}"
+
+
 def scores_of(
     answers: Sequence[Answer],
     claims: Sequence[Claim],
@@ -92,6 +98,7 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         answer=answer.text,
     )
     counts = tally(claims)
+    facts = facts_of(with_verdict(claims)).values()
     if not claims or counts.unparsed or counts.unanswered:
         why = "its claims could not be read" if counts.unparsed else "it was not divided"
         why = "the labeler said neither yes nor no to a claim" if counts.unanswered else why
@@ -101,9 +108,10 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         "claims": counts.checked,
         "rejected_claims": counts.rejected,
         "rejected": counts.rejected > 0,
-        "supported_claims": len(facts_of(with_verdict(claims))),
+        "supported_claims": len(facts),
         "silent": counts.checked == 0,
         "words": len(answer.text.split()),
+        **Counter(supported_value(fact.kind) for fact in facts),
     }
     return blank.model_copy(
         update={
