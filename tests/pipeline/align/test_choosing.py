@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from groundtune.errors import UserError
+from groundtune.feedback.claims import is_unanswered
 from groundtune.feedback.conquer import question_prompt
 from groundtune.pipeline.align.choosing import (
     START,
@@ -106,12 +107,12 @@ def test_only_claims_of_the_given_kinds_count_as_kept_each_once(tmp_path: Path):
         labeler = f"feedback.labeler=openai:tiny@{endpoint.url}"
         choice = choose(tmp_path, settings_of(labeler, "choose.kinds=[object]"), steps=1)
         all_kinds = choose(tmp_path / "all", settings_of(labeler, "choose.kinds=[]"), steps=1)
-    folder = RunFolder(tmp_path / "round-1/choosing")
-    objects = {
-        (claim.answer, claim.question) for claim in folder.claims.read() if claim.kind == "object"
-    }
-    answers = folder.answers.read()
-    assert choice.candidates[0].kept == pytest.approx(len(objects) / len(answers))
+    claims = RunFolder(tmp_path / "round-1/choosing").claims.read()
+    unread = {c.answer for c in claims if c.status == "unparsed" or is_unanswered(c)}
+    supported = [c for c in claims if c.status == "supported" and c.answer not in unread]
+    objects = {(claim.answer, claim.question) for claim in supported if claim.kind == "object"}
+    assert choice.candidates[0].unchecked < 3
+    assert choice.candidates[0].kept == len(objects) / len({c.answer for c in supported})
     assert all_kinds.candidates[0].kept > choice.candidates[0].kept > 0
 
 
