@@ -19,6 +19,7 @@ from pydantic import Field, model_validator
 from groundtune.feedback.balance import balance_corpus, balance_each, mean_words
 from groundtune.feedback.claim_spans import gained_spans, rejected_spans
 from groundtune.feedback.claims import Scoring, by_answer, score, why_unscored
+from groundtune.feedback.repeats import with_repeats_rejected
 from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
 from groundtune.store.keys import key_of
 
@@ -38,6 +39,9 @@ class ClaimPairRules(Record):
     their expected number by the labeler's probabilities."""
     resting: bool = False
     """Count a rejected claim also when the one that it rests on is rejected."""
+    reject_repeats: bool = False
+    """Count a claim that an answer makes again, as if it were new, as rejected ("a cup and a bowl
+    and a cup"). A model that learns from verdicts over some rounds may learn to repeat itself."""
     margin: float = Field(default=1.0, gt=0)
     """Least difference of scores: 1 is published. Use less with the rate."""
     min_supported_ratio: float = Field(default=0.0, ge=0)
@@ -129,6 +133,8 @@ def pairs_from_claims(
     unscored: Counter[str] = Counter()
     for answer in unique:
         answer_claims = groups.get(answer.key, [])
+        if rules.reject_repeats:
+            answer_claims = with_repeats_rejected(answer.text, answer_claims)
         if why := why_unscored(answer_claims):
             unscored[why] += 1
         else:

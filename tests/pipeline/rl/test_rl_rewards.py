@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.pipeline.rl.claims import FirstAnswer, repeated_claims, words_outside
+from groundtune.feedback.repeats import repeated_claims
+from groundtune.pipeline.rl.claims import FirstAnswer, words_outside
 from groundtune.pipeline.rl.rewards import COMPONENTS, ComponentValue, judge, outside, rewards_of
 from groundtune.pipeline.rl.settings import AnswerRewardSettings, LengthGate
 from groundtune.records import Claim, ClaimStatus, Message, Prompt, SpanKind, TextPart

@@ -159,7 +159,7 @@ def _contents_by_claims(
             summary_of(own_claims), feedback.labeler, feedback.divider, where, silence=True
         )
     scores: dict[str, list[Score]] = defaultdict(list)
-    for row in claim_scores(target.path):
+    for row in claim_scores(target.path, reject_repeats=run.pairs.reject_repeats):
         scores[row.model].append(row)
     return {
         name: _content_of(name, model_scores, run.choose.kinds, target)

@@ -77,34 +77,6 @@ def wrong_claims(claims: Sequence[Claim]) -> list[Claim]:
     return rejected + [claim for claim in claims if claim.status == "unparsed"]
 
 
-_DEFINITE = (
-    "the ",
-    "this ",
-    "that ",
-    "these ",
-    "those ",
-    "its ",
-    "their ",
-    "it ",
-    "they ",
-    "both ",
-)
-
-
-def repeated_claims(text: str, claims: Sequence[Claim]) -> list[Claim]:
-    """Return the claims made before as if they were new: the second "a cup", not "the cup"."""
-    facts: set[str] = set()
-    repeats: list[Claim] = []
-    for claim in claims:
-        if claim.rests_on or not claim.question:
-            continue
-        fact = fact_of(claim)
-        if fact in facts and not text[claim.start : claim.end].lower().startswith(_DEFINITE):
-            repeats.append(claim)
-        facts.add(fact)
-    return repeats
-
-
 def is_unread(text: str, claims: Sequence[Claim]) -> bool:
     """Return whether nothing of an answer could be read, or the labeler did not answer."""
     if not text:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Self
 
 from groundtune.feedback.claims import facts_of
+from groundtune.feedback.repeats import repeated_claims
 from groundtune.generate.hf import HfGenerator
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.models.prompt_sources import source_of
-from groundtune.pipeline.rl.claims import check_claims, repeated_claims, wrong_claims
+from groundtune.pipeline.rl.claims import check_claims, wrong_claims
 from groundtune.pipeline.rl.metrics import BENCHMARK, estimates, scores_of
 from groundtune.pipeline.rl.prepare import held_out_prompts
 from groundtune.pipeline.rl.rules import found, symbolic

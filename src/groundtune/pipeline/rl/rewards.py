@@ -12,10 +12,10 @@ from typing import NamedTuple
 from groundtune.engine.changed_tokens import changed_tokens
 from groundtune.errors import UserError
 from groundtune.feedback.claims import fact_of, facts_of
+from groundtune.feedback.repeats import repeated_claims
 from groundtune.pipeline.rl.claims import (
     FirstAnswer,
     is_unread,
-    repeated_claims,
     words_outside,
     wrong_claims,
 )
