@@ -106,6 +106,18 @@ def test_a_supported_claim_that_is_made_twice_is_kept_once():
     assert pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).counts.made == 0
 
 
+def test_what_an_answer_says_again_can_count_as_rejected():
+    answers = [said("a", "One."), said("b", "A cup and a cup.")]
+    first = checked("b", 0, 1)[0].model_copy(update={"start": 0, "end": 5, "p_yes": 0.9, "p_no": 0})
+    again = first.model_copy(update={"key": "again", "start": 10, "end": 15})
+    claims = [*checked("a", 0, 1), first, again]
+    assert pairs_from_claims(answers, claims, {"p": prompt("p")}, ALL).counts.made == 0
+    rules = ALL.model_copy(update={"reject_repeats": True, "sure": 0.99})
+    (pair,) = pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).pairs
+    assert pair.parents == ("a", "b")
+    assert [(span.start, span.end) for span in pair.rejected_spans] == [(10, 15)]
+
+
 def test_duplicates_count_once_and_what_has_no_score_makes_no_pair():
     answers = [
         said("a", "One."),

@@ -6,7 +6,7 @@ Questions about one image are asked once, however many answers raise them.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from groundtune.feedback.claims import by_answer, claims_of, fact_of, facts_of, with_verdict
+from groundtune.feedback.claims import by_answer, claims_of, facts_of, with_verdict
 from groundtune.feedback.conquer import conquer
 from groundtune.pipeline.feedback.claims import Labelling, labeler_producer
 from groundtune.records import Answer, Claim, Producer, Prompt, SpanKind
