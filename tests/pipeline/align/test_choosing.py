@@ -107,6 +107,8 @@ def test_only_claims_of_the_given_kinds_count_as_kept_each_once(tmp_path: Path):
         labeler = f"feedback.labeler=openai:tiny@{endpoint.url}"
         choice = choose(tmp_path, settings_of(labeler, "choose.kinds=[object]"), steps=1)
         all_kinds = choose(tmp_path / "all", settings_of(labeler, "choose.kinds=[]"), steps=1)
+        with pytest.raises(UserError, match="of a kind that counts as kept"):
+            choose(tmp_path / "none", settings_of(labeler, "choose.kinds=[action]"), steps=1)
     claims = RunFolder(tmp_path / "round-1/choosing").claims.read()
     unread = {c.answer for c in claims if c.status == "unparsed" or is_unanswered(c)}
     supported = [c for c in claims if c.status == "supported" and c.answer not in unread]

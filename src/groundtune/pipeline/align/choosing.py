@@ -143,7 +143,8 @@ def _contents_by_claims(
     question about an image is asked once.
 
     Raises:
-        UserError: of a candidate no claim was checked, or no answer's claims all were.
+        UserError: of a candidate no claim was checked, or no answer's claims all were; or the first
+            model has no supported claim of `choose.kinds`.
     """
     feedback = with_self(run.feedback, first)
     progress.start(f"load {feedback.labeler}")
@@ -161,10 +162,16 @@ def _contents_by_claims(
     scores: dict[str, list[Score]] = defaultdict(list)
     for row in claim_scores(target.path, reject_repeats=run.pairs.reject_repeats):
         scores[row.model].append(row)
-    return {
-        name: _content_of(name, model_scores, run.choose.kinds, target)
-        for name, model_scores in scores.items()
-    }
+    kinds = run.choose.kinds
+    contents = {name: _content_of(name, rows, kinds, target) for name, rows in scores.items()}
+    if kinds and not contents[START].kept:
+        seen = sorted({claim.kind for rows in claims.values() for claim in rows})
+        raise UserError(
+            "No supported claim is of a kind that counts as kept, so any loss would pass.",
+            f"choose.kinds={', '.join(kinds)}; kinds of the claims: {', '.join(seen)}",
+            "Name kinds that the divider gives, or set choose.kinds=[].",
+        )
+    return contents
 
 
 def _content_of(
