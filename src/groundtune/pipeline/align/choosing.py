@@ -165,10 +165,10 @@ def _contents_by_claims(
     kinds = run.choose.kinds
     contents = {name: _content_of(name, rows, kinds, target) for name, rows in scores.items()}
     if kinds and not contents[START].kept:
-        seen = sorted({claim.kind for rows in claims.values() for claim in rows})
+        claim_kinds = sorted({claim.kind for rows in claims.values() for claim in rows})
         raise UserError(
             "No supported claim is of a kind that counts as kept, so any loss would pass.",
-            f"choose.kinds={', '.join(kinds)}; kinds of the claims: {', '.join(seen)}",
+            f"choose.kinds={', '.join(kinds)}; kinds of the claims: {', '.join(claim_kinds)}",
             "Name kinds that the divider gives, or set choose.kinds=[].",
         )
     return contents
