@@ -39,9 +39,6 @@ class ClaimPairRules(Record):
     their expected number by the labeler's probabilities."""
     resting: bool = False
     """Count a rejected claim also when the one that it rests on is rejected."""
-    reject_repeats: bool = False
-    """Count a claim that an answer makes again, as if it were new, as rejected ("a cup and a bowl
-    and a cup"). A model that learns from verdicts over some rounds may learn to repeat itself."""
     margin: float = Field(default=1.0, gt=0)
     """Least difference of scores: 1 is published. Use less with the rate."""
     min_supported_ratio: float = Field(default=0.0, ge=0)
@@ -65,6 +62,9 @@ class ClaimPairRules(Record):
     sure: float = Field(default=0.5, ge=0.5, le=1)
     """Least share of p(yes) + p(no) that a verdict needs for its claim to be marked; 0.5 marks all.
     The score counts all claims in any case."""
+    mark_repeats: bool = False
+    """Mark what an answer says again as if it were new, as rejected claims are ("a cup and a bowl and
+    a cup"): over rounds a model may learn to repeat what is right. The score doesn't count it."""
     seed: int = 0
     """Seed of which pairs stay under the cap."""
 
@@ -133,12 +133,12 @@ def pairs_from_claims(
     unscored: Counter[str] = Counter()
     for answer in unique:
         answer_claims = groups.get(answer.key, [])
-        if rules.reject_repeats:
-            answer_claims = with_repeats_rejected(answer.text, answer_claims)
         if why := why_unscored(answer_claims):
             unscored[why] += 1
         else:
             value = score(answer_claims, rules.scoring, resting=rules.resting)
+            if rules.mark_repeats:
+                answer_claims = with_repeats_rejected(answer.text, answer_claims)
             scored[answer.prompt].append(ScoredAnswer(answer, value, answer_claims))
     candidates = [pair for group in scored.values() for pair in combinations(group, 2)]
     pairs: list[Pair] = []

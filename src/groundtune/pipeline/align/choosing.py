@@ -143,8 +143,8 @@ def _contents_by_claims(
     question about an image is asked once.
 
     Raises:
-        UserError: of a candidate no claim was checked, or no answer's claims all were; or the first
-            model has no supported claim of `choose.kinds`.
+        UserError: of a candidate no claim was checked, or no answer's claims all were; or no claim
+            is of `choose.kinds`.
     """
     feedback = with_self(run.feedback, first)
     progress.start(f"load {feedback.labeler}")
@@ -160,18 +160,17 @@ def _contents_by_claims(
             summary_of(own_claims), feedback.labeler, feedback.divider, where, silence=True
         )
     scores: dict[str, list[Score]] = defaultdict(list)
-    for row in claim_scores(target.path, reject_repeats=run.pairs.reject_repeats):
+    for row in claim_scores(target.path):
         scores[row.model].append(row)
     kinds = run.choose.kinds
-    contents = {name: _content_of(name, rows, kinds, target) for name, rows in scores.items()}
-    if kinds and not contents[START].kept:
-        claim_kinds = sorted({claim.kind for rows in claims.values() for claim in rows})
+    claim_kinds = {claim.kind for rows in claims.values() for claim in rows}
+    if kinds and not claim_kinds.intersection(kinds):
         raise UserError(
-            "No supported claim is of a kind that counts as kept, so any loss would pass.",
-            f"choose.kinds={', '.join(kinds)}; kinds of the claims: {', '.join(claim_kinds)}",
+            "No claim is of a kind that counts as kept, so any loss would pass.",
+            f"choose.kinds={', '.join(kinds)}; kinds of the claims: {', '.join(sorted(claim_kinds))}",
             "Name kinds that the divider gives, or set choose.kinds=[].",
         )
-    return contents
+    return {name: _content_of(name, rows, kinds, target) for name, rows in scores.items()}
 
 
 def _content_of(

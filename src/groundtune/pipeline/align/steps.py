@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 
 from groundtune.feedback.claim_pairs import ClaimPairCounts
-from groundtune.feedback.claims import by_answer
-from groundtune.feedback.repeats import with_repeats_rejected
 from groundtune.pipeline.align.prompts import of_round
 from groundtune.pipeline.align.seen import refuse_learning_from_held_back
 from groundtune.pipeline.align.settings import AlignSettings, Round
@@ -169,23 +167,12 @@ def check_model(folder: Path, settings: ModelCheck, progress: Progress) -> None:
     score_set.add(claim_scores(out, settings.model.label))
 
 
-def claim_scores(folder: Path, label: str = "", *, reject_repeats: bool = False) -> list[Score]:
-    """Return the scores of a folder's answers by their checked claims.
-
-    With `reject_repeats`, what an answer says again counts as rejected.
-    """
+def claim_scores(folder: Path, label: str = "") -> list[Score]:
+    """Return the scores of a folder's answers by their checked claims."""
     from groundtune.pipeline.check.scores import scores_of
 
     run = RunFolder(folder)
-    answers, claims = run.answers.read(), run.claims.read()
-    if reject_repeats:
-        groups = by_answer(claims)
-        claims = [
-            claim
-            for answer in answers
-            for claim in with_repeats_rejected(answer.text, groups.get(answer.key, []))
-        ]
-    return scores_of(answers, claims, run.prompts_by_key(), label)
+    return scores_of(run.answers.read(), run.claims.read(), run.prompts_by_key(), label)
 
 
 def answer(
