@@ -106,16 +106,30 @@ def test_a_supported_claim_that_is_made_twice_is_kept_once():
     assert pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).counts.made == 0
 
 
-def test_what_an_answer_says_again_can_count_as_rejected():
-    answers = [said("a", "One."), said("b", "A cup and a cup.")]
-    first = checked("b", 0, 1)[0].model_copy(update={"start": 0, "end": 5, "p_yes": 0.9, "p_no": 0})
-    again = first.model_copy(update={"key": "again", "start": 10, "end": 15})
-    claims = [*checked("a", 0, 1), first, again]
-    assert pairs_from_claims(answers, claims, {"p": prompt("p")}, ALL).counts.made == 0
-    rules = ALL.model_copy(update={"reject_repeats": True, "sure": 0.99})
-    (pair,) = pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).pairs
-    assert pair.parents == ("a", "b")
-    assert [(span.start, span.end) for span in pair.rejected_spans] == [(10, 15)]
+def test_what_an_answer_says_again_can_be_marked_as_rejected_claims_are():
+    answers = [said("a", "One."), said("b", "A cup, a cup, a dog.")]
+    first = checked("b", 0, 1)[0].model_copy(update={"start": 0, "end": 5, "p_yes": 0.6, "p_no": 0})
+    again = first.model_copy(update={"key": "again", "start": 7, "end": 12})
+    wrong = first.model_copy(
+        update={
+            "key": "c",
+            "start": 14,
+            "end": 19,
+            "question": "dog?",
+            "status": "rejected",
+            "p_no": 1,
+        }
+    )
+    claims = [*checked("a", 0, 1), first, again, wrong]
+
+    def marked(*, mark_repeats: bool) -> list[tuple[int, int]]:
+        rules = ALL.model_copy(update={"mark_repeats": mark_repeats})
+        (pair,) = pairs_from_claims(answers, claims, {"p": prompt("p")}, rules).pairs
+        assert pair.rejected_rating == -1  # the score is of the wrong claim alone
+        return [(span.start, span.end) for span in pair.rejected_spans]
+
+    assert marked(mark_repeats=False) == [(14, 19)]
+    assert marked(mark_repeats=True) == [(7, 12), (14, 19)]
 
 
 def test_duplicates_count_once_and_what_has_no_score_makes_no_pair():

@@ -51,10 +51,10 @@ def pairs(
 
     Args:
         recipe: YAML file with settings, if you have one.
-        settings: Settings that have no option. For claims: scoring, reject_repeats, margin, near,
-            cap_by, balance, length_limit, spans. For scores: rule, rank, near, excess. For a
-            project: people (each, majority or reviewer), thumbs=true (pairs of its thumbs instead
-            of its corrections).
+        settings: Settings that have no option. For claims: scoring, margin, near, cap_by, balance,
+            length_limit, spans, mark_repeats. For scores: rule, rank, near, excess. For a project:
+            people (each, majority or reviewer), thumbs=true (pairs of its thumbs instead of its
+            corrections).
         corrections: Folder with the corrections that `groundtune label` wrote.
         claims: Folder with the claims that `groundtune label --by claims` wrote.
         scores: Folder with answers that `groundtune reward score` scored.

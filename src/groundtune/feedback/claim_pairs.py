@@ -63,8 +63,8 @@ class ClaimPairRules(Record):
     """Least share of p(yes) + p(no) that a verdict needs for its claim to be marked; 0.5 marks all.
     The score counts all claims in any case."""
     mark_repeats: bool = False
-    """Mark what an answer says again as if it were new, as rejected claims are ("a cup and a bowl and
-    a cup"): over rounds a model may learn to repeat what is right. The score doesn't count it."""
+    """Mark what an answer says again as if it were new ("a cup, a bowl and a cup"), as rejected
+    claims are: over rounds a model may learn to repeat what is right. No score counts it."""
     seed: int = 0
     """Seed of which pairs stay under the cap."""
 

@@ -123,7 +123,7 @@ def test_a_question_about_an_image_is_asked_once_over_all_candidates(tmp_path: P
     endpoint.top = lambda body: [("Yes", math.log(0.9)), ("No", math.log(0.1))]
     with running(endpoint):
         labeler = f"feedback.labeler=openai:tiny@{endpoint.url}"
-        choice = choose(tmp_path, settings_of(labeler, "pairs.reject_repeats=false"))
+        choice = choose(tmp_path, settings_of(labeler))
     assert [each.wrong for each in choice.candidates] == [0.0, 0.0, 0.0]
     assert choice.chosen == START
     folder = RunFolder(tmp_path / "round-1/choosing")

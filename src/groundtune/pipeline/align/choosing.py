@@ -167,7 +167,7 @@ def _contents_by_claims(
     if kinds and not claim_kinds.intersection(kinds):
         raise UserError(
             "No claim is of a kind that counts as kept, so any loss would pass.",
-            f"choose.kinds={', '.join(kinds)}; kinds of the claims: {', '.join(sorted(claim_kinds))}",
+            f"choose.kinds={', '.join(kinds)}; the claims are of: {', '.join(sorted(claim_kinds))}",
             "Name kinds that the divider gives, or set choose.kinds=[].",
         )
     return {name: _content_of(name, rows, kinds, target) for name, rows in scores.items()}
