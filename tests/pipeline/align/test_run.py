@@ -120,7 +120,7 @@ def test_the_report_has_a_row_a_round(made: AlignResult):
     assert [row[0] for row in made.table] == ["model", "Base", "Round 1", "Round 2"]
     page = made.report.read_text()
     assert "Rounds of AI feedback" in page
-    assert page.count("Settings tried before these were chosen: 40.") == 2  # summary and limits
+    assert page.count("Settings tried before these were chosen: 45.") == 2  # summary and limits
     assert "Round 2" in page
 
 
