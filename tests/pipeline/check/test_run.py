@@ -150,7 +150,7 @@ def test_an_answer_is_scored_by_its_claims_and_its_rejected_ones_are_marked():
 def test_what_an_answer_says_again_is_no_further_supported_claim():
     again = claim(2, "supported", question="is 0?")
     values = scored(claim(0, "supported"), claim(1, "supported"), again).values
-    assert (values["claims"], values["supported_claims"]) == (3, 2)
+    assert (values["claims"], values["supported_claims"], values["repeated_claims"]) == (3, 2, 1)
     assert values["supported_other"] == 2  # the kind of these claims
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from groundtune.bench.metric import Metric, unparsed_metric
 from groundtune.feedback.claim_spans import rejected_spans
 from groundtune.feedback.claims import by_answer, facts_of, tally, with_verdict
+from groundtune.feedback.repeats import repeated_claims
 from groundtune.records import Answer, Claim, Prompt, Score, SpanKind
 from groundtune.store.keys import key_of
 
@@ -57,6 +58,13 @@ METRICS: tuple[Metric, ...] = (
         unit="claims",
         cost="yes",
         explanation="What an answer says again isn't counted again.",
+    ),
+    _per_answer(
+        "repeated_claims",
+        "Claims made again per answer",
+        unit="claims",
+        cost="yes",
+        explanation='As if they were new: "a cup, a bowl and a cup".',
     ),
     _per_answer("words", "Words per answer", unit="words", cost="yes"),
     _per_answer("silent", "Answers that claim nothing", cost="yes"),
@@ -109,6 +117,7 @@ def _score(answer: Answer, claims: Sequence[Claim], prompt: Prompt, label: str) 
         "rejected_claims": counts.rejected,
         "rejected": counts.rejected > 0,
         "supported_claims": len(facts),
+        "repeated_claims": len(repeated_claims(answer.text, claims)),
         "silent": counts.checked == 0,
         "words": len(answer.text.split()),
         **Counter(supported_value(fact.kind) for fact in facts),
