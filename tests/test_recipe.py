@@ -67,7 +67,7 @@ def refused(
     return caught.value
 
 
-def test_without_file_and_overrides_the_defaults_stand() -> None:
+def test_without_file_and_overrides_the_defaults_are_used() -> None:
     assert recipe_loading.load(None, [], Toy) == Toy()
 
 

@@ -30,7 +30,7 @@ def test_the_command_prints_an_address_that_answers_and_ends_by_ctrl_c(tmp_path:
     assert said["next"].startswith("groundtune pairs --from")
 
 
-def test_a_port_that_is_taken_is_said_in_three_lines(
+def test_a_port_that_is_taken_is_reported_in_three_lines(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -248,7 +248,7 @@ def test_no_whole_number_of_sample_is_rounded(
         ("report run other", "'other' is one argument too many.", "Remove it;"),
     ],
 )
-def test_what_cannot_be_parsed_is_said_in_plain_words(
+def test_what_cannot_be_parsed_is_reported_in_plain_words(
     words: str, what: str, fix: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.run(words.split()) == cli.EXIT_INPUT

@@ -40,7 +40,7 @@ def test_a_project_becomes_pairs_on_the_command_line(
         ([], "no feedback"),
     ],
 )
-def test_what_is_missing_is_said_in_three_lines(
+def test_what_is_missing_is_reported_in_three_lines(
     words: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ):
     assert run(["pairs", *words]) == EXIT_INPUT

@@ -9,7 +9,7 @@ from groundtune.cli import app
 from rl_folder import prompt_rows
 
 
-def test_a_dry_run_tells_tokens_memory_and_hours_and_writes_nothing(
+def test_a_dry_run_reports_tokens_memory_and_hours_and_writes_nothing(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"

@@ -38,7 +38,7 @@ def test_the_next_command_shows_the_next_scenes(
     assert [told["key"] for told in second["scenes"]] == ["development/replaced/4"]
 
 
-def test_json_tells_the_truth_of_each_scene(
+def test_json_has_the_truth_of_each_scene(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = ["--json", "--out", str(tmp_path / "sheet.png")]

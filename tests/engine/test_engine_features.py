@@ -141,7 +141,7 @@ def test_an_image_with_another_instruction_is_not_merged():
     assert sent(vlm, separate, mixed) == 2 * sent(vlm, separate, mixed[:1])
 
 
-def test_prompts_without_images_may_stand_between():
+def test_prompts_without_images_may_be_between():
     vlm, rows = built(llava)
     first = replace(rows[0].prompt, images=("a",))
     bare = EncodedPrompt(ids=(1, 5, 6, 7), features={})

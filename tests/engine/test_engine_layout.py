@@ -64,7 +64,7 @@ def test_no_token_is_lost_or_run_twice(
     assert layout.ids_BL.shape[1] == max(row.tokens for row in layout.rows)
 
 
-def test_short_rows_share_a_sequence_beside_a_long_one():
+def test_short_rows_share_a_sequence_next_to_a_long_one():
     each = [pack_row(prompt(n), [(END,)]) for n in (3, 10, 4, 2, 6)]
     layout = lay_out(each, 0)
     assert layout.ids_BL.shape == (3, 10)  # 10 | 6 + 4 | 3 + 2

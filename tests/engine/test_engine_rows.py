@@ -35,7 +35,7 @@ def test_the_end_token_is_never_changed():
     assert changed_tokens(OFFSETS, [span(0, 12)]) == (True, True, True, True, False)
 
 
-def test_an_empty_span_marks_nothing_wherever_it_stands():
+def test_an_empty_span_marks_nothing_wherever_it_is():
     assert not any(
         changed_tokens(OFFSETS, [span(position, position, "x") for position in (0, 3, 5, 12)])
     )

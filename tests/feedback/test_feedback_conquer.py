@@ -58,7 +58,7 @@ def test_ties_follow_the_paper_or_its_code(ties: str, status: str):
     assert made.claims[0].status == status
 
 
-def test_a_question_about_one_image_is_asked_once_and_images_stand_together():
+def test_a_question_about_one_image_is_asked_once_and_images_are_together():
     labeler = Table(**{"a?": (1, 0), "b?": (0, 1), "c?": (1, 0)})
     rows = [*claims("x", "a", "b"), *claims("z", "c", "a"), *claims("y", "b", "c")]
     about = {"x": asked_about("1"), "y": asked_about("1"), "z": asked_about("2")}

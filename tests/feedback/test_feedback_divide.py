@@ -59,7 +59,7 @@ def test_a_dividers_thoughts_are_no_claims_and_no_questions(thoughts: str):
     assert (one.question, one.status) == ("Is it red?", "unchecked")
 
 
-def test_a_reply_becomes_claims_with_questions_and_characters_and_opinions_are_told():
+def test_a_reply_becomes_claims_with_questions_and_characters_and_opinions_are_reported():
     assert told(statements_of(TEXT, Reply(REPLY, 90, True), with_questions=True)) == [
         "Two children: Are there two children in the picture?",
         "playing with a red ball: Were children playing?",
@@ -100,7 +100,7 @@ def test_a_reply_without_the_form_is_one_unparsed_row_that_holds_it(reply: str):
     assert (row.status, row.text, row.start, row.end) == ("unparsed", reply, 0, len(TEXT))
 
 
-def test_a_reply_that_was_cut_is_unparsed_whole_since_its_end_is_missing():
+def test_a_reply_that_was_truncated_is_unparsed_whole_since_its_end_is_missing():
     (row,) = statements_of(TEXT, Reply(REPLY[:120], 20, False), with_questions=True)
     assert row.status == "unparsed"
 

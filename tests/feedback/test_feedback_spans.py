@@ -32,7 +32,7 @@ def test_a_replacement_an_insertion_and_a_deletion_give_the_corrected_text():
     assert apply(text, spans) == "Three red cars and a bus stand on the road."
 
 
-def test_inverted_spans_say_where_the_corrected_characters_stand():
+def test_inverted_spans_say_where_the_corrected_characters_are():
     text = "Two red cars stand on the road today."
     spans = [edit(0, 3, "Three", kind="number"), edit(12, 12, " and a bus"), edit(30, 36, "")]
     inverted = invert(text, spans)
@@ -64,7 +64,7 @@ def test_edits_shifted_behind_a_prefix_edit_the_same_characters(
 
 
 @given(edited_texts(), st.integers(0, 5))
-def test_merged_edits_give_the_same_text_and_stand_further_apart_than_the_gap(
+def test_merged_edits_give_the_same_text_and_are_further_apart_than_the_gap(
     case: tuple[str, tuple[Span, ...]], gap: int
 ):
     text, all_spans = case

@@ -52,7 +52,7 @@ COLD = Sampling(temperature=0, max_new_tokens=12)
 
 
 @pytest.mark.parametrize("sampling", [WARM, COLD])
-def test_a_rows_draw_is_the_same_in_whatever_batch_it_stands(vlm: Vlm, sampling: Sampling):
+def test_a_rows_draw_is_the_same_in_any_batch(vlm: Vlm, sampling: Sampling):
     together = HfGenerator(vlm, Images(), 5).generate(PROMPTS, sampling, SEEDS)
     for size in (1, 4):
         assert HfGenerator(vlm, Images(), size).generate(PROMPTS, sampling, SEEDS) == together
@@ -114,7 +114,7 @@ def test_greedy_decoding_is_transformers_greedy_decoding(vlm: Vlm):
     assert reply.tokens == len(new)
 
 
-def test_an_answer_that_ends_says_so_and_one_that_is_cut_does_not(tiny_llava: Path):
+def test_an_answer_that_ends_says_so_and_one_that_is_truncated_does_not(tiny_llava: Path):
     vlm = load(str(tiny_llava))
     generator = HfGenerator(vlm, Images())
     cut = generator.generate([PROMPTS[0]], COLD, [0])[0]

@@ -390,7 +390,7 @@ def test_a_reply_without_the_answer_is_an_error_and_repeated_only_where_that_may
     assert len(endpoint.bodies) == requests
 
 
-def test_an_answer_that_was_cut_says_so_and_one_without_text_is_empty(
+def test_an_answer_that_was_truncated_says_so_and_one_without_text_is_empty(
     endpoint: ScriptedEndpoint, make: Make
 ):
     cut = {"choices": [{"message": {"content": " A cup "}, "finish_reason": "length"}]}

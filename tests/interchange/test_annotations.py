@@ -37,7 +37,7 @@ def saved(folder: Path, **files: object) -> Path:
     return folder
 
 
-def test_coco_tells_all_objects_of_its_classes(tmp_path: Path):
+def test_coco_names_all_objects_of_its_classes(tmp_path: Path):
     told = read_annotations(saved(tmp_path / "a", instances_val=COCO, captions_val=CAPTIONS))
     image = told.of("COCO_val2014_000000000042.jpg")
     assert image is not None
@@ -47,7 +47,7 @@ def test_coco_tells_all_objects_of_its_classes(tmp_path: Path):
     assert list(region_lines(image)) == ["- [0.10, 0.10, 0.30, 0.50]: cup", "- A cup on a table."]
 
 
-def test_visual_genome_tells_what_people_named(tmp_path: Path):
+def test_visual_genome_has_what_people_named(tmp_path: Path):
     files = {"region_descriptions": REGIONS, "objects": OBJECTS, "image_data": SIZES}
     told = read_annotations(saved(tmp_path / "a", **files))
     image = told.of("VG_100K/7.jpg")

@@ -371,7 +371,7 @@ def test_several_turns_and_images_go_through_every_layout_that_has_messages(tmp_
             write_all(name, tmp_path / f"{name}.jsonl", [pair], prompts, store)
 
 
-def test_the_licence_lies_beside_the_rows_and_may_be_given(tmp_path: Path):
+def test_the_licence_is_next_to_the_rows_and_may_be_given(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
     path = lines(tmp_path / "in", "ms-swift")
     prompts, pairs, _ = read_all("ms-swift", path, store, licence="cc-by-nc-4.0")

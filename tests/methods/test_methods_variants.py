@@ -252,7 +252,7 @@ def test_mm_dpos_beta_grows_with_the_margin_between_its_bounds(margin: float, ot
     assert 0.1 <= one <= two <= 0.15 + 1e-12
 
 
-def test_the_log_tells_lengths_the_distance_to_the_reference_and_the_changed_tokens_weight():
+def test_the_log_reports_lengths_the_distance_to_the_reference_and_the_changed_tokens_weight():
     metrics = DDPO(gamma=5).loss(two_pairs_of_three_tokens()).metrics
     assert metrics["tokens_chosen"].tolist() == [3, 2]
     assert metrics["tokens_rejected"].tolist() == [3, 3]

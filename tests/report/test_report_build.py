@@ -78,7 +78,7 @@ def test_unparsed_scores_are_no_examples() -> None:
     assert len(choose_examples(scores, "base", "ddpo", shown).shown) == 1
 
 
-def test_a_third_model_stands_between_the_two() -> None:
+def test_a_third_model_is_between_the_two() -> None:
     scores = [*both([(1, 0)]), score("dpo", 0, 1)]
     (example,) = choose_examples(scores, "base", "ddpo", shown, others=["dpo"]).shown
     assert [answer.model for answer in example.answers] == ["base", "dpo", "ddpo"]

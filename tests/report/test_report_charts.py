@@ -67,7 +67,7 @@ def test_a_panel_has_a_track_a_model_with_the_interval_around_the_point() -> Non
     assert chart.tracks[0].dots[0].x > chart.tracks[2].dots[0].x
 
 
-def test_a_cut_axis_is_marked() -> None:
+def test_a_truncated_axis_is_marked() -> None:
     cut = {chart.title.split(":")[0]: chart.cut for chart in panels(sample(), "quality")}
     assert cut["Yes/no accuracy"]
     assert not cut["Invented mentions"]
@@ -100,7 +100,7 @@ def test_a_scatter_puts_more_recall_to_the_right_and_fewer_inventions_lower() ->
     assert base.y < dpo.y < ddpo.y <= SCATTER_PX
 
 
-def test_of_two_near_points_the_lower_ones_label_stands_below() -> None:
+def test_of_two_near_points_the_lower_ones_label_is_below() -> None:
     report = sample()
     close = {"value": 0.5, "low": 0.45, "high": 0.55}
     moved = [e.model_copy(update=close) if e.model != "base" else e for e in report.estimates]

@@ -9,7 +9,7 @@ from groundtune.report.marks import pieces, summary
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467"
 
 
-def test_marks_stand_on_the_right_characters_of_a_text_with_wide_ones() -> None:
+def test_marks_are_on_the_right_characters_of_a_text_with_wide_ones() -> None:
     text = f"{FAMILY} \u4e00\u53ea\u732b e\u0301 vase"
     start = text.index("\u732b")
     cut = pieces(text, [Span(start=start, end=start + 1, kind="object")])

@@ -78,7 +78,7 @@ def one_answer(answer: ExampleAnswer, **example: object) -> ReportInput:
     )
 
 
-def test_the_parts_stand_in_the_order_of_the_design(page: str) -> None:
+def test_the_parts_are_in_the_order_of_the_design(page: str) -> None:
     found = outline(page)
     assert found.headings == [
         "Answers with an invented object fell from 32.3% to 10.2% with DDPO",
@@ -176,7 +176,7 @@ def test_answers_are_text_and_never_markup() -> None:
     assert found.marks == [("wrong object", "object"), ("wrong object", "<script>")]
 
 
-def test_marks_stand_on_the_right_words(page: str) -> None:
+def test_marks_are_on_the_right_words(page: str) -> None:
     answer = marked(
         "base", "\U0001f468\u200d\U0001f469 {object:a \u732b} e\u0301 {number:two=three}, ok"
     )

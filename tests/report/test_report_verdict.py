@@ -31,7 +31,7 @@ def with_headline(value: float, half: float, before: float = 0.323) -> ReportInp
     )
 
 
-def test_a_clear_fall_is_told_with_points_relative_change_interval_and_n() -> None:
+def test_a_clear_fall_is_reported_with_points_relative_change_interval_and_n() -> None:
     told = verdict(with_headline(-0.221, 0.039))
     assert told.tone == "better"
     assert told.title == "Answers with an invented object fell from 32.3% to 10.2% with DDPO"
@@ -83,7 +83,7 @@ def test_the_verdict_names_the_cost_equal_length_and_the_other_models() -> None:
     )
 
 
-def test_a_fall_that_vanishes_at_equal_length_is_said_to_vanish() -> None:
+def test_a_fall_that_vanishes_at_equal_length_is_reported_as_such() -> None:
     report = sample()
     assert report.length_control is not None
     equal = difference("ddpo", GREEDY, "chair_s", -0.01, 0.04)
@@ -95,7 +95,7 @@ def test_a_fall_that_vanishes_at_equal_length_is_said_to_vanish() -> None:
     )
 
 
-def test_what_gets_worse_at_equal_length_is_told_beside_the_gain() -> None:
+def test_what_gets_worse_at_equal_length_is_reported_next_to_the_gain() -> None:
     report = sample()
     assert report.length_control is not None
     cut = difference("ddpo", GREEDY, "recall", -0.11, 0.02)

@@ -275,7 +275,7 @@ def test_what_the_server_was_not_started_with_is_refused_with_the_option_that_gi
     assert (listed["check"], listed["self_feedback"]) == (False, False)
 
 
-def test_health_and_metrics_tell_what_was_done():
+def test_health_and_metrics_report_what_was_done():
     with serving(service_of(check=claims_of)) as base:
         post(base, check=True)
         post(base, max_tokens=0)

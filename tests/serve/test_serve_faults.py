@@ -366,7 +366,7 @@ def test_the_page_of_the_docs_lists_each_code_with_its_status():
     }
 
 
-def test_a_full_queue_is_told_at_once_and_empties_again():
+def test_a_full_queue_is_reported_at_once_and_empties_again():
     go_on = threading.Event()
     speaker = ScriptedSpeaker(lambda prompt, seed: ANSWER * go_on.wait(20))
     service = service_of(speaker, limits={"waiting": 0, "running": 1})

@@ -41,7 +41,7 @@ def test_the_pieces_of_a_text_are_the_text_up_to_its_first_stop(
     assert not any(stop in whole for stop in stops)
 
 
-def test_half_a_character_is_not_told():
+def test_half_a_character_is_not_streamed():
     said: list[str] = []
     telling = TextStream(1, (), lambda index, piece: said.append(piece))
     for text in ("A \ufffd", "A \ufffd\ufffd", "A \u2615", "A \u2615 cup"):

@@ -153,7 +153,7 @@ UPSTREAM_FAULTS: dict[str, tuple[Any, int]] = {
 
 
 @pytest.mark.parametrize("name", UPSTREAM_FAULTS)
-def test_a_fault_upstream_is_told_in_the_apis_form(
+def test_a_fault_upstream_is_reported_in_the_apis_form(
     behind: ScriptedEndpoint, before: str, name: str
 ):
     fault, status = UPSTREAM_FAULTS[name]

@@ -21,7 +21,7 @@ def refused(path: Path, *, is_file: bool = False) -> UserError:
     return error.value
 
 
-def test_a_second_process_is_told_who_holds_the_folder(tmp_path: Path) -> None:
+def test_a_second_process_learns_who_holds_the_folder(tmp_path: Path) -> None:
     first = start_holder(tmp_path / "out")
     try:
         error = refused(tmp_path / "out")

@@ -51,7 +51,7 @@ def test_mlflow_gets_the_recipe_and_every_step(
     assert module.calls[3] == ("log_metrics", {"args": ({"loss": 0.5},), "step": 3})
 
 
-def test_tensorboard_writes_beside_the_run(tmp_path: Path) -> None:
+def test_tensorboard_writes_next_to_the_run(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra tensorboard is not installed")
     tracker("tensorboard", tmp_path, RECIPE).log(3, {"loss": 0.5})
     assert list((tmp_path / "tensorboard").iterdir())

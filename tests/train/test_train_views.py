@@ -60,7 +60,7 @@ def test_a_crop_of_a_very_long_image_stays_in_it():
     assert np.ptp(pixels[:, :, 0]) / 255 == pytest.approx(0.95, abs=0.02)
 
 
-def test_no_noise_is_the_image_and_all_noise_tells_nothing_of_it():
+def test_no_noise_is_the_image_and_all_noise_shows_nothing_of_it():
     image = gradient(40, 40)
     none = apply_view(image, "a", View("v", "noise", 0, 0), 0)
     assert none.tobytes() == image.tobytes()

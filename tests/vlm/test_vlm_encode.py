@@ -129,7 +129,7 @@ def test_padding_does_not_change_what_a_model_says(vlm: Vlm, side: str):
             torch.testing.assert_close(together[row][mask], alone, atol=1e-4, rtol=1e-4)
 
 
-def test_a_lead_of_its_own_tokens_stands_before_the_answers_first_word(vlm: Vlm):
+def test_a_lead_of_its_own_tokens_is_before_the_answers_first_word(vlm: Vlm):
     assert lead_tokens(vlm) == []
     form = vlm.form
     vlm.form = AnswerForm(context=form.context, lead="\n", eos=form.eos)

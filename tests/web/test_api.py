@@ -122,7 +122,7 @@ def test_images_are_scaled_once_and_whole_on_request(url: str, project: Project)
         f"/api/next?task=correct&besides={'x' * 9999}",
     ],
 )
-def test_what_is_not_there_is_said_and_no_file_leaks(url: str, path: str):
+def test_what_is_not_there_is_reported_and_no_file_leaks(url: str, path: str):
     response = HTTP.get(url + path)
     assert response.status_code in (200, 404, 422, 503)
     assert b"SQLite format" not in response.content
@@ -131,7 +131,7 @@ def test_what_is_not_there_is_said_and_no_file_leaks(url: str, path: str):
         assert set(response.json()) == {"what", "where", "fix"}
 
 
-def test_an_unreadable_image_is_said_in_plain_words(url: str, project: Project):
+def test_an_unreadable_image_is_reported_in_plain_words(url: str, project: Project):
     (sha256,) = HTTP.get(f"{url}/api/next?task=correct").json()["work"]["images"]
     project.images.path(sha256).write_bytes(b"no image")
     told = HTTP.get(f"{url}/images/{sha256}?width=1600")
@@ -194,7 +194,7 @@ def test_a_bad_body_is_refused_in_three_lines(url: str, body: Any, status: int):
     assert all(response.json()[name] for name in ("what", "where", "fix"))
 
 
-def test_a_locked_database_is_said_and_the_same_events_are_taken_later(
+def test_a_locked_database_is_reported_and_the_same_events_are_taken_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(database, "_BUSY_S", 0)
@@ -232,7 +232,7 @@ def test_shipped_guidelines_are_chosen_by_a_setting(tmp_path: Path, name: str):
         assert "<table>" in HTTP.get(url).text
 
 
-def test_a_database_that_is_gone_is_said_and_nothing_is_taken_that_would_be_lost(
+def test_a_database_that_is_gone_is_reported_and_nothing_is_taken_that_would_be_lost(
     url: str, project: Project
 ):
     key = HTTP.get(f"{url}/api/next?task=correct").json()["work"]["key"]

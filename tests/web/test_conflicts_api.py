@@ -58,7 +58,7 @@ def test_annotators_see_no_conflicts_and_settle_none(project: Project):
         assert "Conflicts" not in HTTP.get(f"{url}/").text
 
 
-def test_what_is_not_there_is_said(project: Project):
+def test_what_is_not_there_is_reported(project: Project):
     with app_of(project, person="rita") as url:
         key = following(url)["conflict"]["item"]["key"]
         assert HTTP.post(f"{url}/api/conflicts/{key}", json={"side": "x"}).status_code == 410

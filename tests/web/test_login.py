@@ -87,7 +87,7 @@ def test_a_sessions_cookie_fits_how_people_reach_the_app(
         assert f"frame-ancestors {framed};" in policy
 
 
-def test_guessing_is_slowed_counted_and_said(url: str, project: Project):
+def test_guessing_is_slowed_counted_and_reported(url: str, project: Project):
     guesser = browser(url)
     guess = {"name": "Bo", "password": "wrong password"}
     for _ in range(5):

@@ -135,7 +135,7 @@ def test_a_planted_suggestion_looks_like_any_other_and_is_counted(page: Page, tm
 
 
 @pytest.mark.parametrize("width", [390, 1280])
-def test_what_others_said_is_missing_is_shown_with_its_facts_and_taken_over(
+def test_what_others_call_missing_is_shown_with_its_facts_and_taken_over(
     page: Page, tmp_path: Path, width: int
 ):
     project = made(tmp_path)

@@ -259,7 +259,7 @@ def test_too_long_a_text_is_refused_and_the_rest_is_taken(url: str):
     assert len(send(bo, event(key, marked("dog", "fox", TEXT)))["stored"]) == 1
 
 
-def test_what_a_team_is_told_of_a_fault_names_no_folder(url: str, project: Project):
+def test_what_a_team_reads_of_a_fault_names_no_folder(url: str, project: Project):
     ada = logged_in(url, "Ada")
     work = ada.get("/api/next?task=correct").json()["work"]
     (sha256,) = work["images"]

@@ -76,7 +76,7 @@ def test_tense_negation_and_number_are_kept(text: str, expected: list[str]):
     assert told(text) == expected
 
 
-def test_opinions_are_left_out_and_what_cannot_be_read_is_told():
+def test_opinions_are_left_out_and_what_cannot_be_read_is_reported():
     text = "A dog. The mood feels calm. Blorps everywhere! ..."
     assert told(text)[2:] == ["The mood feels calm.: opinion", "Blorps everywhere!: unparsed"]
     assert statements("") == []

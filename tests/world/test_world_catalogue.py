@@ -28,7 +28,7 @@ def test_every_category_has_a_glyph_that_is_not_blank_and_no_glyph_is_spare() ->
         assert opaque > 300, name
 
 
-def test_the_glyphs_licence_lies_beside_them() -> None:
+def test_the_glyphs_licence_is_next_to_them() -> None:
     text = GLYPHS.joinpath("LICENSE").read_text()
     assert "SIL OPEN FONT LICENSE Version 1.1" in text
     assert "Copyright 2022 Google Inc." in text

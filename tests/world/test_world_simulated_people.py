@@ -114,7 +114,7 @@ def test_another_seed_makes_other_choices() -> None:
 
 
 @pytest.mark.parametrize("place", ["in the top left corner", "in the middle"])
-def test_a_place_that_is_told_twice_or_would_be_is_told_once(place: str) -> None:
+def test_a_place_that_is_given_twice_or_would_be_is_given_once(place: str) -> None:
     found = next(
         s
         for s in scenes("development", 500)

@@ -121,7 +121,7 @@ def test_a_row_that_cant_be_read_is_named(tmp_path: Path, name: str, text: str, 
         ("a.csv", "question_id,answer\n1,{}caf\u00e9\n"),
     ],
 )
-def test_latin_1_is_the_users_error_wherever_it_stands(
+def test_latin_1_is_the_users_error_wherever_it_is(
     tmp_path: Path, name: str, text: str, after: int
 ):
     (tmp_path / name).write_bytes(text.format("x" * after).encode("latin-1"))

@@ -177,7 +177,7 @@ def test_anything_that_grades_is_a_judge():
     assert as_judging(Grades(), "x").ask([request]).get("1").text == "SYSTEM\n\nTEXT"
 
 
-def test_a_line_that_a_killed_writer_cut_is_dropped(tmp_path: Path):
+def test_a_line_that_a_killed_writer_left_unfinished_is_dropped(tmp_path: Path):
     path = tmp_path / "kept.jsonl"
     ReplyFile(path).append(RecordedReply(id="1", key="k1", reply="whole\nof two lines"))
     with path.open("ab") as file:

@@ -60,7 +60,7 @@ def test_nearly_all_no_is_warned_of():
     assert (warned.guard, warned.value, warned.limit) == ("yes", 0.05, 0.1)
 
 
-def test_empty_answers_refusals_and_cut_ones_are_counted():
+def test_empty_answers_refusals_and_truncated_ones_are_counted():
     answers = [f"A dog and {i} cats." for i in range(40)]
     assert names(["", *answers]) == ["empty"]
     refusals = ["I'm sorry, but I can't help with that.", "As an AI, I see nothing.", *answers]
@@ -79,7 +79,7 @@ def test_few_answers_are_not_judged():
     assert guard(seen(["Yes"] * 19)) == []
 
 
-def test_a_change_of_length_or_of_yes_is_told():
+def test_a_change_of_length_or_of_yes_is_reported():
     long = seen([f"A photograph of {i} cats on a red chair." for i in range(40)], model="base")
     short = seen([f"Here are {i} cats." for i in range(40)])
     (warned,) = guard_change(short, long)

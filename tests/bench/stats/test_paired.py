@@ -141,7 +141,7 @@ def test_a_headline_without_a_value_is_stood_for_by_the_first_metric_that_has_on
     assert (made.improved, made.worsened, made.unchanged) == (0, 12, 12)
 
 
-def test_what_has_no_value_at_all_is_told_as_untested():
+def test_what_has_no_value_at_all_is_reported_as_untested():
     made = headline_test(
         scores("new", yes_no("????")), scores("old", yes_no("TtTf")), [ACCURACY], "accuracy"
     )

@@ -304,7 +304,7 @@ def test_metrics_txt_is_read_as_text_and_other_numbers_are_refused(folder: Path)
         AMBER.read_data([folder])
 
 
-def test_annotations_that_are_cut_and_an_empty_safe_list_are_refused(folder: Path) -> None:
+def test_annotations_that_are_truncated_and_an_empty_safe_list_are_refused(folder: Path) -> None:
     path = folder / "annotations.json"
     rows = json.loads(path.read_text())
     path.write_text(json.dumps(rows[:1004]))
@@ -362,7 +362,9 @@ def test_a_result_names_the_vectors_that_made_nouns_the_same_or_says_there_were_
     assert "similarity" not in made  # no nouns were compared
 
 
-def test_what_other_tools_read_is_told_of_questions_and_not_of_descriptions(folder: Path) -> None:
+def test_what_other_tools_read_is_reported_for_questions_and_not_for_descriptions(
+    folder: Path,
+) -> None:
     data = AMBER.read_data([folder])
     said = {1: "A man.", 2: "Yes.", 3: "No", 4: "no"}
     answers = [ItemAnswer(text=text, item=str(item)) for item, text in said.items()]

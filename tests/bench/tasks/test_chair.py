@@ -181,7 +181,7 @@ def test_strict_mends_what_official_reads_wrongly(
     assert named(text, strict=True) == strict
 
 
-def test_invented_words_are_marked_where_they_stand(folder: Path) -> None:
+def test_invented_words_are_marked_where_they_are(folder: Path) -> None:
     text = "A dog near a Motorcycle; hot  Dogs!"
     (score,) = scored(folder, {1: text})
     assert [text[span.start : span.end] for span in score.spans] == ["Motorcycle", "hot  Dogs"]
@@ -351,7 +351,7 @@ def test_twenty_thousand_captions_are_read_in_seconds(test_data: Path) -> None:
     assert seconds < 30
 
 
-def test_several_captions_of_an_image_are_each_scored_and_said(folder: Path) -> None:
+def test_several_captions_of_an_image_are_each_scored_and_reported(folder: Path) -> None:
     rows = [{"image_id": 1, "caption": text} for text in ("A dog.", "A bus.", "A dog.")]
     (folder / "answers.json").write_text(json.dumps(rows))
     data = CHAIR.read_data([folder])

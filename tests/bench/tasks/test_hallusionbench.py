@@ -211,7 +211,7 @@ def with_178_unseen() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("name", ["made_up", "real"])
-def test_answers_to_the_951_are_scored_beside_the_whole_file_and_named(
+def test_answers_to_the_951_are_scored_next_to_the_whole_file_and_named(
     name: str, tmp_path: Path, request: pytest.FixtureRequest
 ):
     rows = with_178_unseen()

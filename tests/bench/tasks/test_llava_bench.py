@@ -225,7 +225,7 @@ def test_the_set_in_the_wild_is_told_apart(tmp_path: Path):
     assert results_of(LLAVA_BENCH, scored(folder, judge)).metrics["relative_score"] == 90
 
 
-def test_answers_are_never_cut_to_the_shorter_nor_taken_in_another_order(tmp_path: Path):
+def test_answers_are_never_truncated_to_the_shorter_nor_used_in_another_order(tmp_path: Path):
     folder = data_folder(tmp_path / "data")
     data = LLAVA_BENCH.read_data([folder])
     rows = [{"question_id": i, "text": "x"} for i in range(90)]

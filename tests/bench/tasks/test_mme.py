@@ -112,7 +112,7 @@ def test_strict_leaves_out_what_it_cannot_read_and_pairs_by_name(tmp_path: Path)
     assert results(folder, mode="strict").metrics["accuracy_plus"] == 1
 
 
-def test_pairs_of_two_images_are_told(tmp_path: Path):
+def test_pairs_of_two_images_are_reported(tmp_path: Path):
     folder = task_file(tmp_path / "a", "count", "Yes", "No", "Yes", "No")
     lines = (folder / "count.txt").read_text().splitlines()
     (folder / "count.txt").write_text("\n".join([lines[0], lines[2], lines[1], lines[3]]))

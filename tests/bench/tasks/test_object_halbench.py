@@ -206,7 +206,7 @@ def test_another_list_of_synonyms_is_refused_if_it_is_not_one(small: Path) -> No
     ("reply", "official"),
     [('"dog"', ["d", "o", "g"]), ('{"dog": 1}', ["dog"]), ("null", None), ("3", None)],
 )
-def test_json_that_is_no_list_is_gone_through_as_the_script_does(
+def test_json_that_is_no_list_is_read_as_the_script_does(
     reply: str, official: list[str] | None
 ) -> None:
     assert read_reply(reply, strict=False) == official

@@ -73,7 +73,7 @@ def test_official_numbers_are_those_of_the_official_script_to_the_last_digit(
         assert None in (metrics["precision"], metrics["recall"], metrics["f1"])
 
 
-def test_where_the_official_script_stops_the_rest_is_still_told():
+def test_where_the_official_script_stops_the_rest_is_still_reported():
     metrics = results_of(
         pope.POPE, scores_of(GOLDEN / "all_no_answers.json", GOLDEN / "all_no_questions.json")
     ).metrics
@@ -156,7 +156,7 @@ def test_tables_of_other_tools_are_joined_by_image_and_question(tmp_path: Path):
     assert strata["popular"]["accuracy"] == 1
 
 
-def test_nothing_is_cut_to_the_shorter(tmp_path: Path):
+def test_nothing_is_truncated_to_the_shorter(tmp_path: Path):
     questions = write(tmp_path / "q.json", asked("yes", "no"))
     answers = write(tmp_path / "a.json", [{"answer": "yes"}])
     with pytest.raises(UserError, match="1 answers to 2 questions"):
@@ -170,7 +170,7 @@ def test_answers_to_the_old_random_split_are_told_from_todays(tmp_path: Path):
         scores_of(answers, questions)
 
 
-def test_a_cut_question_file_is_refused(tmp_path: Path):
+def test_a_truncated_question_file_is_refused(tmp_path: Path):
     cut = write(tmp_path / "coco_pope_random.json", asked("yes", "no"))
     with pytest.raises(UserError, match="2 rows; a split of COCO has 3,000"):
         pope.read_data([cut])

@@ -96,7 +96,7 @@ def test_repeated_and_contained_sentences_are_dropped_and_places_are_kept():
 
 
 @given(st.text(alphabet="ab. \n", max_size=40))
-def test_a_sentence_stands_where_it_says_and_in_no_earlier_one(text: str):
+def test_a_sentence_is_where_it_says_and_in_no_earlier_one(text: str):
     found = shr.sentences(text)
     for i, each in enumerate(found):
         assert text[each.start : each.end] == each.text != ""

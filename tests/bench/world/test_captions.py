@@ -65,7 +65,7 @@ def measured(scores: list[Score], name: str) -> float:
     return made.value
 
 
-def test_an_answer_that_says_a_sentence_again_and_again_is_told():
+def test_an_answer_that_says_a_sentence_again_and_again_is_reported():
     once, again = "A kitchen. A cup is there.", "A kitchen. A cup is there. a cup is there."
     texts = once, again, f"{again} A cup is there.", "!"
     made = [judged(text).model_copy(update={"item": text}) for text in texts]
@@ -157,7 +157,7 @@ def test_a_refusal_says_so_and_names_nothing(text: str, refused: bool):
     assert judged(text).values["refusal"] == refused
 
 
-def test_a_cut_answer_is_scored_and_counted():
+def test_a_truncated_answer_is_scored_and_counted():
     made = score_caption(KITCHEN, ITEM, ItemAnswer(text="There is a", model="m", truncated=True))
     assert made.values["cut"] == 1
 

@@ -24,7 +24,7 @@ def absent(index: int) -> str:
     return next(name for name in CATEGORIES if name not in there)
 
 
-def test_both_captions_are_cut_to_as_many_whole_sentences():
+def test_both_captions_are_truncated_to_as_many_whole_sentences():
     ours, theirs = truncate_equally(
         said(0, "First one. Second one! Third"), said(0, "Alone here. And again?  ", "n")
     )

@@ -109,7 +109,7 @@ def test_a_second_answer_about_a_scene_is_the_users_error_and_names_its_row(
     assert not (tmp_path / "dup-scores" / "scores").exists()
 
 
-def test_the_worlds_figures_are_told_by_part_with_what_the_model_knows(
+def test_the_worlds_figures_are_reported_by_part_with_what_the_model_knows(
     tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     command = ["bench", "run", str(tiny_llava), "world-captions", "--out", str(tmp_path / "out")]

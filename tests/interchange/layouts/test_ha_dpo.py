@@ -138,7 +138,7 @@ def test_pairs_come_back_from_the_lists_whatever_their_lengths(
     assert texts[0] == texts[1]
 
 
-def test_descriptions_of_ours_go_out_without_their_questions_which_is_said(
+def test_descriptions_of_ours_go_out_without_their_questions_which_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     store = ImageStore(tmp_path / "store")

@@ -37,7 +37,7 @@ def test_a_new_file_gets_its_entry_and_others_stay(tmp_path: Path):
     assert row["conversations"] == [{"from": "human", "value": "<image>What?"}]
 
 
-def test_an_entry_that_cannot_be_written_is_told_before_any_row(tmp_path: Path):
+def test_an_entry_that_cannot_be_written_is_reported_before_any_row(tmp_path: Path):
     store = ImageStore(tmp_path / "store")
     prompts, pair = own_pair(store)
     (tmp_path / "dataset_info.json").write_text("{")

@@ -254,7 +254,7 @@ def test_an_edited_pair_is_not_exported_with_its_old_text(tmp_path: Path):
     assert json.loads(out["text"]) == {**TEXTS, "chosen": "A cow sits."}
 
 
-def test_a_licence_that_forbids_commercial_use_is_told_and_kept_in_the_file(tmp_path: Path):
+def test_a_licence_that_forbids_commercial_use_is_reported_and_kept_in_the_file(tmp_path: Path):
     store = ImageStore(tmp_path / "images")
     prompt, pair = own_pair(store, licence="cc-by-nc-4.0")
     written = rlhf_v.write(tmp_path / "out.parquet", [pair], {"p": prompt}, store)

@@ -309,7 +309,7 @@ def test_claims_that_could_not_be_read_end_the_rounds_with_the_true_cause(tmp_pa
 @pytest.mark.parametrize(
     ("overrides", "sizes"), [((), [15, 15, 30]), (("held_back=0.1", "reported=2"), [6, 2, 52])]
 )
-def test_of_few_images_at_most_a_share_is_held_back_and_this_is_said(
+def test_of_few_images_at_most_a_share_is_held_back_and_this_is_reported(
     overrides: tuple[str, ...],
     sizes: list[int],
     tmp_path: Path,

@@ -18,6 +18,6 @@ def test_half_is_reached_between_two_numbers_on_a_logarithmic_scale():
     assert to_halve(arms, 0.4) == pytest.approx(100)
 
 
-def test_half_at_the_first_number_or_never_is_told_as_that():
+def test_half_at_the_first_number_or_never_is_reported_as_that():
     assert to_halve([arm(25, 0.1), arm(50, 0.05)], 0.8) == 25
     assert to_halve([arm(25, 0.7), arm(50, 0.5)], 0.8) is None

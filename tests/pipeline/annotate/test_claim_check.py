@@ -165,7 +165,7 @@ def test_a_check_that_was_stopped_goes_on(
     assert check_replacements(project, [], SilentProgress()).asked_now == 3
 
 
-def test_what_can_not_be_asked_is_said(tmp_path: Path, labeler: Labeler):
+def test_what_can_not_be_asked_is_reported(tmp_path: Path, labeler: Labeler):
     project = project_of(tmp_path)
     with pytest.raises(UserError, match="No labeler is named"):
         check_replacements(project, [], SilentProgress())

@@ -109,7 +109,7 @@ def test_a_check_reads_the_marks_and_only_answers_that_it_drew_are_asked_for(
     assert {row["wrong"] for row in rows} == {True, None}
 
 
-def test_a_project_without_evaluations_is_said_in_three_lines(
+def test_a_project_without_evaluations_is_reported_in_three_lines(
     project: Project, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     project.close()

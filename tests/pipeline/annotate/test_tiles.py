@@ -113,6 +113,6 @@ def test_large_images_that_take_long_are_made_ready_when_they_are_added(
             assert difference(made, image.resize(made.size)) < 1
 
 
-def test_a_missing_image_is_said(tiles: Tiles):
+def test_a_missing_image_is_reported(tiles: Tiles):
     with pytest.raises(UserError, match="doesn't exist"):
         tiles.levels("0" * 64)

@@ -65,7 +65,7 @@ def cut(asked: Asked, body: bytes) -> Sent:
     return sent
 
 
-def test_a_file_comes_whole_and_leaves_nothing_beside_it(server: Server, tmp_path: Path):
+def test_a_file_comes_whole_and_leaves_nothing_next_to_it(server: Server, tmp_path: Path):
     target = tmp_path / "new" / "a.json"
     fetch(server, target)
     assert target.read_bytes() == BODY

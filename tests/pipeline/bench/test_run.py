@@ -146,7 +146,7 @@ def test_a_file_that_is_not_there_is_the_users_error(tmp_path: Path):
         score(tmp_path / "none.jsonl", tmp_path / "out")
 
 
-def test_results_and_items_are_told_as_those_of_any_other_benchmark(tmp_path: Path):
+def test_results_and_items_are_reported_as_those_of_any_other_benchmark(tmp_path: Path):
     do(tmp_path / "run")
     score(tmp_path / "run", tmp_path / "again")
     found = {(e["benchmark"], e["decoding"]): e for e in results_in(tmp_path / "again")}

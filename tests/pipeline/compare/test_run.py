@@ -122,7 +122,7 @@ def test_headline_tile_table_and_exit_code_are_of_one_inference(
     assert run(["compare", str(base), str(worse), "--fail-on", "regression"]) == 1
 
 
-def test_other_tools_readings_stand_beside(compared: Comparisons):
+def test_other_tools_readings_are_listed_too(compared: Comparisons):
     shares = {(r.model, r.tool): (r.share, r.unread) for r in compared.bench.readings}
     assert shares["tuned", "pope"] == (0.9, 0)
     assert shares["tuned", "lmms_eval_pope"] == (0.0, N - 6)  # "Yes." isn't "yes" to it
@@ -192,7 +192,7 @@ def test_a_headline_that_lost_its_value_unseen_by_the_other_test_is_warned_of(
     )
 
 
-def test_answers_that_cannot_be_read_are_told_as_untested_and_fail(
+def test_answers_that_cannot_be_read_are_reported_as_untested_and_fail(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
     base = pope(tmp_path, "base", answers(6), mode="strict")
@@ -368,7 +368,7 @@ def graded(folder: Path, model: str, grades: list[list[float]]) -> Path:
     return folder
 
 
-def test_judges_and_their_variance_are_told(tmp_path: Path):
+def test_judges_and_their_variance_are_reported(tmp_path: Path):
     grades = [[float(i % 7), float((i + 1) % 7)] for i in range(24)]
     folder = graded(tmp_path / "a", "m", grades)
     assert judges_in(folder) == {("m", "mmhal"): {"model": "gpt-x"}}

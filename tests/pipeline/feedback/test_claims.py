@@ -215,7 +215,7 @@ def test_a_folder_without_answers_and_an_answer_without_its_prompt_are_errors(tm
         label(tmp_path)
 
 
-def test_pairs_are_made_of_claims_and_stand_in_the_folder_with_their_parents(tmp_path: Path):
+def test_pairs_are_made_of_claims_and_are_in_the_folder_with_their_parents(tmp_path: Path):
     sampled(tmp_path / "run", TEXTS)
     label(tmp_path / "run")
     rules = ClaimPairRules(balance="none")

@@ -139,7 +139,7 @@ def test_labelling_again_asks_nothing_again(tmp_path: Path):
     assert again.seen == []
 
 
-def test_another_folder_gets_what_its_corrections_stand_on(tmp_path: Path):
+def test_another_folder_gets_what_its_corrections_refer_to(tmp_path: Path):
     folder = sampled(tmp_path / "run", TEXTS)
     label(tmp_path / "run", tmp_path / "other", CatLover())
     other = RunFolder(tmp_path / "other")

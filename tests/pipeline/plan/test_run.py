@@ -83,7 +83,7 @@ def test_the_cost_is_hours_times_machines_times_price() -> None:
     assert plan.dollars == pytest.approx(plan.hours * 8 * 2.5)
 
 
-def test_what_does_not_fit_is_said_with_what_to_do() -> None:
+def test_what_does_not_fit_is_reported_with_a_fix() -> None:
     plan = planned("rlaif-v-7b", machine="rtx-4090-24gb")
     assert not plan.fits
     assert "tune.type=lora" in plan.notes[-1]
@@ -98,7 +98,7 @@ def test_the_smallest_difference_is_that_of_two_shares_at_80_percent_power() -> 
     assert planned("rlaif-v-7b", n=1200).effects[0].smallest == pytest.approx(effect.smallest / 2)
 
 
-def test_an_endpoint_as_labeler_is_left_out_and_said() -> None:
+def test_an_endpoint_as_labeler_is_left_out_and_reported() -> None:
     plan = planned("rlaif-v-7b", "feedback.labeler=openai:x@http://localhost:1/v1")
     assert "verify" not in {stage.name for stage in plan.stages}
     assert "endpoint" in plan.notes[0]

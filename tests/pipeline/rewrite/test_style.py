@@ -43,7 +43,7 @@ def test_two_voices_are_told_apart_and_one_is_not() -> None:
     assert together.value < 0.7
 
 
-def test_length_is_told_by_itself() -> None:
+def test_length_is_reported_by_itself() -> None:
     longer = [
         Pair(key=f"{i}", prompt=f"{i}", chosen="one two", rejected="one", origin="rewrite")
         for i in range(10)
@@ -53,7 +53,7 @@ def test_length_is_told_by_itself() -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_few_prompts_tell_nothing(number: int) -> None:
+def test_few_prompts_show_nothing(number: int) -> None:
     found = style_auc(pairs_in(VOICES[1], VOICES[3], number))
     assert found.low <= 0.5 <= found.high
 

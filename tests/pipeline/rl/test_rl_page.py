@@ -89,7 +89,7 @@ def test_a_run_that_stopped_early_stays_so_when_it_is_run_again(
     assert (out / "log.jsonl").read_text() == log
 
 
-def test_a_reward_that_rises_while_the_truth_gets_worse_is_said_first() -> None:
+def test_a_reward_that_rises_while_the_truth_gets_worse_is_reported_first() -> None:
     steps = [{"step": n, "reward": float(n)} for n in range(1, 7)]
     before, after = line(0, wrong=0.5, invented=0.4, recall=0.9), line(6, wrong=0.6, recall=0.7)
     found = warnings([before, *steps, after], "")

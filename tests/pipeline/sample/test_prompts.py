@@ -84,7 +84,7 @@ def test_a_list_that_breaks_off_is_refused_even_with_skip_bad(folder: Path):
     assert caught.value.where == f"{folder / 'p.json'}, row 2 (line 1, column 53)"
 
 
-def test_several_images_stand_where_the_text_names_them(folder: Path):
+def test_several_images_are_where_the_text_names_them(folder: Path):
     images = ["images/red.png", "images/blue.png"]
     file = write(
         folder,

@@ -94,7 +94,7 @@ def test_another_seed_draws_other_answers_and_another_model_is_refused(tmp_path:
         draw(tmp_path, generator=ScriptedGenerator(lambda prompt, seed: "", name="other"))
 
 
-def test_cut_and_empty_answers_are_kept_and_counted(tmp_path: Path):
+def test_truncated_and_empty_answers_are_kept_and_counted(tmp_path: Path):
     made = draw(
         tmp_path, n=1, generator=ScriptedGenerator(lambda p, s: "" if p.key == "p0" else "a " * 30)
     )

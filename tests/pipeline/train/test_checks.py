@@ -100,7 +100,7 @@ def test_a_run_does_not_resume_with_another_template_processor_or_configuration(
         train(own, tmp_path / "out", SilentProgress())
 
 
-def test_an_adapter_on_a_part_without_linear_layers_is_refused_alone_and_beside_others() -> None:
+def test_an_adapter_on_a_part_without_linear_layers_is_refused_alone_and_next_to_others() -> None:
     for parts in (("projector",), ("language_model", "projector")):
         vlm, _ = tiny_families.built(tiny_families.gemma3)
         with pytest.raises(UserError, match="projector has no linear layer"):

@@ -32,7 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_coco_files_tell_the_objects_of_every_image(data: Path) -> None:
+def test_coco_files_name_the_objects_of_every_image(data: Path) -> None:
     told = read_images(sorted((data / "coco").glob("*.json")))
     assert told.numbers == set(SEEN)
     assert dict(told.objects) == {image: set(scene.categories) for image, scene in SEEN.items()}
