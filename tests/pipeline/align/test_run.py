@@ -42,8 +42,11 @@ SMALL = (
     "learn.max_steps=4",
     "learn.batch_size=8",
     "learn.optim.lr=3.0e-4",
+    "learn.method.gamma=20",  # so that four steps change something
     "learn.checkpoints=2",
     "choose.prompts=3",
+    "choose.kinds=[]",
+    "choose.max_content_loss=0.5",  # so that a round is better
     "evaluation.images={world-captions: 2, world-questions: 1}",
 )
 
@@ -106,7 +109,7 @@ def test_a_checkpoint_is_chosen_by_the_stated_rule_and_the_others_are_removed(
     chosen = next(c for c in choice.candidates if c.name == choice.chosen)
     assert chosen.wrong == min(c.wrong for c in allowed)
     start = choice.candidates[0]
-    assert [c.kept >= 0.97 * start.kept - 1e-9 for c in choice.candidates] == [
+    assert [c.kept >= 0.5 * start.kept - 1e-9 for c in choice.candidates] == [
         c.allowed for c in choice.candidates
     ]
     assert not list((out / "round-1/training/checkpoints").glob("step-*"))
