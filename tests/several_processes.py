@@ -29,6 +29,7 @@ for line, out in zip(sys.argv[1::2], sys.argv[2::2]):
         train(TrainSettings.model_validate_json(line), Path(out), SilentProgress(), evaluate=scored)
     except UserError as error:
         Path(f"{out}.refused-{torch.distributed.get_rank()}").write_text(error.what)
+torch.distributed.barrier()  # one that ends earlier takes the store along, and the other can abort
 torch.distributed.destroy_process_group()
 """
 
