@@ -218,7 +218,9 @@ def test_the_size_check_passes_what_is_at_the_limit(tmp_path: Path) -> None:
 def test_no_file_names_a_machines_folders_or_a_registry() -> None:
     # Put together here, so that this file passes too.
     folders = [f"/{name}/" for name in ("work", "root", "opt/pypi")]
-    hosts = [f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs", "anaconda")]
+    hosts = [
+        f"{name}.org" for name in ("pypi", "pythonhosted", "npmjs", "anaconda", "download.pytorch")
+    ]
     options = [f"--{name}" for name in ("index-url", "extra-index-url", "find-links")]
     pattern = re.compile("|".join(map(re.escape, [*folders, *hosts, *options])).encode())
     found = [

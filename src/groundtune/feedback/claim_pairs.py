@@ -18,7 +18,7 @@ from pydantic import Field, model_validator
 
 from groundtune.feedback.balance import balance_corpus, balance_each, mean_words
 from groundtune.feedback.claim_spans import gained_spans, rejected_spans
-from groundtune.feedback.claims import Scoring, by_answer, score, why_unscored
+from groundtune.feedback.claims import Scoring, by_answer, facts_of, score, why_unscored
 from groundtune.feedback.repeats import with_repeats_rejected
 from groundtune.records import Answer, Claim, Pair, Prompt, Record, Span
 from groundtune.store.keys import key_of
@@ -64,7 +64,8 @@ class ClaimPairRules(Record):
     The score counts all claims in any case."""
     mark_repeats: bool = False
     """Mark what an answer says again as if it were new ("a cup, a bowl and a cup"), as rejected
-    claims are: over rounds a model may learn to repeat what is right. No score counts it."""
+    claims are: over rounds a model may learn to repeat what is right. No score counts it. For
+    English alone: "the cup" is known to be no new one by its article."""
     seed: int = 0
     """Seed of which pairs stay under the cap."""
 
@@ -293,7 +294,7 @@ def _pair(
 
 def _supported(answer: ScoredAnswer) -> int:
     """Return the number of different supported claims of an answer."""
-    return len({claim.question for claim in answer.claims if claim.status == "supported"})
+    return len(facts_of(answer.claims))
 
 
 def _shingles(text: str) -> frozenset[tuple[str, ...]]:

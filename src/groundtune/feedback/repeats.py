@@ -1,4 +1,7 @@
-"""Claims that an answer makes again: "a cup and a bowl and a cup"."""
+"""Claims that an answer makes again: "a cup and a bowl and a cup".
+
+Whether a second mention is meant as new is read from its first word: for English alone.
+"""
 
 from collections.abc import Sequence
 

@@ -132,7 +132,7 @@ WORLD_HARD_CAPTIONS = _of_hard(WORLD_CAPTIONS, captions.load)
 WORLD_HARD_QUESTIONS = _of_hard(WORLD_QUESTIONS, questions.load)
 WORLD_HARD_SELF_KNOWLEDGE = replace(
     WORLD_SELF_KNOWLEDGE,
-    name="world-hard-self-knowledge",
+    name=self_knowledge.HARD_NAME,
     protocol=WORLD_SELF_KNOWLEDGE.protocol.model_copy(
         update={"label": "What it knows of what it says (hard scenes)"}
     ),

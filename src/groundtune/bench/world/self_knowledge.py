@@ -35,7 +35,8 @@ from groundtune.world.catalogue import CONTEXTS
 from groundtune.world.scenes import prior
 
 NAME = "world-self-knowledge"
-_NAMES = {CAPTIONS: NAME, "world-hard-captions": "world-hard-self-knowledge"}
+HARD_NAME = "world-hard-self-knowledge"
+_NAMES = {CAPTIONS: NAME, "world-hard-captions": HARD_NAME}
 """By the captions' benchmark; of usual scenes alone, not of the strata."""
 AT_ONCE = 256
 METRICS: tuple[Metric, ...] = (

@@ -183,10 +183,10 @@ def _content_of(
             str(target.claims.path),
             "Look at the claims there; choose another feedback.divider.",
         )
-    kept = [supported_value(kind) for kind in kinds] or ["supported_claims"]
+    names = [supported_value(kind) for kind in kinds] or ["supported_claims"]
     return AnswerContent(
         wrong=sum(values["rejected"] for values in scored) / len(scored),
-        kept=sum(values.get(name, 0.0) for values in scored for name in kept) / len(scored),
+        kept=sum(values.get(each, 0.0) for values in scored for each in names) / len(scored),
         unchecked=len(scores) - len(scored),
     )
 
