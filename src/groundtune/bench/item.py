@@ -21,6 +21,8 @@ class ItemSelection(Record):
     split: str = "development"
     n: int = Field(default=500, ge=1)
     """Number of images."""
+    start: int = Field(default=0, ge=0)
+    """How many images of the split are passed over, such as those that were looked at before."""
     seed: int = 0
     """Seed of the wordings and of everything else that is random."""
 

@@ -14,6 +14,7 @@ from groundtune.bench.world.captions import (
     METRICS,
     NAME,
     PROTOCOL,
+    STRATA,
     invented_categories,
     load,
     refuses,
@@ -63,6 +64,16 @@ def measured(scores: list[Score], name: str) -> float:
     made = estimate(tabulate(scores), metric(name), model="m", benchmark=NAME)
     assert made is not None
     return made.value
+
+
+def test_images_that_were_looked_at_can_be_passed_over(tmp_path: Path):
+    images = ImageStore(tmp_path)
+    all_items = load(ItemSelection(n=10), images)
+    later = load(ItemSelection(n=5, start=5), images)
+    usual = [item.key for item in all_items if item.benchmark == NAME]
+    assert [item.key for item in later if item.benchmark == NAME] == usual[5:]
+    passed = {f"development/{stratum}/{i}" for stratum in STRATA for i in range(5)}
+    assert not passed & {item.key for item in later}
 
 
 def test_an_answer_that_says_a_sentence_again_and_again_is_reported():

@@ -109,6 +109,18 @@ def test_a_second_answer_about_a_scene_is_the_users_error_and_names_its_row(
     assert not (tmp_path / "dup-scores" / "scores").exists()
 
 
+@pytest.mark.parametrize("option", ["--n=0", "--start=-1"])
+def test_numbers_of_images_that_make_no_sense_are_refused(
+    option: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    (tmp_path / "answers.jsonl").write_text("")
+    for command in (["run", "world:base"], ["score", "world", str(tmp_path / "answers.jsonl")]):
+        out = ["--out", str(tmp_path / "out")]
+        assert run(["bench", *command, option, *out]) == EXIT_INPUT
+        assert len(capsys.readouterr().err.strip().splitlines()) == 3
+    assert not (tmp_path / "out").exists()
+
+
 def test_the_worlds_figures_are_reported_by_part_with_what_the_model_knows(
     tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):

@@ -87,12 +87,12 @@ def load(
     Raises:
         UserError: no such split, or the disk is full.
     """
-    usual = split_scenes(selection.split, selection.n, difficulty=difficulty)
+    split, start = selection.split, selection.start
+    usual = split_scenes(split, selection.n, difficulty=difficulty, start=start)
     items = [_item(scene, selection.seed, images, NAME) for scene in usual]
     for stratum in STRATA:
-        stratum_scenes = split_scenes(
-            selection.split, max(1, selection.n // 5), stratum, difficulty
-        )
+        number = max(1, selection.n // 5)
+        stratum_scenes = split_scenes(split, number, stratum, difficulty, start=start)
         items += [
             _item(scene, selection.seed, images, f"{NAME}/{stratum}") for scene in stratum_scenes
         ]

@@ -21,9 +21,14 @@ find_scene = lru_cache(maxsize=8192)(find)
 
 
 def split_scenes(
-    split: str, n: int, stratum: Stratum = "usual", difficulty: Difficulty = "clear"
+    split: str,
+    n: int,
+    stratum: Stratum = "usual",
+    difficulty: Difficulty = "clear",
+    *,
+    start: int = 0,
 ) -> list[Scene]:
-    """The first n scenes of a split.
+    """N scenes of a split, from `start` on.
 
     Raises:
         UserError: the world has no such split.
@@ -32,7 +37,7 @@ def split_scenes(
         raise UserError(
             f"The world has no split {split!r}.", "--split", f"Use one of {', '.join(SPLITS)}."
         )
-    return list(scenes(split, n, stratum=stratum, difficulty=difficulty))
+    return list(scenes(split, n, start=start, stratum=stratum, difficulty=difficulty))
 
 
 def add_image(scene: Scene, images: ImageStore) -> str:

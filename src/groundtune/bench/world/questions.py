@@ -69,7 +69,9 @@ def load(
     Raises:
         UserError: no such split, or the disk is full.
     """
-    scenes = split_scenes(selection.split, selection.n, difficulty=difficulty)
+    scenes = split_scenes(
+        selection.split, selection.n, difficulty=difficulty, start=selection.start
+    )
     hashes = {scene.key: add_image(scene, images) for scene in scenes}
     items = _existence_items(scenes, hashes, selection.seed)
     for scene in scenes:

@@ -59,6 +59,8 @@ class ItemOptions:
     """Split of the items: train, development or, with --final, test."""
     n: int = 500
     """Number of images."""
+    start: int = 0
+    """Images of the split that are passed over, such as those that you have looked at before."""
     final: bool = False
     """Open the test split, and note the date in the notebook."""
     notebook: Path | None = None

@@ -79,6 +79,7 @@ def run(
         "label": label,
         "split": items.split,
         "n": items.n,
+        "start": items.start,
         "seed": seed,
         "self_knowledge": self_knowledge,
         "allow_training_images": allow_training_images,
@@ -138,21 +139,22 @@ def score(
         decoding: Name of the decoding for answers without one.
         json: Print the result as one JSON object.
     """
-    from groundtune.bench.item import ItemSelection
     from groundtune.bench.run.opening import opening_of
     from groundtune.cli.progress import open_progress
     from groundtune.pipeline.bench.score import ScoreSettings, score_bench
+    from groundtune.recipe_loading import load
 
-    params = ScoreSettings(
-        name=name,
-        answers=answers,
-        data=data,
-        selection=ItemSelection(split=items.split, n=items.n, seed=seed),
-        mode=mode,
-        label=label,
-        decoding=decoding,
-        seed=seed,
-    )
+    options: dict[str, object] = {
+        "name": name,
+        "answers": answers,
+        "data": data,
+        "selection": {"split": items.split, "n": items.n, "start": items.start, "seed": seed},
+        "mode": mode,
+        "label": label,
+        "decoding": decoding,
+        "seed": seed,
+    }
+    params = load(None, (), ScoreSettings, options=options)
     target = out or params.default_out
     with print_dry_run(target, json):
         with open_progress(silent=json) as progress:

@@ -52,6 +52,8 @@ class BenchSettings(LabelledModel):
     split: str = "development"
     n: int = Field(default=500, ge=1)
     """Images."""
+    start: int = Field(default=0, ge=0)
+    """Images of the split that are passed over."""
     seed: int = 0
     """Seed of the wordings, the questions and the sampling."""
     self_knowledge: bool = False
@@ -68,7 +70,7 @@ class BenchSettings(LabelledModel):
     @property
     def selection(self) -> ItemSelection:
         """The items, of benchmarks that make their own."""
-        return ItemSelection(split=self.split, n=self.n, seed=self.seed)
+        return ItemSelection(split=self.split, n=self.n, start=self.start, seed=self.seed)
 
 
 @one_writer()
