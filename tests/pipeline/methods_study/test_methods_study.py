@@ -23,10 +23,12 @@ from groundtune.pipeline.methods_study.training import data_jobs, train_job
 from groundtune.pipeline.models.measure import BASE
 from groundtune.pipeline.models.prompt_sources import load as load_source
 from groundtune.pipeline.recipes.registry import find
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load
 from groundtune.records import Score
 from study_measure import WeightsMeasure
+from written_world import written
 
 ARMS: dict[str, Any] = {
     "dpo": {
@@ -121,6 +123,37 @@ def test_data_are_made_for_data_that_are_made_for_a_model_that_an_arm_needs() ->
     training = train_job(settings, ArmRun("ppo", 0, 0), jobs)
     found = [job.name for job in needed_data([training], jobs.values())]
     assert found == ["data-drawn-s0", "data-compared-s0", "data-rewards-s0"]
+
+
+def test_answers_that_nobody_judged_are_corrected_for_an_arm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = {
+        "drawn": {"type": "answers", "prompts": "world:16", "by": "nobody"},
+        "corrected": {
+            "type": "rewritten",
+            "of": "drawn",
+            "set": {"labeler": "world:truth", "second": "none", "rewrites": 1},
+        },
+    }
+    arm = {"recipe": "world-dpo", "set": {"pairs": "{corrected}"}}
+    settings = MethodsStudySettings.model_validate({"data": data, "arms": {"dpo": arm}})
+    jobs = data_jobs(settings, 0)
+    needed = needed_data([train_job(settings, ArmRun("dpo", 0, 0), jobs)], jobs.values())
+    assert [job.name for job in needed] == ["data-drawn-s0", "data-corrected-s0"]
+    drawn, corrected = (job.settings for job in needed)
+    assert isinstance(drawn, training.AnswersStep)
+    assert isinstance(corrected, training.RewriteStep)
+
+    def sample(settings: object, out: Path, progress: object) -> None:
+        written(out)
+
+    monkeypatch.setattr(training, "run_sample", sample)
+    training.make_answers(tmp_path, drawn, SilentProgress())
+    training.make_rewrites(tmp_path, corrected, SilentProgress())
+    pairs = RunFolder(tmp_path / corrected.out).pairs.read()
+    assert {pair.origin for pair in pairs} == {"rewrite"}
+    assert corrected.source == drawn.out
 
 
 def _scores(name: str, invented: int, named: int) -> list[Score]:

@@ -30,8 +30,8 @@ class Answers(Record):
     n: int = Field(default=1, ge=1)
     """Answers per prompt."""
     sampling: Sampling = Sampling(max_new_tokens=128, temperature=1.0)
-    by: Literal["corrections", "comparisons", "claims"] = "corrections"
-    """Feedback of a simulated person, or of a labeler (`feedback`)."""
+    by: Literal["corrections", "comparisons", "claims", "nobody"] = "corrections"
+    """Feedback of a simulated person, or of a labeler (`feedback`); "nobody" gives none."""
     error_rate: float = Field(default=0.0, ge=0, le=1)
     """Share of the person's verdicts that are wrong."""
     feedback: ClaimSettings = ClaimSettings()
@@ -53,7 +53,17 @@ class RewardModelRecipe(Record):
     """Overrides of the recipe."""
 
 
-Data = Annotated[Answers | RewardModelRecipe, Field(discriminator="type")]
+class Rewrites(Record):
+    """Pairs of answers that are corrected and reworded, as `groundtune rewrite` makes them."""
+
+    type: Literal["rewritten"] = "rewritten"
+    of: str
+    """Other data, whose answers are corrected."""
+    set: Values = Field(default_factory=dict)
+    """Settings of `groundtune rewrite`: {labeler: world:labeler, second: none}."""
+
+
+Data = Annotated[Answers | RewardModelRecipe | Rewrites, Field(discriminator="type")]
 
 
 class Arm(Record):

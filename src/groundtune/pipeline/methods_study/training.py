@@ -8,7 +8,13 @@ from typing import Any
 from groundtune.errors import UserError
 from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
 from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
-from groundtune.pipeline.methods_study.settings import Answers, ArmRun, ArmsSettings, Values
+from groundtune.pipeline.methods_study.settings import (
+    Answers,
+    ArmRun,
+    ArmsSettings,
+    Rewrites,
+    Values,
+)
 from groundtune.pipeline.models.names import fingerprint
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, command_of, find, imported
@@ -44,6 +50,18 @@ class AnswersStep(Settings):
     out: str
 
 
+class RewriteStep(Settings):
+    """Settings of the step that corrects and rewords answers."""
+
+    source: str
+    """Folder of the answers under the study's."""
+    values: Values
+    """Settings of `groundtune rewrite`."""
+    model: ModelSettings
+    seed: int
+    out: str
+
+
 class TrainStep(Settings):
     """Settings of the step that trains by a recipe."""
 
@@ -62,11 +80,13 @@ def data_jobs(settings: ArmsSettings, seed: int) -> dict[str, Job]:
     """Return the job of each of the data for a seed, by the data's name."""
     jobs: dict[str, Job] = {}
     for name, data in settings.data.items():
-        jobs[name] = (
-            _answers_job(settings, name, data, seed, jobs)
-            if isinstance(data, Answers)
-            else _train_job(settings, f"data-{name}-s{seed}", data.recipe, data.set, seed, jobs)
-        )
+        if isinstance(data, Answers):
+            jobs[name] = _answers_job(settings, name, data, seed, jobs)
+        elif isinstance(data, Rewrites):
+            jobs[name] = _rewrite_job(settings, name, data, seed, jobs)
+        else:
+            job_name = f"data-{name}-s{seed}"
+            jobs[name] = _train_job(settings, job_name, data.recipe, data.set, seed, jobs)
     return jobs
 
 
@@ -105,6 +125,30 @@ def _answers_job(
         inputs=(mark,),
         cost=5,
         tasks={"draw": 0.1, "sample": 0.7, "label": 0.2, "compare": 0.2},
+    )
+
+
+def _rewrite_job(
+    settings: ArmsSettings, name: str, data: Rewrites, seed: int, jobs: dict[str, Job]
+) -> Job:
+    (source,) = _refuse_unnamed({data.of}, name, jobs)
+    step = RewriteStep(
+        source=_out(source),
+        values=data.set,
+        model=settings.part(ModelSettings),
+        seed=seed,
+        out="",
+    )
+    mark = fingerprint(settings.model)
+    out = f"data/{name}-s{seed}-{key_of(step.decisive(), mark)[:8]}"
+    return Job(
+        name=f"data-{name}-s{seed}",
+        title=f"rewrite {name}",
+        work=make_rewrites,
+        settings=step.model_copy(update={"out": out}),
+        needs=(source.name,),
+        inputs=(mark,),
+        cost=5,
     )
 
 
@@ -168,7 +212,7 @@ def _train_job(
 
 def _out(job: Job) -> str:
     step = job.settings
-    assert isinstance(step, AnswersStep | TrainStep)
+    assert isinstance(step, AnswersStep | RewriteStep | TrainStep)
     return step.out
 
 
@@ -275,8 +319,21 @@ def make_answers(folder: Path, settings: AnswersStep, progress: Progress) -> Non
         compare_answers(source, out, person, progress)
     elif data.by == "corrections":
         _correct(source, out, data, settings.seed, progress)
-    else:
+    elif data.by == "claims":
         _check(source, out, data, settings, progress)
+
+
+def make_rewrites(folder: Path, settings: RewriteStep, progress: Progress) -> None:
+    """Correct and reword answers into pairs.
+
+    Raises:
+        UserError: a setting is wrong, a model can't be loaded, or no pair can be made.
+    """
+    from groundtune.pipeline.rewrite.run import load_settings, rewrite
+
+    source = folder / settings.source
+    values = {"device": settings.model.device, "seed": settings.seed} | settings.values
+    rewrite(source, folder / settings.out, load_settings(source, [], values), progress)
 
 
 def _correct(source: Path, out: Path, data: Answers, seed: int, progress: Progress) -> None:
