@@ -1,13 +1,17 @@
+import sys
+from difflib import SequenceMatcher
 from itertools import accumulate, pairwise
+from typing import Any
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from groundtune.engine.changed_tokens import changed_tokens
 from groundtune.feedback.diff import published_tokens, units, words
 from groundtune.feedback.divide_align import align
+from groundtune.feedback.matching_blocks import Block, matching_blocks
 from groundtune.feedback.spans import apply
 from groundtune.records import Span
 
@@ -122,6 +126,56 @@ def test_edits_of_small_texts_are_whole_words(
     rejected: str, chosen: str, found: list[tuple[str, str]]
 ):
     assert edits(rejected, chosen) == found
+
+
+UNITS = st.lists(st.sampled_from(["a", "b", "c", "d", ",", ".", " ", "  ", "\n"]), max_size=30)
+
+
+@given(UNITS, UNITS)
+@example([" ", "a"], [" ", "b"])
+@example(["a", " ", "b", ".", " ", "a", " ", "b"], ["b", ".", " ", "a", " ", "b", "."])
+def test_the_matching_blocks_are_those_of_difflib(before: list[str], after: list[str]):
+    difflib = SequenceMatcher(str.isspace, before, after, autojunk=False)
+    assert joined(matching_blocks(before, after)) == [
+        tuple(match) for match in difflib.get_matching_blocks()[:-1]
+    ]
+
+
+def joined(blocks: list[Block]) -> list[tuple[int, int, int]]:
+    """Join adjacent blocks, as difflib does."""
+    whole: list[tuple[int, int, int]] = []
+    for first, new_first, size in blocks:
+        if whole and (first, new_first) == (whole[-1][0] + whole[-1][2], sum(whole[-1][1:])):
+            first, new_first, size = *whole[-1][:2], whole.pop()[2] + size
+        whole.append((first, new_first, size))
+    return whole
+
+
+class Counted(list[str]):
+    """Counts how often a unit is read."""
+
+    reads = 0
+
+    def __getitem__(self, place: Any) -> Any:
+        self.reads += 1
+        return super().__getitem__(place)
+
+
+def test_each_word_is_read_a_few_times_and_not_once_per_match():
+    before = Counted(units(" ".join(f"the dog {n}, and" for n in range(1_000))))
+    after = units(" ".join(f"the dog {n + 3}, and" for n in range(1_000)))
+    assert len(matching_blocks(before, after)) > 1_000
+    assert before.reads < 10 * len(before)
+
+
+@given(st.text("ab \n.\u732b\u3042\u0e01\u3000\u2014\u00e9", max_size=20))
+def test_units_do_not_depend_on_clusters_elsewhere_in_the_text(text: str):
+    assert units(f"{text}.e\u0301") == [*units(text), ".", "e\u0301"]
+
+
+def test_every_run_of_white_space_is_one_unit():
+    for space in filter(str.isspace, map(chr, range(sys.maxunicode + 1))):
+        assert units(f"\u00e9{space}{space}a") == ["\u00e9", space * 2, "a"]
 
 
 def test_cjk_is_compared_by_character():

@@ -18,6 +18,7 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from groundtune.feedback.graphemes import clusters
+from groundtune.feedback.matching_blocks import Block, matching_blocks
 from groundtune.records import Span
 
 # Scripts that write no spaces between words: each character is a unit of its own.
@@ -29,6 +30,9 @@ _UNSPACED = (
     "\U00020000-\U0003ffff"  # Han, later blocks
 )
 _UNITS = re.compile(rf"[{_UNSPACED}]|(?:(?![{_UNSPACED}])\w)+|\s+|[^\w\s]")
+_ASCII_UNITS = re.compile(r"\w+|\s+|[^\w\s]")
+_WIDE_SPACE = "\u3000"
+"""White space that is in the range of an unspaced script."""
 _WORD = re.compile(rf"(?![{_UNSPACED}])\w")
 _PUBLISHED_SHORTEST_MATCH = 3
 
@@ -61,10 +65,13 @@ def units(text: str) -> list[str]:
     its first character.
     """
     if text.isascii():
+        return _ASCII_UNITS.findall(text)
+    all_clusters = clusters(text)
+    if len(all_clusters) == len(text) and _WIDE_SPACE not in text:
         return _UNITS.findall(text)
     parts: list[str] = []
     before = ""
-    for cluster in clusters(text):
+    for cluster in all_clusters:
         kind = _kind(cluster)
         if kind in ("word", "space") and kind == before:
             parts[-1] += cluster
@@ -157,16 +164,18 @@ def _changed_runs(before: Sequence[str], after: Sequence[str]) -> list[tuple[int
     tail = _common_head(before[head:][::-1], after[head:][::-1])
     middle, new_middle = before[head : len(before) - tail], after[head : len(after) - tail]
     # White space as junk: it extends a match of words, but a lone space anchors nothing.
-    matcher = SequenceMatcher(str.isspace, middle, new_middle, autojunk=False)
+    blocks = matching_blocks(middle, new_middle)
     runs: list[tuple[int, int, int, int]] = []
-    for tag, first, last, new_first, new_last in matcher.get_opcodes():
-        if tag == "equal":
-            continue
-        run = (head + first, head + last, head + new_first, head + new_last)
-        if runs and all(unit.isspace() for unit in before[runs[-1][1] : run[0]]):
-            run = (runs[-1][0], run[1], runs[-1][2], run[3])
-            runs.pop()
-        runs.append(run)
+    first, new_first = head, head
+    for block in [*blocks, Block(len(middle), len(new_middle), 0)]:
+        last, new_last = head + block.first, head + block.new_first
+        if first < last or new_first < new_last:
+            run = (first, last, new_first, new_last)
+            if runs and all(unit.isspace() for unit in before[runs[-1][1] : first]):
+                run = (runs[-1][0], last, runs[-1][2], new_last)
+                runs.pop()
+            runs.append(run)
+        first, new_first = last + block.size, new_last + block.size
     return runs
 
 

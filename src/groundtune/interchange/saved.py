@@ -30,11 +30,18 @@ def store_columns(
     differing = {
         name: value
         for name, value in row.items()
-        if name not in apart and (name not in fresh or dump(fresh[name]) != dump(value))
+        if name not in apart and (name not in fresh or not _are_equal(fresh[name], value))
     }
     if differing:
         extra[_VALUES] = dump(differing)
     return extra
+
+
+def _are_equal(one: object, other: object) -> bool:
+    """Whether two values are equal as JSON; texts need none."""
+    if type(one) is str and type(other) is str:
+        return one == other
+    return dump(one) == dump(other)
 
 
 def order_of(extra: Mapping[str, str]) -> list[str]:

@@ -13,10 +13,10 @@ from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Answer, Pair, Prompt
 from groundtune.report.model import Note
 from groundtune.report.page import write_report
-from groundtune.report.pairs import SHOWN, pairs_report
+from groundtune.report.pairs import SHOWN, PairTexts, pairs_report
 from groundtune.report.sampling import sampling_report
 from groundtune.store.run_json import read_run
-from groundtune.store.tables import read_parquet
+from groundtune.store.tables import read_fields, read_parquet
 
 
 def write_run_report(run: Path) -> Path:
@@ -137,9 +137,11 @@ def report_pairs(run: Path) -> Path:
     """
     folder = RunFolder(run)
     summary = read_summary(run)
+    first = list(islice(_pairs_of(folder), SHOWN))
     page = pairs_report(
-        _pairs_of(folder),
-        _prompts_of(folder, {pair.prompt for pair in islice(_pairs_of(folder), SHOWN)}),
+        first,
+        _texts_of(folder),
+        _prompts_of(folder, {pair.prompt for pair in first}),
         folder.images.read,
         title=f"Pairs in {run.resolve().name}",
         rows=summary.rows if summary else None,
@@ -154,6 +156,13 @@ def report_pairs(run: Path) -> Path:
 def _pairs_of(folder: RunFolder) -> Iterator[Pair]:
     """All pairs, a part at a time."""
     return (pair for part in folder.pairs.parts() for pair in read_parquet(part, Pair))
+
+
+def _texts_of(folder: RunFolder) -> Iterator[PairTexts]:
+    """What the page counts of all pairs, a part at a time; reads no other columns."""
+    for part in folder.pairs.parts():
+        for row in read_fields(part, ("chosen", "rejected", "source.licence")):
+            yield PairTexts(row["chosen"], row["rejected"], row["source"]["licence"])
 
 
 def _prompts_of(folder: RunFolder, keys: set[str]) -> dict[str, Prompt]:

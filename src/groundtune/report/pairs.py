@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import cast
+from typing import NamedTuple, cast
 
 from groundtune.records import Pair, Prompt
 from groundtune.report.examples import Example, ExampleAnswer, Examples
@@ -22,6 +22,14 @@ CHOSEN, REJECTED = "chosen", "rejected"
 SHOWN = 30
 _LISTED = 20
 _LABELS = {REJECTED: "Rejected answer", CHOSEN: "Chosen answer"}
+
+
+class PairTexts(NamedTuple):
+    """What is counted of a pair."""
+
+    chosen: str
+    rejected: str
+    licence: str
 
 
 class _Lengths:
@@ -51,7 +59,8 @@ class _Lengths:
 
 
 def pairs_report(
-    pairs: Iterable[Pair],
+    first: Iterable[Pair],
+    pairs: Iterable[PairTexts],
     prompts: Mapping[str, Prompt],
     image: Callable[[str], bytes],
     *,
@@ -61,29 +70,26 @@ def pairs_report(
     left_out: Mapping[str, int] | None = None,
     skipped: Sequence[str] = (),
     provenance: Provenance = UNKNOWN,
-    most: int = SHOWN,
 ) -> ReportInput:
-    """Return the report of imported pairs, the first `most` of them with their images.
+    """Return the report of imported pairs: counts of all, and the `first` with their images.
 
     `image` returns an image file's bytes by its sha256. `rows` is the number of rows of the last
     file, `imported` the number of their pairs, `left_out` the number of rows without a pair, by
-    reason, and `skipped` lists the bad rows. The pairs are read once, in order.
+    reason, and `skipped` lists the bad rows. The pairs are read once.
 
     Raises:
         UserError: an image is missing.
     """
     lengths = {REJECTED: _Lengths(), CHOSEN: _Lengths()}
     licences: dict[str, None] = {}
-    examples: list[Example] = []
     equal = total = 0
     for pair in pairs:
         total += 1
         equal += pair.chosen == pair.rejected
         lengths[REJECTED].add(pair.rejected)
         lengths[CHOSEN].add(pair.chosen)
-        licences[pair.source.licence] = None
-        if len(examples) < most:
-            examples.append(_example(pair, prompts[pair.prompt], image))
+        licences[pair.licence] = None
+    examples = [_example(pair, prompts[pair.prompt], image) for pair in first]
     return ReportInput(
         title=title,
         caveat=Caveat(

@@ -7,6 +7,7 @@ number and gets here is our bug, and stops the command.
 import json
 import math
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -33,14 +34,7 @@ def json_of(
         UserError: a value is not a number (NaN or infinite); the error names it.
     """
     try:
-        return json.dumps(
-            value,
-            ensure_ascii=ascii,
-            indent=indent,
-            allow_nan=False,
-            separators=(",", ":") if compact else None,
-            default=_plain,
-        )
+        return _encoder(indent, ascii, compact).encode(value)
     except ValueError as error:
         place = next(_not_finite(value), "")
         if not place:
@@ -61,6 +55,18 @@ def write_object(path: Path, value: object, *, indent: int | None = None) -> Pat
     """
     write_atomic(path, f"{json_of(value, where=str(path), indent=indent)}\n".encode())
     return path
+
+
+@cache
+def _encoder(indent: int | None, ascii: bool, compact: bool) -> json.JSONEncoder:
+    """The encoder of these settings: `json.dumps` makes one per call."""
+    return json.JSONEncoder(
+        ensure_ascii=ascii,
+        indent=indent,
+        allow_nan=False,
+        separators=(",", ":") if compact else None,
+        default=_plain,
+    )
 
 
 def _plain(value: object) -> object:

@@ -7,8 +7,7 @@ from typing import cast
 
 from pydantic import BaseModel
 
-_ATOMS = frozenset({str, int, float, bool, type(None)})
-"""Types that JSON has: most values of a key are of these, and need no further look."""
+_CONTAINERS = (dict, list, tuple)
 
 
 def key_of(*parts: object) -> str:
@@ -22,9 +21,8 @@ def key_of(*parts: object) -> str:
         TypeError: for any other type.
         ValueError: for NaN or an infinity.
     """
-    text = json.dumps(
-        _plain(parts), ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False
-    )
+    _refuse_other_keys(parts)
+    text = _CANONICAL.encode(parts)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -33,29 +31,38 @@ def seed_of(*parts: object) -> int:
     return int(key_of(*parts)[:16], 16) >> 1
 
 
+def _refuse_other_keys(value: object) -> None:
+    """Raise TypeError for a dict whose keys are not text; JSON would make text of some of them."""
+    remaining = [value]
+    while remaining:
+        container = remaining.pop()
+        if isinstance(container, dict):
+            values = cast("dict[object, object]", container)
+            if not all(issubclass(kind, str) for kind in set(map(type, values))):
+                raise TypeError("a key's dict must have text as its keys")
+            remaining += [each for each in values.values() if isinstance(each, _CONTAINERS)]
+        else:
+            items = cast("Sequence[object]", container)
+            remaining += [each for each in items if isinstance(each, _CONTAINERS)]
+
+
 def _plain(value: object) -> object:
-    kind = type(value)
-    if kind in _ATOMS:
-        return value
-    if kind is dict or isinstance(value, Mapping):
-        names_and_values = cast("Mapping[object, object]", value)
-        if not all(issubclass(each, str) for each in set(map(type, names_and_values))):
-            raise TypeError("a key's dict must have text as its keys")
-        items = names_and_values.items()
-        return {name: each if type(each) in _ATOMS else _plain(each) for name, each in items}
-    if kind is list or kind is tuple:
-        values = cast("Sequence[object]", value)
-        return [each if type(each) in _ATOMS else _plain(each) for each in values]
-    return _plain_of_other_types(value)
-
-
-def _plain_of_other_types(value: object) -> object:
-    if isinstance(value, str | int | float):
-        return value
+    """What stands in JSON for a value that JSON doesn't have."""
     if isinstance(value, BaseModel):
-        return _plain(value.model_dump())
-    if isinstance(value, bytes):
+        plain = value.model_dump()
+    elif isinstance(value, bytes):
         return {"bytes": hashlib.sha256(value).hexdigest()}
-    if isinstance(value, Sequence):
-        return [_plain(each) for each in cast("Sequence[object]", value)]
-    raise TypeError(f"a key can't be made of {type(value).__name__}")
+    elif isinstance(value, Mapping):
+        plain = dict(cast("Mapping[object, object]", value))
+    elif isinstance(value, Sequence):
+        plain = list(cast("Sequence[object]", value))
+    else:
+        raise TypeError(f"a key can't be made of {type(value).__name__}")
+    if isinstance(plain, _CONTAINERS):  # a root model may be of one value
+        _refuse_other_keys(plain)
+    return plain
+
+
+_CANONICAL = json.JSONEncoder(
+    ensure_ascii=True, sort_keys=True, separators=(",", ":"), allow_nan=False, default=_plain
+)

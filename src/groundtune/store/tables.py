@@ -127,12 +127,22 @@ def read_column(path: Path, name: str) -> list[Any]:
     Raises:
         UserError: no such file, not Parquet, or no such column.
     """
-    table = read_table(path, [name])
-    if name not in table.column_names:
-        raise UserError(
-            f"The column {name!r} is missing.", str(path), "Use a file that has this column."
-        )
-    return [row[name] for row in plain_rows(table, str(path))]
+    return [row[name] for row in read_fields(path, [name])]
+
+
+def read_fields(path: Path, names: Sequence[str]) -> list[dict[str, Any]]:
+    """Rows with these columns alone, as plain dicts; "a.b" is the field b of the records in a.
+
+    Raises:
+        UserError: no such file, not Parquet, or a column is missing.
+    """
+    table = read_table(path, names)
+    for name in names:
+        if name.partition(".")[0] not in table.column_names:
+            raise UserError(
+                f"The column {name!r} is missing.", str(path), "Use a file that has this column."
+            )
+    return plain_rows(table, str(path))
 
 
 def write_parquet(
