@@ -280,6 +280,17 @@ def test_a_file_of_answers_by_two_models_is_checked_with_a_labeler_that_is_named
     assert "no images to ask the model about" in capsys.readouterr().err
 
 
+def test_the_defaults_of_a_world_labeler_are_those_of_a_file_too(photographs: Path, tmp_path: Path):
+    own = ["--images", str(photographs / "images"), "--labeler", "world:labeler"]
+    claims: list[list[str]] = []
+    for settings in ([], [*WORLD[:2]]):
+        out = tmp_path / str(len(settings))
+        command = ["check", str(photographs / "answers.jsonl"), *settings, *own]
+        assert run([*command, "--out", str(out)]) == EXIT_DONE
+        claims.append([f"{claim.text}: {claim.status}" for claim in RunFolder(out).claims.read()])
+    assert claims[0] == claims[1] != []
+
+
 def test_thoughts_in_a_file_of_answers_are_kept_and_not_checked(photographs: Path, tmp_path: Path):
     file = tmp_path / "a.jsonl"
     row = {"image": "0.png", "answer": "<think>Is there a dog?</think>There is a cup."}

@@ -42,6 +42,7 @@ from groundtune.pipeline.feedback.claim_settings import (
     ClaimSettings,
     base_settings,
     by_rules,
+    labeler_settings,
     open_labelling,
 )
 from groundtune.pipeline.feedback.claims import label_claims
@@ -119,6 +120,8 @@ def check(
     """
     target = RunFolder(out)
     first = load(None, overrides, CheckSettings, options=options)
+    defaults = labeler_settings(first.labeler)
+    first = load(None, overrides, CheckSettings, command=defaults, options=options)
     words = finds_words(first.labeler)
     if is_file(what) and not words and SELF in (first.labeler, first.divider):
         name = "labeler" if first.labeler == SELF else "divider"

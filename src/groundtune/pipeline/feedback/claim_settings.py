@@ -67,7 +67,13 @@ def base_settings(folder: RunFolder, labeler: str = "") -> Mapping[str, Any]:
     Raises:
         UserError: there are no prompts.
     """
-    source = source_of(read_some(folder.prompts)) or named_in(labeler)
+    source = source_of(read_some(folder.prompts))
+    return source.claim_settings if source else labeler_settings(labeler)
+
+
+def labeler_settings(labeler: str) -> Mapping[str, Any]:
+    """Return the defaults of the prompt source that a labeler comes with; {} if it has none."""
+    source = named_in(labeler)
     return source.claim_settings if source else {}
 
 
