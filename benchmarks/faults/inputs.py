@@ -16,6 +16,7 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from benchmarks.faults.feedback_inputs import make_feedback_targets
 from benchmarks.faults.forks import Fault, Outcome, run
 from benchmarks.faults.odd_images import odd_image
 from benchmarks.faults.odd_values import (
@@ -63,7 +64,8 @@ def open_bench(folder: Path, chance: random.Random, names: Sequence[str] = ()) -
     os.chdir(folder / "cwd")  # what a broken word names without a folder is made there
     targets = [
         target
-        for target in make_targets(folder / "valid")
+        for make in (make_targets, make_feedback_targets)
+        for target in make(folder / "valid")
         if not names or target.name.startswith(tuple(names))
     ]
     for target in targets:

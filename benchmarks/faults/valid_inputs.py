@@ -53,7 +53,7 @@ def make_targets(at: Path) -> Iterator[Target]:
     yield from _runs(at)
 
 
-def _must(words: Sequence[object], at: Path) -> None:
+def must(words: Sequence[object], at: Path) -> None:
     """Run a command that makes a valid input."""
     outcome = run([str(word) for word in words], at / "logs")
     if outcome.status:
@@ -193,11 +193,11 @@ def _model_targets(at: Path) -> Iterator[Target]:
 def _world_runs(at: Path) -> None:
     """Make pairs, corrections and scores of the embedded world."""
     world, settings = at / "world", ["--n", 2, "--out", at / "world"]
-    _must(["sample", "--model", "world:base", "--prompts", "world:4", *settings], at)
-    _must(["label", "--answers", world], at)
-    _must(["pairs", "--corrections", world], at)
+    must(["sample", "--model", "world:base", "--prompts", "world:4", *settings], at)
+    must(["label", "--answers", world], at)
+    must(["pairs", "--corrections", world], at)
     bench = ["bench", "run", "world:base", "world-captions", "--n", 4, "--out", at / "bench"]
-    _must(bench, at)
+    must(bench, at)
 
 
 FEEDBACK = {
@@ -245,7 +245,7 @@ def _layouts(at: Path) -> Iterator[Target]:
             plain_image(random.Random(0)).save(folder / "a.png")
             (folder / name).write_text("\n".join(map(json.dumps, THUMBS)), "utf-8")
         else:
-            _must(["export", layout, at / "world", "--out", folder / name], at)
+            must(["export", layout, at / "world", "--out", folder / name], at)
         for skip in (False, True):
             yield Target(
                 name=f"import {layout}{' skipped' if skip else ''}",
@@ -377,7 +377,7 @@ def _judges(at: Path) -> Iterator[Target]:
 def _runs(at: Path) -> Iterator[Target]:
     for label in ("first", "second"):
         bench = ["bench", "run", "world:base", "world-captions", "--n", 4, "--label", label]
-        _must([*bench, "--out", at / "compared" / label], at)
+        must([*bench, "--out", at / "compared" / label], at)
     yield Target(
         name="compare",
         folder=at / "compared",
@@ -388,4 +388,11 @@ def _runs(at: Path) -> Iterator[Target]:
         name="pairs of a run",
         folder=at / "world",
         command=lambda folder, out: ("pairs", "--corrections", folder, "--out", out),
+    )
+    run_words = ["bench", "run", "world:base", "world-captions", "--n", 4, "--start", 1]
+    must([*run_words, "--out", at / "resumed"], at)
+    yield Target(
+        name="bench run resumed",
+        folder=at / "resumed",
+        command=lambda folder, out: (*run_words, "--out", folder),
     )
