@@ -1,11 +1,11 @@
 """Which units two texts share: the blocks of difflib's SequenceMatcher, in less time.
 
-difflib looks for the longest match, then for the longest on its left and on its right, and goes
-through a whole side each time. With white space as junk nearly every longest match is one or two
-units long, so a text takes about as many searches as it has words. Here
+difflib looks for the longest match, then for the longest in the gap before it and in the gap after
+it, and goes through the whole gap each time. With white space as junk nearly every longest match is
+one or two units long, so a text takes about as many searches as it has words. Here
 
-- matches of several units are found once, and each side looks among those in it;
-- on a side without one, the first unit with a match is the longest match, and those before it have
+- matches of several units are found once, and each gap looks among those in it;
+- in a gap without one, the first unit with a match is the longest match, and those before it have
   none: no unit is looked up twice.
 """
 
@@ -26,8 +26,8 @@ class Block(NamedTuple):
     size: int
 
 
-class _Side(NamedTuple):
-    """Half-open ranges of both texts."""
+class _Gap(NamedTuple):
+    """Half-open ranges of both texts, between two matches."""
 
     first: int
     last: int
@@ -54,25 +54,25 @@ def matching_blocks(before: Sequence[str], after: Sequence[str]) -> list[Block]:
     """
     places, pair_places = _places(after)
     blocks: list[Block] = []
-    sides = [_Side(0, len(before), 0, len(after), _runs(before, after, pair_places))]
-    while sides:
-        side = sides.pop()
-        runs = [run for run in map(side.clipped, side.runs) if run.size > 1] if side.runs else ()
+    gaps = [_Gap(0, len(before), 0, len(after), _runs(before, after, pair_places))]
+    while gaps:
+        gap = gaps.pop()
+        runs = [run for run in map(gap.clipped, gap.runs) if run.size > 1] if gap.runs else ()
         if runs:
             match = min(runs, key=lambda run: (-run.size, run.first, run.new_first))
         else:
-            match = _first_match(before, after, side, places)
-        block = _with_white_space(before, after, match, side)
+            match = _first_match(before, after, gap, places)
+        block = _with_white_space(before, after, match, gap)
         if not block.size:
             continue
         blocks.append(block)
         first, new_first = block.first, block.new_first
-        if side.first < first and side.new_first < new_first:
-            sides.append(_Side(side.first, first, side.new_first, new_first, runs, bool(runs)))
+        if gap.first < first and gap.new_first < new_first:
+            gaps.append(_Gap(gap.first, first, gap.new_first, new_first, runs, bool(runs)))
         first, new_first = first + block.size, new_first + block.size
-        if first < side.last and new_first < side.new_last:
+        if first < gap.last and new_first < gap.new_last:
             has_words = match.size > 0
-            sides.append(_Side(first, side.last, new_first, side.new_last, runs, has_words))
+            gaps.append(_Gap(first, gap.last, new_first, gap.new_last, runs, has_words))
     return sorted(blocks)
 
 
@@ -120,28 +120,28 @@ def _end_of_words(before: Sequence[str], after: Sequence[str], place: int, new_p
 
 
 def _first_match(
-    before: Sequence[str], after: Sequence[str], side: _Side, places: _Places[str]
+    before: Sequence[str], after: Sequence[str], gap: _Gap, places: _Places[str]
 ) -> Block:
-    """Return the first unit that has a match, on a side without longer ones.
+    """Return the first unit that has a match, in a gap without longer ones.
 
     If both ranges begin with it, it comes with the equal units after it, which are the next matches
-    of the same side. Without a match it is empty, at the start of both ranges.
+    of the same gap. Without a match it is empty, at the start of both ranges.
     """
-    for place in range(side.first, side.last if side.has_words else side.first):
+    for place in range(gap.first, gap.last if gap.has_words else gap.first):
         new_places = places.get(before[place], ())
-        number = bisect_left(new_places, side.new_first)
-        if number < len(new_places) and new_places[number] < side.new_last:
+        number = bisect_left(new_places, gap.new_first)
+        if number < len(new_places) and new_places[number] < gap.new_last:
             new_place = new_places[number]
-            if (place, new_place) != (side.first, side.new_first):
+            if (place, new_place) != (gap.first, gap.new_first):
                 return Block(place, new_place, 1)
-            return Block(place, new_place, _equal_units(before, after, side))
-    return Block(side.first, side.new_first, 0)
+            return Block(place, new_place, _equal_units(before, after, gap))
+    return Block(gap.first, gap.new_first, 0)
 
 
-def _equal_units(before: Sequence[str], after: Sequence[str], side: _Side) -> int:
+def _equal_units(before: Sequence[str], after: Sequence[str], gap: _Gap) -> int:
     """Return the number of equal units at the start of both ranges."""
-    first, new_first = side.first, side.new_first
-    most = min(side.last - first, side.new_last - new_first)
+    first, new_first = gap.first, gap.new_first
+    most = min(gap.last - first, gap.new_last - new_first)
     size = 1
     while size < most and before[first + size] == after[new_first + size]:
         size += 1
@@ -149,21 +149,21 @@ def _equal_units(before: Sequence[str], after: Sequence[str], side: _Side) -> in
 
 
 def _with_white_space(
-    before: Sequence[str], after: Sequence[str], match: Block, side: _Side
+    before: Sequence[str], after: Sequence[str], match: Block, gap: _Gap
 ) -> Block:
-    """Return a match with the equal white space on both of its sides."""
+    """Return a match with the equal white space on both of its gaps."""
     first, new_first, size = match
     last, new_last = first + size, new_first + size
     while (
-        first > side.first
-        and new_first > side.new_first
+        first > gap.first
+        and new_first > gap.new_first
         and after[new_first - 1].isspace()
         and before[first - 1] == after[new_first - 1]
     ):
         first, new_first = first - 1, new_first - 1
     while (
-        last < side.last
-        and new_last < side.new_last
+        last < gap.last
+        and new_last < gap.new_last
         and after[new_last].isspace()
         and before[last] == after[new_last]
     ):
