@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal
 
@@ -102,6 +104,32 @@ def test_a_locked_database_is_named_and_keeps_what_it_had(
     other.execute("ROLLBACK")
     with impatient.writing() as connection:
         assert items.add_items(connection, [item_of("item-1"), item_of("item-2")]) == 1
+
+
+def test_writers_of_one_process_wait_for_each_other_and_not_in_sqlite(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with monkeypatch.context() as patient:
+        patient.setattr(database, "_BUSY_S", 0)  # SQLite itself refuses a second writer at once
+        shared = open_database(tmp_path / "annotations.sqlite")
+
+    def write(number: int) -> None:
+        with shared.writing() as connection:
+            items.add_items(connection, [item_of(f"item-{number}")])
+            time.sleep(0.005)
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(32)))
+    with shared.reading() as connection:
+        assert len(connection.execute(select(ITEMS.c.key)).all()) == 32
+
+
+def test_a_writer_that_never_ends_is_reported_to_the_next_one(
+    opened: Database, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(database, "_BUSY_S", 0.01)
+    with opened.writing(), pytest.raises(UserError, match="locked"), opened.writing():
+        pass
 
 
 def test_an_event_is_stored_as_it_came_in_the_order_of_arrival(opened: Database):

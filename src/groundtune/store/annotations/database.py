@@ -7,6 +7,7 @@ may lose its turn, or give two people one item.
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from alembic import command
@@ -32,6 +33,7 @@ class Database:
         self._file = file
         self._identity = None if file is None else _identity(file)
         self._writing = engine.execution_options(immediate=True)
+        self._turn = Lock()
         self.where = where
         """How errors name it, without a password."""
 
@@ -51,7 +53,7 @@ class Database:
     def writing(self) -> Generator[Connection]:
         """A transaction that writes: all of it or nothing. Raises UserError as `reading`."""
         self._refuse_another()
-        with self._plain_errors(), self._writing.begin() as connection:
+        with self._in_turn(), self._plain_errors(), self._writing.begin() as connection:
             yield connection
 
     def empty_log(self) -> bool:
@@ -80,6 +82,22 @@ class Database:
                 "Put the file back, or stop the app and start it again; what isn't saved is kept "
                 "in the browser.",
             )
+
+    @contextmanager
+    def _in_turn(self) -> Generator[None]:
+        """SQLite's writers sleep ever longer between their tries: here each is woken by the last.
+
+        Writers in other processes still wait as SQLite does.
+        """
+        if self._file is None:
+            yield
+            return
+        if not self._turn.acquire(timeout=_BUSY_S):
+            raise _locked(self.where)
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     @contextmanager
     def _plain_errors(self) -> Generator[None]:
@@ -123,11 +141,7 @@ def unavailable(error: DBAPIError, where: str) -> UserError:
     """Return the error for a database that can't be used, in plain words."""
     reason = str(error.orig)
     if "locked" in reason:
-        return UserError(
-            "Another program has locked the annotation database.",
-            where,
-            "Close the other program and try again; what was saved before is safe.",
-        )
+        return _locked(where)
     if "not a database" in reason or "malformed" in reason:
         return UserError(
             "The file is not an annotation database, or it is damaged.",
@@ -138,6 +152,14 @@ def unavailable(error: DBAPIError, where: str) -> UserError:
         f"The annotation database can't be used: {reason.splitlines()[0]}.",
         where,
         "Check that the folder or the server exists and that you may write there.",
+    )
+
+
+def _locked(where: str) -> UserError:
+    return UserError(
+        "Another program has locked the annotation database.",
+        where,
+        "Close the other program and try again; what was saved before is safe.",
     )
 
 
