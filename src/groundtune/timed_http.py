@@ -4,6 +4,7 @@ uvicorn has none: a client that sends a header a minute holds its connection for
 """
 
 import asyncio
+import socket
 from typing import NamedTuple
 
 import h11
@@ -41,6 +42,7 @@ class TimedProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the time."""
         super().connection_made(transport)
+        _send_at_once(transport)
         self._watch()
 
     def data_received(self, data: bytes) -> None:
@@ -99,3 +101,14 @@ class TimedProtocol(H11Protocol):
         for event in (response, h11.Data(data=refusal.body), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event) or b"")
         self.transport.close()
+
+
+def _send_at_once(transport: asyncio.Transport) -> None:
+    """Don't hold a reply's body until the client has acknowledged its headers: 40 ms on Linux.
+
+    asyncio asks for this only on sockets that name TCP as their protocol, which those of
+    `socket.create_server` don't.
+    """
+    accepted = transport.get_extra_info("socket")
+    if accepted is not None and accepted.family in (socket.AF_INET, socket.AF_INET6):
+        accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
