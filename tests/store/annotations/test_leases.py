@@ -6,9 +6,10 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import pairwise
+from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Engine, event, func, select
 
 from annotation_items import item_of
 from groundtune.store.annotations import items, leases
@@ -70,6 +71,26 @@ def test_many_people_who_take_finish_skip_and_hand_back_at_once_share_no_item(op
     done += [key for person in PEOPLE for key in work(person)]
     assert len(done) == len(set(done)) == 60
     assert_places_add_up(opened)
+
+
+def test_the_next_item_is_found_without_looking_at_all_of_them(opened: Database):
+    filled(opened, 400)
+    plans: list[str] = []
+
+    def explain(connection: Connection, cursor: Any, statement: str, values: Any, *_: Any) -> None:
+        if statement.startswith("UPDATE items"):
+            prefix = "EXPLAIN QUERY PLAN" if opened.dialect == "sqlite" else "EXPLAIN"
+            cursor.execute(f"{prefix} {statement}", values)
+            plans.append("\n".join(str(row[-1]) for row in cursor.fetchall()))
+
+    event.listen(Engine, "before_cursor_execute", explain)
+    try:
+        assert take(opened, "person0") == "work-000"
+    finally:
+        event.remove(Engine, "before_cursor_execute", explain)
+    assert "ix_items_next" in plans[0]
+    assert "TEMP B-TREE" not in plans[0]
+    assert "Sort" not in plans[0]
 
 
 def test_an_overlap_of_three_is_filled_by_three_different_people(opened: Database):
