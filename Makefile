@@ -8,7 +8,7 @@ PYTEST_ARGS ?=
 PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs reference-figures test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu docs
+.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs reference-figures test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu bench-rl docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -29,6 +29,7 @@ help:
 	@echo "make bench-faults  kill, damage and fill up runs and break inputs, and count what is lost, wrong or unclear"
 	@echo "make bench-train  compare training with TRL, in a separate environment"
 	@echo "make bench-train-gpu  the same on a GPU, with models of realistic size"
+	@echo "make bench-rl  compare reinforcement learning with TRL, in the same environment"
 	@echo "make docs   build the documentation as a site in site/"
 
 $(BIN)/python:
@@ -182,6 +183,10 @@ bench-train: $(BENCH)/.installed
 # Without a GPU this works only with BENCH_ARGS=--rehearse.
 bench-train-gpu: $(BENCH)/.installed
 	$(BENCH)/bin/python benchmarks/train_on_gpu.py $(BENCH_ARGS)
+
+# Three cases; each is kept once measured. BENCH_ARGS=--list names them.
+bench-rl: $(BENCH)/.installed
+	$(BENCH)/bin/python benchmarks/rl_against_trl.py $(BENCH_ARGS)
 
 docs: $(VENV)/.installed-docs
 	$(BIN)/zensical build --clean --strict

@@ -129,14 +129,15 @@ def _children() -> float:
     return sum(resource.getrusage(resource.RUSAGE_CHILDREN)[:2])
 
 
-def fingerprint() -> str:
+def fingerprint(rooms: Sequence[str] = MEASURED, files: Sequence[str] = ("*",)) -> str:
     """Of the code that is measured, of the benchmark, and of the versions of what they stand on."""
     import groundtune
 
     package = Path(groundtune.__path__[0])
-    files = [path for room in MEASURED for path in (package / room).rglob("*.py")]
+    paths = [path for room in rooms for path in (package / room).rglob("*.py")]
+    paths += [path for name in files for path in HERE.glob(f"{name}.py")]
     digest = hashlib.sha256(" ".join(f"{name} {version(name)}" for name in NAMES).encode())
-    for path in sorted([*files, *HERE.glob("*.py")]):
+    for path in sorted(paths):
         digest.update(path.read_bytes())
     return digest.hexdigest()
 

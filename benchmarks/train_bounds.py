@@ -50,6 +50,17 @@ def bound(case: Case, size: Size) -> Bound:
     return Bound(theirs / ours, theirs / (ours + reference), theirs, ours)
 
 
+def rl_bound(case: Case, size: Size) -> float:
+    """The bound of reference and update: all answers with the image each, or in one row."""
+    prompt = size.image_tokens + PROMPT_TOKENS
+    length, answers = prompt + case.tokens, case.answers
+    seen = answers * length * (length + 1) / 2
+    separate = _work(case, size, answers * length, seen, answers * case.tokens, answers)
+    packed = _packed(case, size, prompt)
+    theirs, ours = (_step(case, work) + sum(work) - work.adapter for work in (separate, packed))
+    return theirs / ours
+
+
 def _separate(case: Case, size: Size, prompt: int) -> Work:
     sequences, length = 2 * len(case.pairs), prompt + case.tokens
     seen = sequences * length * (length + 1) / 2

@@ -229,6 +229,35 @@ GPU_CASES: tuple[Case, ...] = tuple(case for model in GPU_SIZES for case in _on_
 """Of models as large as those that are used, with random weights (`make bench-train-gpu`)."""
 
 
+_RL = Case(
+    name="rl-llava-100-lora",
+    label="576 image tokens, 8 answers of 100",
+    model="llava",
+    answers=8,
+    tokens=100,
+    pairs=(),
+    lora=True,
+    goals=Goals(step=3.0, memory=1.3),
+)
+RL_CASES: tuple[Case, ...] = (
+    _RL,
+    replace(_RL, name="rl-llava-100-full", lora=False),
+    replace(
+        _RL,
+        name="rl-qwen-100-lora",
+        label="1,200 image tokens, 8 answers of 100",
+        model="qwen",
+    ),
+)
+"""Of reinforcement learning, one prompt a step. `goals.step` is for the reference and the update
+together, `goals.memory` against one model with adapters (`make bench-rl`)."""
+
+
+def rl_case_of(name: str) -> Case:
+    """The case of reinforcement learning of that name."""
+    return next(case for case in RL_CASES if case.name == name)
+
+
 def case_of(name: str) -> Case:
     """The case of that name."""
     return next(case for case in (*CASES, *GPU_CASES) if case.name == name)

@@ -93,15 +93,16 @@ def tables_of(results: dict[str, Any], names: Sequence[str]) -> str:
 def write(results: dict[str, Any]) -> str:
     """Writes chart and tables into docs/, and returns the tables."""
     CHART.write_text(chart(_measured(results)), encoding="utf-8")
-    return _put(tables(results), BEGIN, END)
+    return put(tables(results), BEGIN, END)
 
 
 def write_gpu(results: dict[str, Any]) -> str:
     """Writes the table of what was measured on a GPU into docs/, and returns it."""
-    return _put(gpu_table(results), GPU_BEGIN, GPU_END)
+    return put(gpu_table(results), GPU_BEGIN, GPU_END)
 
 
-def _put(found: str, begin: str, end: str) -> str:
+def put(found: str, begin: str, end: str) -> str:
+    """Writes into the page what stands between two marks, and returns it."""
     before, rest = PAGE.read_text(encoding="utf-8").split(begin)
     PAGE.write_text(f"{before}{begin}\n{found}\n{end}{rest.split(end)[1]}", encoding="utf-8")
     return found

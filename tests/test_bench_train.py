@@ -34,6 +34,8 @@ def test_the_bound_of_a_model_of_one_feature_is_counted_by_hand(
     found = train_bounds.bound(case, size)
     assert found.step == pytest.approx(baseline / packed)
     assert found.first_epoch == pytest.approx(baseline / (packed + 600 + 2 * 8825))
+    # In reinforcement learning both sides run a reference, in the same shapes as the policy.
+    assert train_bounds.rl_bound(case, size) == pytest.approx(found.first_epoch)
 
 
 def test_the_page_has_the_tables_and_the_chart_of_the_results(

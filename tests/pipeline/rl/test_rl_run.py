@@ -78,6 +78,15 @@ def test_rollouts_are_kept_with_all_that_their_use_depends_on(
         assert each.prompt_ids
 
 
+def test_the_log_says_where_a_steps_time_goes(tiny_llava: Path, tmp_path: Path) -> None:
+    settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=1, eval_every=0)
+    [line] = run(settings, tmp_path / "out")
+    parts = [line[f"seconds_{part}"] for part in ("draw", "reward", "reference", "update")]
+    assert min(parts) >= 0
+    assert line["seconds_draw"] > line["seconds_reward"]  # 12 answers, against a count of letters
+    assert sum(parts) == pytest.approx(line["seconds"])
+
+
 def test_a_learning_rate_of_zero_changes_nothing(tiny_llava: Path, tmp_path: Path) -> None:
     settings = recipe(
         tiny_llava,
