@@ -57,6 +57,21 @@ def test_a_stored_file_that_lost_its_end_is_stored_again(tmp_path: Path):
     assert store.open(sha256).size == (40, 30)
 
 
+@pytest.mark.parametrize("kind", ["folder", "link to /dev/zero"])
+def test_what_is_no_file_in_an_images_place_is_replaced_or_named(tmp_path: Path, kind: str):
+    store, data = ImageStore(tmp_path / "store"), encoded(noise())
+    place = store.path(store.add(data))
+    place.unlink()
+    if kind == "folder":
+        place.mkdir()
+        with pytest.raises(UserError) as raised:
+            store.add(data)
+        assert raised.value.where == str(place)
+    else:
+        place.symlink_to("/dev/zero")
+        assert store.read(store.add(data)) == data
+
+
 def test_a_photograph_comes_upright_by_its_exif_orientation():
     image = Image.new("RGB", (40, 20), "red")
     exif = Image.Exif()

@@ -151,7 +151,7 @@ def _equal_units(before: Sequence[str], after: Sequence[str], gap: _Gap) -> int:
 def _with_white_space(
     before: Sequence[str], after: Sequence[str], match: Block, gap: _Gap
 ) -> Block:
-    """Return a match with the equal white space on both of its gaps."""
+    """Return a match with the equal white space on both of its sides."""
     first, new_first, size = match
     last, new_last = first + size, new_first + size
     while (

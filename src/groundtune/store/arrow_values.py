@@ -122,6 +122,8 @@ def _encoder(annotation: object) -> Convert:
 
 
 def _encode_record(record: BaseModel) -> dict[str, Any]:
+    if _is_plain(type(record)):
+        return vars(record)
     return {name: convert(getattr(record, name)) for name, convert in encoders(type(record))}
 
 
@@ -130,6 +132,12 @@ def encoders(record_type: type[BaseModel]) -> list[tuple[str, Convert]]:
     """By field: what turns its values into Arrow's."""
     fields = record_type.model_fields.items()
     return [(name, _encoder(field.annotation)) for name, field in fields]
+
+
+@cache
+def _is_plain(record_type: type[BaseModel]) -> bool:
+    """Whether a record's values are Arrow's, all of them."""
+    return all(convert is _unchanged for _, convert in encoders(record_type))
 
 
 @cache

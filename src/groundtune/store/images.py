@@ -61,7 +61,7 @@ class ImageStore:
         data = source if isinstance(source, bytes) else _read(source, where)
         sha256 = hashlib.sha256(data).hexdigest()
         path = self.path(sha256)
-        if path.exists() and path.read_bytes() == data:
+        if path.is_file() and path.read_bytes() == data:
             return sha256  # a damaged copy is replaced
         decode(data, where)
         write_atomic(path, data, durable=False)

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import cast
 
 from pydantic import BaseModel
 
 _CONTAINERS = (dict, list, tuple)
+_ATOMS = frozenset({str, int, float, bool, type(None)})
+"""Types that JSON has: most values of a key are of these, and need no further look."""
 
 
 def key_of(*parts: object) -> str:
@@ -31,19 +33,19 @@ def seed_of(*parts: object) -> int:
     return int(key_of(*parts)[:16], 16) >> 1
 
 
-def _refuse_other_keys(value: object) -> None:
+def _refuse_other_keys(container: object) -> None:
     """Raise TypeError for a dict whose keys are not text; JSON would make text of some of them."""
-    remaining = [value]
-    while remaining:
-        container = remaining.pop()
-        if isinstance(container, dict):
-            values = cast("dict[object, object]", container)
-            if not all(issubclass(kind, str) for kind in set(map(type, values))):
-                raise TypeError("a key's dict must have text as its keys")
-            remaining += [each for each in values.values() if isinstance(each, _CONTAINERS)]
-        else:
-            items = cast("Sequence[object]", container)
-            remaining += [each for each in items if isinstance(each, _CONTAINERS)]
+    values = cast("Iterable[object]", container)
+    if isinstance(container, dict):
+        names = cast("dict[object, object]", container)
+        if not all(issubclass(kind, str) for kind in set(map(type, names))):
+            raise TypeError("a key's dict must have text as its keys")
+        values = names.values()
+    if _ATOMS.issuperset(map(type, values)):
+        return
+    for value in values:
+        if isinstance(value, _CONTAINERS):
+            _refuse_other_keys(cast("object", value))
 
 
 def _plain(value: object) -> object:
@@ -58,8 +60,7 @@ def _plain(value: object) -> object:
         plain = list(cast("Sequence[object]", value))
     else:
         raise TypeError(f"a key can't be made of {type(value).__name__}")
-    if isinstance(plain, _CONTAINERS):  # a root model may be of one value
-        _refuse_other_keys(plain)
+    _refuse_other_keys(plain)
     return plain
 
 

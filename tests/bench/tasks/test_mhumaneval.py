@@ -113,7 +113,8 @@ def test_a_mark_that_is_nowhere_at_its_text_is_refused_and_one_without_text_is_c
     [
         ({"start": 0, "end": 99, "kind": "object"}, r"\[0, 99\) is outside"),
         ({"start": 3, "end": 1, "kind": "object"}, r"\[3, 1\) is outside"),
-        ({"text": "horse", "kind": "object"}, "is outside"),
+        ({"text": "horse", "kind": "object"}, "'horse' is not in the answer"),
+        ({"start": 2, "end": 2, "kind": "object"}, r"\[2, 2\) is empty"),
         ({"start": 0, "end": 1, "kind": "feeling"}, "be parsed"),
         ("dog", "be parsed"),
     ],
@@ -122,6 +123,12 @@ def test_a_mark_that_makes_no_sense_is_refused(tmp_path: Path, mark: object, sai
     path = lines(tmp_path / "m.jsonl", [{"id": 1, "answer": "A dog.", "marks": [mark]}])
     with pytest.raises(UserError, match=said):
         scores(path)
+
+
+def test_where_something_is_missing_an_empty_mark_counts_as_we_export_it(tmp_path: Path):
+    mark = {"start": 2, "end": 2, "text": "", "kind": "object"}
+    path = lines(tmp_path / "m.jsonl", [{"id": 1, "answer": "A dog.", "marks": [mark]}])
+    assert scores(path)[0].values["marks"] == 1.0
 
 
 def test_a_row_that_does_not_say_whether_it_was_looked_at_is_refused(tmp_path: Path):

@@ -204,6 +204,12 @@ def _span(mark: object, text: str, where: str, unit: Unit) -> Span:
     if start is None and isinstance(words := fields.get("text"), str) and words:
         start, unit = text.find(words), "characters"
         end = start + len(words)
+        if start < 0:
+            raise UserError(
+                f"The marked text {words[:60]!r} is not in the answer.",
+                where,
+                "Give the text exactly as the answer has it, or start and end.",
+            )
     if kind is None or not isinstance(start, int) or not isinstance(end, int):
         raise UserError(
             f"A mark can't be parsed: {json.dumps(mark)[:60]}.",
@@ -216,6 +222,12 @@ def _span(mark: object, text: str, where: str, unit: Unit) -> Span:
             f"A mark [{start}, {end}) is outside its answer of {len(text)} characters.",
             where,
             "Count characters of the exact answer, the end not included.",
+        )
+    if place[0] == place[1] and fields.get("text") != "":  # of an insertion, as we export it
+        raise UserError(
+            f"The mark [{start}, {end}) is empty: it marks nothing.",
+            where,
+            "Give the characters that are wrong, or remove the mark.",
         )
     return Span(start=place[0], end=place[1], kind=kind)
 
