@@ -318,3 +318,13 @@ def test_a_image_of_the_world_is_described_for_those_who_cannot_see_it() -> None
     answer = ExampleAnswer(model="base", text="a")
     html = render(one_answer(answer, images=(image(0),), truth="a farm; 2 cows"))
     assert 'alt="The image that was asked about: a farm; 2 cows"' in html
+
+
+def test_tables_are_not_printed_apart_from_their_headings_and_commands_are_wrapped() -> None:
+    screen, _, printed = render(sample()).partition("</style>")[0].partition("@media print {")
+    rules = dict(re.findall(r"^ *([^{}]+?) *\{ *([^{}]*?) *\}", printed, re.MULTILINE))
+    with_next = next(names for names, rule in rules.items() if rule == "break-after: avoid;")
+    assert {"h2", "h2 + p", "caption", "thead"} <= set(with_next.split(", "))
+    assert rules["h2 + p"] == "break-inside: avoid;"
+    (commands,) = re.findall(r"^pre \{([^}]*)\}", screen, re.MULTILINE)
+    assert "white-space: pre-wrap" in commands

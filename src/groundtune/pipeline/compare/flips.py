@@ -15,7 +15,7 @@ from groundtune.report.examples import (
     in_turns,
     tie_break,
 )
-from groundtune.report.specs import benchmark_spec
+from groundtune.report.specs import benchmark_spec, model_label
 
 EACH = 4
 """Maximum items per benchmark and model, equally many of either kind."""
@@ -112,7 +112,8 @@ def _answer(test: HeadlineTest, score: Score, value: float, truth: str) -> Examp
 
 def _how(tests: Sequence[HeadlineTest]) -> str:
     parts = [
-        f"{benchmark_spec(test.benchmark).label} with {test.model} {test.improved:,} better, "
+        f"{benchmark_spec(test.benchmark).label}, {model_label(test.model)}: "
+        f"{test.improved:,} better, "
         f"{test.worsened:,} worse, {test.unchanged:,} the same"
         for test in tests
         if test.flips
