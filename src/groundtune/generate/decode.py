@@ -151,6 +151,8 @@ def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) ->
     """Read each prompt once and copy its state to its rows."""
     import torch
 
+    from groundtune.generate.roomy_cache import make_room
+
     inputs = batch_inputs(vlm, prompts)
     mask_BL = inputs["attention_mask"]
     position_ABL = _positions(vlm, prompts)
@@ -162,6 +164,7 @@ def _begin(vlm: "Vlm", prompts: Sequence[EncodedPrompt], rows: Sequence[int]) ->
     output: Any = vlm.model(**inputs, position_ids=answer_ids, use_cache=True, logits_to_keep=1)
     pick = torch.tensor(rows, device=vlm.device)
     output.past_key_values.batch_select_indices(pick)
+    make_room(output.past_key_values)
     return _FirstStep(
         cache=output.past_key_values,
         logits_BV=output.logits[pick, -1],

@@ -20,6 +20,7 @@ from groundtune.protocols import SilentProgress, SpanReward
 from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
+from groundtune.store.run_json import read_run, write_run
 from groundtune.train.rollout import Rollout
 from rl_folder import NO_CLAIMS, Letters, prompt_rows, recipe
 
@@ -85,6 +86,28 @@ def test_the_log_says_where_a_steps_time_goes(tiny_llava: Path, tmp_path: Path) 
     assert min(parts) >= 0
     assert line["seconds_draw"] > line["seconds_reward"]  # 12 answers, against a count of letters
     assert sum(parts) == pytest.approx(line["seconds"])
+
+
+@pytest.mark.parametrize("method", ["grpo", "ppo"])
+def test_the_fastest_attention_is_measured_once_and_changes_no_result(
+    method: str, tiny_llava: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = prompt_rows(tmp_path / "asked")
+    settings = recipe(tiny_llava, asked, steps=2, eval_every=0, method={"type": method})
+    dense = run(settings, tmp_path / "dense")
+    assert read_run(tmp_path / "dense").notes == {}  # rows are too short to measure
+    monkeypatch.setattr("groundtune.pipeline.train.engine.SHORT", 1)
+    run(settings, tmp_path / "measured")
+    choice = read_run(tmp_path / "measured").notes["attention"]
+    assert set(choice["seconds"]) == {"dense", "segments"}
+    earlier, notes = read_run(tmp_path / "dense"), {"attention": {"attention": "segments"}}
+    (tmp_path / "stored").mkdir()
+    write_run(tmp_path / "stored", earlier.recipe, earlier.inputs, {}, [], notes)
+    stored = run(settings, tmp_path / "stored")
+    assert read_run(tmp_path / "stored").notes == notes
+    for name in ("loss", "gradient_norm", "kl"):
+        expected = [line[name] for line in dense]
+        assert [line[name] for line in stored] == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
 def test_a_learning_rate_of_zero_changes_nothing(tiny_llava: Path, tmp_path: Path) -> None:

@@ -8,14 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from groundtune.errors import UserError
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.train.engine import measured_attention
 from groundtune.pipeline.train.run import load_to_train
 from groundtune.pipeline.train.settings import OneRun
+from groundtune.records import Prompt
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from groundtune.engine.attention import Attention
     from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.engine.rows import PromptRow
+    from groundtune.train.parallel import Parallel
     from groundtune.train.reward_head import RewardHead
     from groundtune.vlm.load import Vlm
 
@@ -53,14 +58,57 @@ def tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":
     return replace(vlm, model=model)
 
 
-def engine(settings: RLSettings, vlm: "Vlm") -> "TokenLogProbs":
+def attention_of(
+    settings: RLSettings, vlm: "Vlm", prompts: Sequence[Prompt], parallel: "Parallel", out: Path
+) -> "Attention":
+    """Return the attention of a run's forward passes: the fastest for a prompt with all answers.
+
+    A resumed run uses the stored choice.
+
+    Raises:
+        UserError: an image is unreadable.
+    """
+    from groundtune.engine.engines import cannot_pack
+
+    if cannot_pack(vlm):
+        return "dense"
+    return measured_attention(
+        vlm, lambda: [_longest_row(settings, vlm, prompts[0], out)], parallel, out
+    )
+
+
+def _longest_row(settings: RLSettings, vlm: "Vlm", prompt: Prompt, out: Path) -> "PromptRow":
+    """Return a prompt with answers of end tokens, of different lengths: equal ones run once."""
+    from groundtune.engine.rows import PromptRow
+    from groundtune.vlm.encode import encode_prompt
+    from groundtune.vlm.encoded import EncodedAnswer
+
+    encoded, most = encode_prompt(vlm, prompt, RunFolder(out).images), _longest(settings, vlm, out)
+    room = max(1, (settings.micro_tokens - len(encoded.ids)) // most)
+    lengths = range(most, max(0, most - min(settings.n, room)), -1)
+    end = vlm.eos_ids[0]
+    answers = (EncodedAnswer(ids=(end,) * length, offsets=((0, 0),) * length) for length in lengths)
+    return PromptRow(encoded, tuple(answers))
+
+
+def _longest(settings: RLSettings, vlm: "Vlm", out: Path) -> int:
+    """Return the tokens of the reference's longest answer; without any, the most that may be."""
+    most = settings.sampling.max_new_tokens
+    tokenizer: Any = vlm.processor.tokenizer
+    texts = [answer.text for answer in RunFolder(out).answers.read()]
+    return min(most, max((len(tokenizer(text)["input_ids"]) for text in texts), default=most))
+
+
+def engine(settings: RLSettings, vlm: "Vlm", attention: "Attention" = "dense") -> "TokenLogProbs":
     """Return what scores the policy's answers, with a value head if the method has one."""
     from groundtune.engine.engines import engine_of
+    from groundtune.engine.hidden import HiddenStates
     from groundtune.engine.policy_values import PolicyValues
 
     if not settings.method.has_values:
-        return engine_of(vlm)
-    return PolicyValues(_value_head(settings, vlm).to(vlm.device))
+        return engine_of(vlm, attention=attention)
+    states = HiddenStates(attention=attention)
+    return PolicyValues(_value_head(settings, vlm).to(vlm.device), states)
 
 
 def _value_head(settings: RLSettings, vlm: "Vlm") -> "RewardHead":
@@ -112,14 +160,14 @@ def frozen_copy(settings: RLSettings, vlm: "Vlm") -> "Vlm | None":
 
 
 def reference(
-    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None"
+    settings: RLSettings, vlm: "Vlm", frozen: "Vlm | None", attention: "Attention" = "dense"
 ) -> "Callable[[Sequence[PromptRow]], list[list[Tensor]]] | None":
     """Return what scores rows with the weights before training; None if the KL counts nowhere."""
     from groundtune.engine.engines import engine_of
 
     if not settings.method.kl.coefficient:
         return None
-    score = engine_of(vlm)
+    score = engine_of(vlm, attention=attention)
     if frozen is not None:
         return lambda rows: score(frozen, rows)
 

@@ -22,6 +22,7 @@ from groundtune.pipeline.models.names import fingerprints
 from groundtune.pipeline.rl.claims import FirstAnswer
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.policy import (
+    attention_of,
     engine,
     frozen_copy,
     heads,
@@ -48,7 +49,6 @@ from groundtune.store.keys import key_of
 from groundtune.train.log import read_log
 
 if TYPE_CHECKING:
-    from groundtune.engine.logprobs import TokenLogProbs
     from groundtune.pipeline.rl.draw import Drawing, PromptTokens
     from groundtune.train.parallel import Parallel
     from groundtune.train.rl_loop import RLSchedule, RLTrainer
@@ -127,7 +127,8 @@ def _run(
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     frozen = frozen_copy(settings, vlm)
     vlm = tuned(settings, vlm)
-    score = engine(settings, vlm)
+    attention = attention_of(settings, vlm, task.prompts, parallel, out)
+    score = engine(settings, vlm, attention)
     trained = heads(score)
     weights = [
         *vlm.model.parameters(),
@@ -147,7 +148,7 @@ def _run(
         vlm,
         task,
         stack,
-        frozen=frozen,
+        reference=reference(settings, vlm, frozen, attention),
         score=score,
         parallel=parallel,
         optimizer=optimizer,
@@ -200,8 +201,6 @@ def _trainer(
     task: _Task,
     stack: ExitStack,
     *,
-    frozen: "Vlm | None",
-    score: "TokenLogProbs",
     parallel: "Parallel",
     **rest: Any,
 ) -> "RLTrainer":
@@ -232,8 +231,6 @@ def _trainer(
         draw=draw,
         reward=reward,
         prompt=encoded,
-        score=score,
-        reference=reference(settings, vlm, frozen),
         cost=separate_cost if cannot_pack(vlm) else packed_cost,
         bound="factor" if parallel.arithmetic or settings.server else "exact",
         plan=_schedule(settings),

@@ -1,6 +1,7 @@
 """Choose how a training run computes its rows: packed or separate, attention, cached images."""
 
 import logging
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict
 from itertools import islice
@@ -115,18 +116,25 @@ def _attention(
     settings: TrainSettings, vlm: "Vlm", pairs: "TrainingPairs", parallel: "Parallel", out: Path
 ) -> "Attention":
     """Return the recipe's attention, else the run's stored choice, else measure and store one."""
-    from groundtune.engine.choose import choose_attention
-
     if settings.attention != "auto":
         return settings.attention
+    return measured_attention(vlm, lambda: _first_rows(settings, pairs), parallel, out)
+
+
+def measured_attention(
+    vlm: "Vlm", rows: "Callable[[], Sequence[PromptRow]]", parallel: "Parallel", out: Path
+) -> "Attention":
+    """Return the attention that a run stored, else measure rows such as its own and store it."""
+    from groundtune.engine.choose import choose_attention
+
     earlier = _stored_choice(out)
     if earlier and (earlier != "flex" or vlm.device.type == "cuda"):
         return earlier
-    rows = _first_rows(settings, pairs)
-    if max(len(row.prompt.ids) + sum(len(a.ids) for a in row.answers) for row in rows) < SHORT:
+    measured = rows()
+    if max(len(r.prompt.ids) + sum(len(a.ids) for a in r.answers) for r in measured) < SHORT:
         return "dense"
     with parallel.autocast():
-        choice = parallel.gather(choose_attention(vlm, rows))[0]  # the same in every process
+        choice = parallel.gather(choose_attention(vlm, measured))[0]  # the same in every process
     if parallel.main:
         note_run(out, NOTE, asdict(choice))
     return choice.attention
