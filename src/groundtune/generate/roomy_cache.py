@@ -18,7 +18,7 @@ class RoomyLayer(DynamicLayer):
 
     def __init__(self, layer: DynamicLayer) -> None:
         """Take over the tokens of a layer."""
-        super().__init__()
+        super().__init__()  # pyright: ignore[reportUnknownMemberType]
         assert layer.keys is not None
         assert layer.values is not None
         self.lazy_initialization(layer.keys, layer.values)
