@@ -87,7 +87,7 @@ $(FLOOR)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(FLOOR)
 	sed '/^transformers==/d' constraints.txt > $(FLOOR)/constraints.txt
 	$(FLOOR)/bin/python -m pip install --quiet --disable-pip-version-check \
-		-c $(FLOOR)/constraints.txt -e . 'transformers==5.20.*' pytest hypothesis
+		-c $(FLOOR)/constraints.txt -e '.[serve]' 'transformers==5.20.*' pytest hypothesis
 	@touch $@
 
 test-floor: $(FLOOR)/.installed
