@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Literal
 
 from groundtune.bench.metric import Metric
-from groundtune.pipeline.models.measure import Evaluation, ToMeasure
+from groundtune.pipeline.models.measure import BASE, Evaluation, ToMeasure
 from groundtune.pipeline.models.names import fingerprint, model_or_folder
 from groundtune.pipeline.runs.jobs import Job
 from groundtune.protocols import Progress
@@ -38,7 +38,7 @@ class WeightsStep(Settings):
 
 
 def measure_weights(folder: Path, settings: WeightsStep, progress: Progress) -> None:
-    """Write twenty scores of a model."""
+    """Write twenty scores of a model; the base keeps all."""
     mark = fingerprint(model_or_folder(folder, settings.model))
     draw = random.Random(f"{mark} {settings.split}")
     rows = [
@@ -48,7 +48,10 @@ def measure_weights(folder: Path, settings: WeightsStep, progress: Progress) -> 
             item=f"{item}",
             image=f"{item}",
             model=settings.label,
-            values={"wrong": float(draw.random() < 0.5), "kept": float(draw.random() < 0.5)},
+            values={
+                "wrong": float(draw.random() < 0.5),
+                "kept": float(draw.random() < 0.5 or settings.label == BASE),
+            },
         )
         for item in range(20)
     ]

@@ -232,6 +232,21 @@ def test_a_failing_arm_is_a_row_and_a_killed_study_resumes_to_the_same_results(
     assert set(trained[before:]) == {"ddpo-1-s0", "ddpo-2-s0"}  # failures are tried again
 
 
+def test_an_arm_whose_settings_all_lose_too_much_says_so(tiny_llava: Path, tmp_path: Path) -> None:
+    one: dict[str, Any] = {"dpo": {**ARMS["dpo"], "search": [{}]}}
+    settings = settings_of(tiny_llava, arms=one, choose={"keep": "kept"})
+    made = run(settings, tmp_path / "out")
+    says = "No setting of dpo kept enough (kept): the one that lost least was chosen."
+    text = made.markdown.read_text()
+    assert says in text
+    assert says in made.report.read_text()
+    assert "| arm | setting | Wrong | Kept: better than the base's by | chosen |" in text
+    (row,) = (line for line in text.splitlines() if line.startswith("| dpo | `{"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[3].startswith("\N{MINUS SIGN}")
+    assert cells[4] == "yes"
+
+
 def test_the_test_split_is_opened_for_one_choice_alone(tiny_llava: Path, tmp_path: Path) -> None:
     one: dict[str, Any] = {"dpo": {**ARMS["dpo"], "search": [{}]}}
     out, notebook = tmp_path / "out", tmp_path / "notebook.md"

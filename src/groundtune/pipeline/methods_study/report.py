@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 
+from groundtune.bench.metric import Metric
 from groundtune.bench.summary import estimate_all, pool
-from groundtune.pipeline.methods_study.choosing import ArmSearch, ref_of
+from groundtune.pipeline.methods_study.choosing import ArmSearch, SettingResult, ref_of
 from groundtune.pipeline.methods_study.settings import ArmRun, ArmsSettings, StudyOutcome, Values
 from groundtune.pipeline.methods_study.study import Study
 from groundtune.pipeline.models.measure import BASE, with_seed
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
-from groundtune.report.figures import signed_with_interval, with_interval
+from groundtune.report.figures import signed_text, signed_with_interval, with_interval
 from groundtune.report.page import write_report
 from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
@@ -64,7 +65,7 @@ def report_study(
     refs = names if study.settings.shown else list(study.measure.columns)
     table = _table(page, tables, refs, others)
     write_object(study.out / "study.json", tables, indent=1)
-    text = _markdown(study.settings, page, tables, table, refs)
+    text = _markdown(study, page, tables, table, refs)
     write_atomic(study.out / "study.md", text.encode())
     return StudyOutcome(
         report=write_report(study.out, page),
@@ -163,11 +164,10 @@ def _page(study: Study, tables: MethodsTables, others: Sequence[str]) -> model.R
     arms = [arm for arm in tables.arms if arm.name in measured]
     rows = [d for d in tables.differences if d.against == against]
     subject = study.measure.subject(tables.estimates, len(settings.seeds))
-    failures = tuple(
-        model.Note(kind="warning", text=f"{name} failed: {why}")
-        for name, why in study.failed.items()
-    )
-    subject = subject.model_copy(update={"notes": (*failures, *subject.notes)})
+    warnings = [f"{name} failed: {why}" for name, why in study.failed.items()]
+    warnings += _lost(settings, tables)
+    notes = tuple(model.Note(kind="warning", text=text) for text in warnings)
+    subject = subject.model_copy(update={"notes": (*notes, *subject.notes)})
     models = [model.ModelSpec(name=name, label=name.capitalize()) for name in others]
     models += [model.ModelSpec(name=arm.name, label=arm.name, note=_how(arm)) for arm in arms]
     if not models:
@@ -183,6 +183,16 @@ def _page(study: Study, tables: MethodsTables, others: Sequence[str]) -> model.R
         differences=tuple(rows),
         provenance=provenance_of(study.out, study.steps),
     )
+
+
+def _lost(settings: ArmsSettings, tables: MethodsTables) -> list[str]:
+    """Return what to say of arms in which no setting kept enough."""
+    return [
+        f"No setting of {arm} kept enough ({settings.choose.keep}): the one that lost least "
+        "was chosen."
+        for arm, choice in tables.choices.items()
+        if choice.lost
+    ]
 
 
 def _how(arm: ArmResult) -> str:
@@ -246,7 +256,7 @@ def _row(
 
 
 def _markdown(
-    settings: ArmsSettings,
+    study: Study,
     page: model.ReportInput,
     tables: MethodsTables,
     table: Sequence[Sequence[str]],
@@ -264,20 +274,35 @@ def _markdown(
         ]
         rows.append([one, other, *cells])
     parts += ["## Paired differences, 95% intervals\n", _lines(rows)]
-    spec = page.metric(refs[0])
-    rows = [["arm", "setting", "chosen by", "chosen"]]
-    for arm in settings.arms:
-        choice = tables.choices[arm]
-        for each in choice.tried if not settings.arms[arm].like else ():
-            value = f"failed: {each.failed}" if each.failed else with_interval(each.value, spec)
-            setting = json_of(settings.tried(arm)[each.number])
-            chosen = "yes" if choice.number == each.number else ""
-            rows.append([arm, f"`{setting}`", value, chosen])
-    parts += ["## Settings tried, development split\n", _lines(rows)]
+    parts += ["## Settings tried, development split\n", _lines(_tried_rows(study, page, tables))]
+    if lost := _lost(study.settings, tables):
+        parts += [" ".join(lost) + "\n"]
     failures = [f"- {name}: {why}" for arm in tables.arms for name, why in arm.failed.items()]
     if failures:
         parts += ["## Failed\n", "\n".join(failures) + "\n"]
     return "\n".join(parts)
+
+
+def _tried_rows(study: Study, page: model.ReportInput, tables: MethodsTables) -> list[list[str]]:
+    """Return a row per setting: what is chosen by, and what must be kept, against the base."""
+    settings, rule = study.settings, study.settings.choose
+    spec = page.metric(ref_of(study.measure, rule.metric))
+    kept_spec = page.metric(ref_of(study.measure, rule.keep)) if rule.keep else None
+    kept_label = [f"{kept_spec.label}: better than the base's by"] if kept_spec else []
+    rows = [["arm", "setting", spec.label, *kept_label, "chosen"]]
+    for arm in settings.arms:
+        choice = tables.choices[arm]
+        for each in choice.tried if not settings.arms[arm].like else ():
+            value = f"failed: {each.failed}" if each.failed else with_interval(each.value, spec)
+            kept = [_kept_text(each, kept_spec)] if kept_spec else []
+            chosen = "yes" if choice.number == each.number else ""
+            setting = json_of(settings.tried(arm)[each.number])
+            rows.append([arm, f"`{setting}`", value, *kept, chosen])
+    return rows
+
+
+def _kept_text(tried: SettingResult, spec: Metric) -> str:
+    return "-" if tried.kept is None else signed_text(tried.kept, spec)
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
