@@ -7,8 +7,9 @@ from typing import Any
 from rl_parts import LEARN, PARTS
 from train_bounds import rl_bound
 from train_cases import RANK, RL_CASES, SIZES, Case
-from train_report import _against, _spread, put
+from train_report import DOCS, _against, _spread, put
 
+PAGE = DOCS / "measured" / "reinforcement.md"
 BEGIN, END = "<!-- rl: begin -->", "<!-- rl: end -->"
 ROWS = {**{part: (part,) for part in PARTS}, "reference and update": LEARN, "whole step": PARTS}
 """Rows of a case: what is added up in each."""
@@ -29,7 +30,7 @@ def tables(results: dict[str, Any], names: Sequence[str] = ()) -> str:
 
 def write(results: dict[str, Any]) -> str:
     """Writes the tables into docs/, and returns them."""
-    return put(tables(results), BEGIN, END)
+    return put(tables(results), BEGIN, END, PAGE)
 
 
 def _machine(found: dict[str, Any]) -> str:

@@ -101,10 +101,10 @@ def write_gpu(results: dict[str, Any]) -> str:
     return put(gpu_table(results), GPU_BEGIN, GPU_END)
 
 
-def put(found: str, begin: str, end: str) -> str:
-    """Writes into the page what stands between two marks, and returns it."""
-    before, rest = PAGE.read_text(encoding="utf-8").split(begin)
-    PAGE.write_text(f"{before}{begin}\n{found}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+def put(found: str, begin: str, end: str, page: Path = PAGE) -> str:
+    """Writes into a page what stands between two marks, and returns it."""
+    before, rest = page.read_text(encoding="utf-8").split(begin)
+    page.write_text(f"{before}{begin}\n{found}\n{end}{rest.split(end)[1]}", encoding="utf-8")
     return found
 
 

@@ -12,10 +12,9 @@ BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 def test_the_page_has_the_tables_of_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(BENCHMARKS)
     import rl_report
-    from train_report import PAGE
 
     results = json.loads((BENCHMARKS / "results" / "rl.json").read_text())
-    assert rl_report.tables(results) in PAGE.read_text()
+    assert rl_report.tables(results) in rl_report.PAGE.read_text()
 
 
 def test_parts_of_a_step_are_added_up_and_compared(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -275,8 +275,8 @@ def _markdown(
         rows.append([one, other, *cells])
     parts += ["## Paired differences, 95% intervals\n", _lines(rows)]
     parts += ["## Settings tried, development split\n", _lines(_tried_rows(study, page, tables))]
-    if lost := _lost(study.settings, tables):
-        parts += [" ".join(lost) + "\n"]
+    if losses := _lost(study.settings, tables):
+        parts += [" ".join(losses) + "\n"]
     failures = [f"- {name}: {why}" for arm in tables.arms for name, why in arm.failed.items()]
     if failures:
         parts += ["## Failed\n", "\n".join(failures) + "\n"]
@@ -294,15 +294,15 @@ def _tried_rows(study: Study, page: model.ReportInput, tables: MethodsTables) ->
         choice = tables.choices[arm]
         for each in choice.tried if not settings.arms[arm].like else ():
             value = f"failed: {each.failed}" if each.failed else with_interval(each.value, spec)
-            kept = [_kept_text(each, kept_spec)] if kept_spec else []
+            change = [_kept_text(each, kept_spec)] if kept_spec else []
             chosen = "yes" if choice.number == each.number else ""
             setting = json_of(settings.tried(arm)[each.number])
-            rows.append([arm, f"`{setting}`", value, *kept, chosen])
+            rows.append([arm, f"`{setting}`", value, *change, chosen])
     return rows
 
 
-def _kept_text(tried: SettingResult, spec: Metric) -> str:
-    return "-" if tried.kept is None else signed_text(tried.kept, spec)
+def _kept_text(result: SettingResult, spec: Metric) -> str:
+    return "-" if result.kept is None else signed_text(result.kept, spec)
 
 
 def _lines(rows: Sequence[Sequence[str]]) -> str:
