@@ -42,7 +42,7 @@ LLAVA_RLHF = """
 ## LLaVA-RLHF
 
 Three stages, each with its recipe; [Reward models](reward.md) and [Reinforcement
-learning](rl.md) have the faults of the published code that they repeat.
+learning](rl.md) repeat faults of the code. The score rises, hallucinated answers don't get fewer.
 
     groundtune train llava-rlhf-sft --out runs/sft
     groundtune reward train llava-rlhf-reward --out runs/reward
@@ -50,15 +50,12 @@ learning](rl.md) have the faults of the published code that they repeat.
 
 The reward model is trained on the 13B model for both sizes; for the 13B policy add
 `model=llava-hf/llava-1.5-13b-hf` to the first and third. Preferences are
-zhiqings/LLaVA-Human-Preference-10K (apache-2.0), images COCO's. The authors used 8 A100-80GB.
-`plan` does not cover these stages.
+zhiqings/LLaVA-Human-Preference-10K (apache-2.0), images COCO's. `plan` does not cover these stages.
 
 | published (arXiv 2309.14525, reading notes) | MMHal-Bench score | hallucinated | LLaVA-Bench |
 |---|---|---|---|
 | LLaVA-SFT+ 7B, LLaVA-RLHF 7B | 1.76, 2.05 | 0.67, 0.68 | 86.3, 94.1 |
 | LLaVA-SFT+ 13B, LLaVA-RLHF 13B | 2.43, 2.53 | 0.55, 0.57 | 85.2, 95.6 |
-
-The score rises and the rate of hallucinated answers does not fall.
 """
 
 
