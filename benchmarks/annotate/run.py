@@ -6,7 +6,7 @@
 Each person acts once in `--pause` seconds on average, many times faster than anybody works. The
 server is killed (-9) at random moments and started again; in the middle, the network is cut. Then
 the database is compared with what the clients did. Replies are timed in the clients, on the same
-cores as the server, the database and the clients. docs/annotate-teams.md has the table.
+cores as the server, the database and the clients. docs/measured/annotation.md has the table.
 """
 
 import argparse

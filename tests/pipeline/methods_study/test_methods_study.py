@@ -104,6 +104,26 @@ def test_a_wrong_arm_is_refused_before_anything_runs(
     assert not (tmp_path / "o").exists()
 
 
+@pytest.mark.parametrize(
+    ("rewritten", "says"),
+    [
+        ({"of": "corrected", "set": {"labeller": "world:labeler"}}, "labeller is not a key"),
+        ({"of": "later"}, "no data named later"),
+    ],
+)
+def test_wrong_data_are_refused_before_anything_runs(
+    rewritten: dict[str, object], says: str, tiny_llava: Path, tmp_path: Path
+) -> None:
+    data = {
+        "corrected": {"type": "answers", "prompts": "world:12"},
+        "edited": {"type": "rewritten", **rewritten},
+        "later": {"type": "answers", "prompts": "world:12"},
+    }
+    with pytest.raises(UserError, match=says):
+        methods_study(settings_of(tiny_llava, data=data), tmp_path / "o", SilentProgress())
+    assert not (tmp_path / "o").exists()
+
+
 def test_data_stand_in_for_their_names_at_any_depth() -> None:
     values = {"pairs": "{a}", "rewards": {"more": {"{b}": 1}}, "mix": ["{a}/x"]}
     filled = training.filled(values, {"a": "data/a", "b": 'data/"b'})

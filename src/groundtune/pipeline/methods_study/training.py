@@ -18,6 +18,7 @@ from groundtune.pipeline.methods_study.settings import (
 from groundtune.pipeline.models.names import fingerprint
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.recipes.registry import RECIPE_COMMANDS, command_of, find, imported
+from groundtune.pipeline.rewrite.settings import RewriteSettings
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.runs.jobs import Job
 from groundtune.pipeline.sample.run import SampleSettings, run_sample
@@ -77,7 +78,11 @@ class TrainStep(Settings):
 
 
 def data_jobs(settings: ArmsSettings, seed: int) -> dict[str, Job]:
-    """Return the job of each of the data for a seed, by the data's name."""
+    """Return the job of each of the data for a seed, by the data's name.
+
+    Raises:
+        UserError: data are named that are not there before, or a setting is wrong.
+    """
     jobs: dict[str, Job] = {}
     for name, data in settings.data.items():
         if isinstance(data, Answers):
@@ -132,6 +137,7 @@ def _rewrite_job(
     settings: ArmsSettings, name: str, data: Rewrites, seed: int, jobs: dict[str, Job]
 ) -> Job:
     (source,) = _refuse_unnamed({data.of}, name, jobs)
+    load(None, [], RewriteSettings, options=data.set)  # refused here, before anything runs
     step = RewriteStep(
         source=_out(source),
         values=data.set,
