@@ -267,6 +267,13 @@ def test_an_arm_whose_settings_all_lose_too_much_says_so(tiny_llava: Path, tmp_p
     assert cells[4] == "yes"
 
 
+def test_one_metric_of_two_benchmarks_is_told_apart(tiny_llava: Path, tmp_path: Path) -> None:
+    one: dict[str, Any] = {"dpo": {**ARMS["dpo"], "search": [{}]}}
+    shown = ["weights/greedy:wrong", "weights/t1:wrong", "kept"]
+    made = run(settings_of(tiny_llava, arms=one, shown=shown), tmp_path / "out")
+    assert made.table[0][3:] == ["Wrong (weights/greedy)", "Wrong (weights/t1)", "Kept"]
+
+
 def test_the_test_split_is_opened_for_one_choice_alone(tiny_llava: Path, tmp_path: Path) -> None:
     one: dict[str, Any] = {"dpo": {**ARMS["dpo"], "search": [{}]}}
     out, notebook = tmp_path / "out", tmp_path / "notebook.md"

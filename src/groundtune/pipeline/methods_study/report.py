@@ -223,8 +223,7 @@ def _table(
     others: Sequence[str],
 ) -> list[list[str]]:
     """Return a row per model and arm; failed arms have their reason."""
-    specs = [page.metric(ref) for ref in refs]
-    rows = [["arm", "n", "settings tried", *(spec.label for spec in specs)]]
+    rows = [["arm", "n", "settings tried", *_labels(page, refs)]]
     for name in others:
         rows.append(_row(name, "", tables, refs, page))
     for arm in tables.arms:
@@ -236,6 +235,15 @@ def _table(
             blank = [""] * (len(refs) - 1)
             rows.append([arm.name, "0", str(arm.settings_tried), f"failed: {why}", *blank])
     return rows
+
+
+def _labels(page: model.ReportInput, refs: Sequence[model.MetricRef]) -> list[str]:
+    """Return the metrics' labels; those of several benchmarks' figures name the benchmark."""
+    labels = [page.metric(ref).label for ref in refs]
+    return [
+        f"{label} ({ref.benchmark})" if labels.count(label) > 1 else label
+        for label, ref in zip(labels, refs, strict=True)
+    ]
 
 
 def _row(
@@ -264,7 +272,7 @@ def _markdown(
 ) -> str:
     """Return the tables for the documentation."""
     parts = [f"# {page.title}, {tables.split} split\n\n{page.summary}\n", _lines(table)]
-    rows = [["arm", "against", *(page.metric(ref).label for ref in refs)]]
+    rows = [["arm", "against", *_labels(page, refs)]]
     for one, other in dict.fromkeys((d.model, d.against) for d in tables.differences):
         differences = [d for d in tables.differences if (d.model, d.against) == (one, other)]
         row = [model.find_difference(differences, one, ref) for ref in refs]
