@@ -34,6 +34,21 @@ class Letters:
         return [answer.count("e") / max(1, len(answer)) for answer in answers]
 
 
+class Killed:
+    """Rewards, until it is killed in its n-th step."""
+
+    def __init__(self, steps: int) -> None:
+        """`steps` are rewarded."""
+        self.left = steps
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """One reward an answer."""
+        self.left -= 1
+        if self.left < 0:
+            raise KeyboardInterrupt
+        return Letters().reward(prompts, answers)
+
+
 def recipe(model: Path, prompts: Path, **changes: object) -> RLSettings:
     """Return the settings of a few steps of a tiny model on the CPU."""
     settings: dict[str, object] = {

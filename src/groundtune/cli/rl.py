@@ -60,7 +60,7 @@ def rl(
         result = run_rl(params, out, progress, command=sys.argv)
     if follower:
         return
-    outcome: dict[str, object] = {"verdict": result.verdict, **read_outcome(out)}
+    outcome: dict[str, object] = {"verdict": result.verdict, **read_outcome(out, params)}
     outcome["report"] = result.report
     if result.early_end:
         outcome["ended early"] = result.early_end

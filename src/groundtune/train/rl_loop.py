@@ -86,6 +86,8 @@ class RLTrainer:
     logger: Logger
     progress: Progress
     evaluate: Callable[[int], Mapping[str, float]] | None = None
+    keep: Callable[[WrappedModel, int], None] | None = None
+    """Keeps the model of an evaluated step if it may be the result; called in all processes."""
     stop: Callable[[int], str] | None = None
     """Returns why the run should end after a step, "" if it should not."""
 
@@ -108,14 +110,14 @@ class RLTrainer:
             return early_end
         with Interrupt() as interrupt:
             if first_step == 0:
-                self._evaluate(0)
+                self._evaluate(ready, 0)
             for step in range(first_step, plan.steps):
                 metrics = self._step(ready, step, coefficient)
                 coefficient = metrics["next_kl_coefficient"]
                 if self.parallel.main:
                     self.logger.log(step + 1, metrics)
                 self.progress.advance(1, f"reward {metrics['reward']:.3f}")
-                early_end = self._evaluate(step + 1)
+                early_end = self._evaluate(ready, step + 1)
                 stop = self.parallel.any(interrupt.requested)
                 self._save(ready, step + 1, last=stop or bool(early_end))
                 if stop:
@@ -259,7 +261,7 @@ class RLTrainer:
                 "larger n.",
             )
 
-    def _evaluate(self, step: int) -> str:
+    def _evaluate(self, ready: WrappedModel, step: int) -> str:
         """Evaluate after a step if it is due; return why the run should end, "" if not."""
         due = self.plan.eval_every and (step % self.plan.eval_every == 0 or step == self.plan.steps)
         if due and self.evaluate:
@@ -267,6 +269,8 @@ class RLTrainer:
             metrics = self.evaluate(step)
             if self.parallel.main and metrics:
                 self.logger.log(step, metrics)
+            if self.keep:
+                self.keep(ready, step)
         return self.stop(step) if self.stop and step else ""
 
     def _save(self, ready: WrappedModel, step: int, *, last: bool) -> None:

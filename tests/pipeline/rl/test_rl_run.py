@@ -22,7 +22,7 @@ from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.run_json import read_run, write_run
 from groundtune.train.rollout import Rollout
-from rl_folder import NO_CLAIMS, Letters, prompt_rows, recipe
+from rl_folder import NO_CLAIMS, Killed, Letters, prompt_rows, recipe
 
 
 def run(settings: RLSettings, out: Path, rewarder: Any = None) -> list[dict[str, Any]]:
@@ -127,19 +127,6 @@ def test_a_learning_rate_of_zero_changes_nothing(tiny_llava: Path, tmp_path: Pat
     assert all(
         torch.equal(value, before[name]) for name, value in weights(tmp_path / "out").items()
     )
-
-
-class Killed:
-    """Rewards, until it is killed in its n-th step."""
-
-    def __init__(self, steps: int) -> None:
-        self.left = steps
-
-    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
-        self.left -= 1
-        if self.left < 0:
-            raise KeyboardInterrupt
-        return Letters().reward(prompts, answers)
 
 
 @pytest.mark.parametrize("method", [{"type": "rloo"}, {"type": "ppo", "kl": {"target": 0.1}}])

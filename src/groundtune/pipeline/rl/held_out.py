@@ -4,6 +4,7 @@ Greedy answers. The truth is known of the prompts of some sources (the embedded 
 the labeler's verdicts on the answers' claims are, and their lengths.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Self
 from groundtune.feedback.claims import facts_of
 from groundtune.feedback.repeats import repeated_claims
 from groundtune.generate.hf import HfGenerator
+from groundtune.pipeline.check.scores import supported_value
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.models.prompt_sources import source_of
 from groundtune.pipeline.rl.claims import check_claims, wrong_claims
@@ -111,12 +113,15 @@ class HeldOut:
             row["symbolic"] = symbolic(prompt, text, self.settings.rewards.symbolic_rule)
         if self.labelling:
             wrong = wrong_claims(claims)
+            facts = facts_of(claims).values()
             row |= {
                 "rejected_claims": float(len(wrong)),
                 "rejected": float(bool(wrong)),
-                "supported_claims": float(len(facts_of(claims))),
+                "supported_claims": float(len(facts)),
                 "repeated_claims": float(len(repeated_claims(text, claims))),
             }
+            by_kind = Counter(supported_value(fact.kind) for fact in facts)
+            row |= {name: float(count) for name, count in by_kind.items()}
         if self.truth:
             truth = self.truth(prompt, text)
             row |= {

@@ -52,6 +52,11 @@ def scores_of(out: Path) -> RecordSet[Score]:
     return RecordSet(out / "held-out-scores", Score)
 
 
+def step_of(model: str) -> int:
+    """Return the step of which a score is, by its model's name."""
+    return int(model.removeprefix("step-"))
+
+
 def estimates(scores: Sequence[Score], model: str) -> list[Estimate]:
     """Return each metric of a step's answers that has a value, with its interval."""
     model_scores = [score for score in scores if score.model == model]

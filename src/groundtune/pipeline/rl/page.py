@@ -7,7 +7,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from groundtune.pipeline.rl.metrics import BEFORE, BENCHMARK, METRICS, changes, estimates, scores_of
+from groundtune.pipeline.rl.choosing import chosen_step
+from groundtune.pipeline.rl.metrics import (
+    BEFORE,
+    BENCHMARK,
+    METRICS,
+    changes,
+    estimates,
+    scores_of,
+    step_of,
+)
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Estimate, Score
@@ -37,7 +46,8 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
     """Write OUT/report.html from the log and the held-out scores."""
     lines, scores = read_log(out / "log.jsonl"), scores_of(out).read()
     steps = [line for line in lines if "reward" in line]
-    last = _last(scores)
+    chosen = chosen_step(out, settings)
+    last = _last(scores) if chosen is None else f"step-{chosen}"
     specs = with_labeler_name(settings.feedback.labeler, metric_specs(METRICS))
     all_estimates = [
         *estimates(scores, BEFORE),
@@ -47,7 +57,8 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
     measured = tuple(spec for spec in specs if spec.name in names)
     models = [model.ModelSpec(name=BEFORE, label="Base")]
     if last != BEFORE:
-        note = f"{settings.method.type}, credit {settings.method.credit}, {len(steps)} steps"
+        count = f"step {chosen} of {len(steps)}" if chosen else f"{len(steps)} steps"
+        note = f"{settings.method.type}, credit {settings.method.credit}, {count}"
         models.append(model.ModelSpec(name=last, label=settings.method.type.upper(), note=note))
     wrong = [spec.name for spec in measured if spec.better == "lower"]
     subject = model.Subject(
@@ -55,13 +66,15 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out prompts"),),
         headline=_ref(wrong[0]) if wrong else None,
         companions=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
-        notes=tuple(model.Note(kind="warning", text=text) for text in warnings(lines, early_end)),
+        notes=tuple(
+            model.Note(kind="warning", text=text) for text in warnings(lines, early_end, chosen)
+        ),
         limits=(LIMIT,),
     )
     page = model.ReportInput(
         title=f"Reinforcement learning of {settings.model}",
-        finding=None if subject.headline and last != BEFORE else _finding(steps),
-        summary=_summary(settings, steps),
+        finding=None if subject.headline and last != BEFORE else _finding(steps, chosen),
+        summary=_summary(settings, steps, chosen),
         models=tuple(models),
         subject=subject,
         headline=subject.lead(last, BEFORE) if last != BEFORE else None,
@@ -73,11 +86,15 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
     return RLPage(write_report(out, page), verdict_text(page))
 
 
-def warnings(lines: Sequence[Line], early_end: str) -> list[str]:
-    """Return what a reader must know: an early end, and a reward that rose while truth fell."""
+def warnings(lines: Sequence[Line], early_end: str, chosen: int | None = None) -> list[str]:
+    """Return what a reader must know: an early end, and a reward that rose while truth fell.
+
+    The truth is that of the chosen step's answers, of the last ones if no step was chosen.
+    """
     texts = [f"The run ended early: {early_end}."] if early_end else []
     steps = [line for line in lines if "reward" in line]
     measured = [line for line in lines if "held_out/wrong" in line]
+    measured = [line for line in measured if chosen is None or line["step"] <= chosen]
     third = max(1, len(steps) // 3)
     reward_rose = _mean(steps[-third:], "reward") > _mean(steps[:third], "reward")
     if len(measured) > 1 and reward_rose:
@@ -97,7 +114,14 @@ def warnings(lines: Sequence[Line], early_end: str) -> list[str]:
     return texts
 
 
-def _finding(steps: Sequence[Line]) -> model.Finding:
+def _finding(steps: Sequence[Line], chosen: int | None) -> model.Finding:
+    if chosen == 0:
+        return model.Finding(
+            title="No step was better: the model is unchanged",
+            text="Of the steps that were evaluated on held-out prompts none keeps enough supported "
+            "claims (choose.max_content_loss) and has fewer answers with a rejected claim. The "
+            "last step's model is in checkpoints.",
+        )
     first, last = (line["reward"] for line in (steps[0], steps[-1]))
     return model.Finding(
         title=f"The reward went from {first:.3g} to {last:.3g} in {len(steps)} steps",
@@ -106,12 +130,23 @@ def _finding(steps: Sequence[Line]) -> model.Finding:
     )
 
 
-def _summary(settings: RLSettings, steps: Sequence[Line]) -> str:
+def _summary(settings: RLSettings, steps: Sequence[Line], chosen: int | None) -> str:
     parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.rewards.weights.items())
     answers = settings.prompts_per_step * settings.n
     return (
         f"{len(steps)} steps of {answers} answers: {settings.n} to each of "
-        f"{settings.prompts_per_step} prompts. Weights of the reward: {parts}."
+        f"{settings.prompts_per_step} prompts. Weights of the reward: {parts}. {_choice(chosen)}"
+    )
+
+
+def _choice(chosen: int | None) -> str:
+    if chosen is None:
+        return "The result is the last step's model."
+    which = f"step {chosen}" if chosen else "the model before training"
+    return (
+        f"The result is {which}: by claims about the held-out prompts it has the fewest answers "
+        "with a rejected claim of those that keep enough supported ones. The same prompts are "
+        "reported here, so its figures flatter it a little."
     )
 
 
@@ -162,7 +197,7 @@ def _held_out_curves(
     points: dict[str, list[tuple[int, Estimate]]] = {}
     for name in names:
         for each in estimates(scores, name):
-            points.setdefault(each.metric, []).append((_step(name), each))
+            points.setdefault(each.metric, []).append((step_of(name), each))
     prompts = len({score.item for score in scores})
     return tuple(
         Curve(
@@ -187,11 +222,7 @@ def _held_out_curves(
 
 
 def _last(scores: Sequence[Score]) -> str:
-    return max((score.model for score in scores), key=_step, default=BEFORE)
-
-
-def _step(name: str) -> int:
-    return int(name.removeprefix("step-"))
+    return max((score.model for score in scores), key=step_of, default=BEFORE)
 
 
 def _mean(lines: Sequence[Line], name: str) -> float:

@@ -156,17 +156,15 @@ def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progres
 
 def references_of(
     folder: RunFolder,
-    labelling: Labelling | None,
+    labelling: Labelling,
     progress: Progress,
     *,
     kinds: Sequence[SpanKind],
     write: bool,
 ) -> dict[str, FirstAnswer]:
     """Return what the reference says to each prompt; with `write`, check its claims first."""
-    if labelling is not None and write:
+    if write:
         label_claims(folder.path, folder.path, labelling, progress)
-    if labelling is None:
-        return {}
     claims = by_answer(folder.claims.read())
     return {
         answer.prompt: reference_of(answer.text, claims.get(answer.key, ()), kinds)

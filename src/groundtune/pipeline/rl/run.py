@@ -6,6 +6,7 @@
     OUT/rollouts/step-000001/             every answer that was drawn, with its tokens
     OUT/checkpoints/step-000010/          checkpoint from which a stopped run resumes
     OUT/held-out-scores/                  what held-out prompts were answered after some steps
+    OUT/best/                             while it runs: the model of the best step so far
     OUT/model/ report.html                the result: weights, or a LoRA's adapter; its page
 
 The same command resumes from the last checkpoint, and leaves a finished run unchanged.
@@ -49,6 +50,7 @@ from groundtune.store.keys import key_of
 from groundtune.train.log import read_log
 
 if TYPE_CHECKING:
+    from groundtune.pipeline.rl.choosing import BestModels
     from groundtune.pipeline.rl.draw import Drawing, PromptTokens
     from groundtune.train.parallel import Parallel
     from groundtune.train.rl_loop import RLSchedule, RLTrainer
@@ -102,6 +104,7 @@ class _Task(NamedTuple):
     prompts: list[Prompt]
     rewarders: dict[str, Rewarder]
     labelling: Labelling | None
+    """Who checks claims, for the rewards or for the choice of a step; None if nothing needs it."""
     references: dict[str, FirstAnswer]
 
 
@@ -114,7 +117,8 @@ def _run(
 ) -> RLResult:
     import torch
 
-    from groundtune.train.checkpoint import Checkpoints, write_model
+    from groundtune.pipeline.rl.choosing import BestModels
+    from groundtune.train.checkpoint import Checkpoints
     from groundtune.train.optim import adamw
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
@@ -142,6 +146,7 @@ def _run(
         trained,
     )
     step = checkpoints.restore(vlm, optimizer, parallel.rank)
+    best = BestModels(settings, out, vlm, parallel, checkpoints)
     trainer = _trainer(
         settings,
         out,
@@ -153,18 +158,22 @@ def _run(
         parallel=parallel,
         optimizer=optimizer,
         checkpoints=checkpoints,
+        keep=best.keep,
         logger=logger_of(settings, out, step, parallel),
         progress=progress,
     )
     early_end = trainer.fit(step, _coefficient(settings, out, step))
-    verdict = ""
-    if parallel.main:
-        from groundtune.pipeline.rl.page import write_page
-
-        write_model(vlm, out / "model")
-        verdict = write_page(out, settings, early_end).verdict
+    verdict = _result(settings, out, best, early_end) if parallel.main else ""
     parallel.wait()
     return RLResult(out / "model", early_end, out / "report.html", verdict)
+
+
+def _result(settings: RLSettings, out: Path, best: "BestModels", early_end: str) -> str:
+    """Make the chosen model the result, and write its page; return the page's verdict."""
+    from groundtune.pipeline.rl.page import write_page
+
+    best.take()
+    return write_page(out, settings, early_end).verdict
 
 
 def _asked(
@@ -185,11 +194,13 @@ def _asked(
             ask_reference(settings, vlm, out, progress)
     parallel.wait()
     labelling: Labelling | None = None
-    if settings.rewards.by_claims:
+    if settings.checks_claims:
         labelling = stack.enter_context(open_labelling(settings.feedback, folder))
-    references = references_of(
-        folder, labelling, progress, kinds=settings.rewards.kinds, write=parallel.main
-    )
+    references: dict[str, FirstAnswer] = {}
+    if labelling and settings.rewards.by_claims:
+        references = references_of(
+            folder, labelling, progress, kinds=settings.rewards.kinds, write=parallel.main
+        )
     parallel.wait()
     return _Task(read_some(folder.prompts), rewarders, labelling, references)
 
@@ -220,7 +231,7 @@ def _trainer(
         vlm=vlm,
         prompts={prompt.key: prompt for prompt in task.prompts},
         references=task.references,
-        labelling=task.labelling,
+        labelling=task.labelling if settings.rewards.by_claims else None,
         rewarders=task.rewarders,
         settings=settings,
         parallel=parallel,
@@ -328,14 +339,23 @@ def _coefficient(settings: RLSettings, out: Path, step: int) -> float:
     return settings.method.kl.coefficient
 
 
-def read_outcome(out: Path) -> dict[str, float]:
-    """Return a finished run's steps, its first and last rewards, and the last evaluation."""
+def read_outcome(out: Path, settings: RLSettings) -> dict[str, float]:
+    """Return a finished run's steps, its rewards, and what the chosen step's model answers.
+
+    Values of the model before training end in _before, those of the result in _after.
+    """
+    from groundtune.pipeline.rl.choosing import chosen_step
+
     lines = read_log(out / "log.jsonl")
     steps = [line for line in lines if "reward" in line]
     held_out = [line for line in lines if any(name.startswith("held_out/") for name in line)]
+    chosen = chosen_step(out, settings)
     outcome = {"steps": float(len(steps)), "reward_first": steps[0]["reward"]}
     outcome["reward_last"] = steps[-1]["reward"]
-    for when, line in (("first", held_out[:1]), ("last", held_out[-1:])):
+    if chosen is not None:
+        outcome["chosen_step"] = float(chosen)
+    after = [line for line in held_out if chosen in (None, line["step"])]
+    for when, line in (("before", held_out[:1]), ("after", after[-1:])):
         for each in line:
             held_out_values = {
                 k.removeprefix("held_out/"): v for k, v in each.items() if k != "step"

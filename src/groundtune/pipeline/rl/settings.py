@@ -143,6 +143,24 @@ class EarlyStop(Record):
     """Largest growth of the share of truncated answers."""
 
 
+class StepChoice(Record):
+    """Which step's model the result is, by answers to the held-out prompts.
+
+    Of the model before training and the evaluated steps that keep enough of what was right, it is
+    the one with the least wrong; of equal ones the earliest.
+    """
+
+    by: Literal["claims", "last"] | None = None
+    """"claims": wrong is the share of answers with a rejected claim, kept the different supported
+    claims per answer. "last" is the last step, whatever its answers are. Not set, it is claims
+    where the rewards check claims, and the last step elsewhere."""
+    kinds: tuple[SpanKind, ...] = ()
+    """Kinds of claims that count as kept (object, number, attribute, position, ...); () counts
+    all."""
+    max_content_loss: float = Field(default=0.05, ge=0, le=1)
+    """Largest loss of what is kept, as a share of what the model before training has."""
+
+
 class Importance(Record):
     """Weights of answers whose log-probabilities are not exactly the trainer's.
 
@@ -222,12 +240,26 @@ class RLSettings(SampleSettings):
     allow_evaluation_images: bool = False
     """Learn although such images, or ones that look like them, are there; they are counted."""
     stop: EarlyStop = EarlyStop()
+    choose: StepChoice = StepChoice()
     save_every: int = Field(default=10, ge=1)
     """Steps between checkpoints: an interrupted run loses at most this many."""
     keep: int = Field(default=1, ge=1)
     """How many checkpoints to keep."""
     log_to: tuple[TrackerName, ...] = ()
     """Trackers that also get the metrics: trackio, wandb, tensorboard, mlflow."""
+
+    @property
+    def chooses(self) -> bool:
+        """Whether claims about held-out prompts choose the step that is the result."""
+        by_claims = self.choose.by == "claims" or (
+            self.choose.by is None and self.rewards.by_claims
+        )
+        return by_claims and bool(self.eval_every and self.held_out)
+
+    @property
+    def checks_claims(self) -> bool:
+        """Whether a labeler is needed: for rewards, or to choose a step."""
+        return self.rewards.by_claims or self.chooses
 
     @model_validator(mode="after")
     def _draws_from_the_policy(self) -> Self:
@@ -251,6 +283,8 @@ class RLSettings(SampleSettings):
             )
         if not self.rewards.weights:
             raise ValueError("no component of the reward has a weight")
+        if self.choose.by == "claims" and not self.chooses:
+            raise ValueError("choose.by=claims needs held-out prompts: eval_every and held_out")
         return self
 
     @model_validator(mode="after")
