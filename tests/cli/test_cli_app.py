@@ -225,6 +225,27 @@ def test_text_and_paths_may_be_the_word_none(capsys: pytest.CaptureFixture[str])
     assert "None none" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("commands")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("a" * 300, "it is too long (300 characters)"),
+        ('{"a": ' * 2000, "it is too long (12,000 characters)"),
+        ("a\0b", "No file can have this name."),
+    ],
+)
+def test_a_path_that_no_file_can_have_is_three_lines_and_exit_2(
+    name: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.run(["good", "--path", name]) == cli.EXIT_INPUT
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    lines = printed.err.splitlines()
+    assert len(lines) == 3
+    assert says in lines[0]
+    assert len(lines[1]) < 100
+
+
 @pytest.mark.parametrize("option", ["n", "batch-size", "limit", "seed", "max-new-tokens"])
 @pytest.mark.parametrize("value", ["1.5", "None"])
 def test_no_whole_number_of_sample_is_rounded(

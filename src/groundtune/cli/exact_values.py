@@ -8,6 +8,8 @@ from typing import Any, Union, get_args, get_origin
 
 from cyclopts import App, ArgumentCollection, CoercionError, Token
 
+from groundtune.store.files import refuse_impossible
+
 
 def refuse_inexact(app: App, commands: tuple[str, ...], arguments: ArgumentCollection) -> None:
     """A `config` of cyclopts, which sees every token before it is converted.
@@ -15,10 +17,13 @@ def refuse_inexact(app: App, commands: tuple[str, ...], arguments: ArgumentColle
     Raises:
         CoercionError: an option for a whole number has a fraction, one for a number isn't finite,
             or the word "none" is given to an option that isn't text.
+        UserError: no file can have the name that is given to an option for a file or folder.
     """
     for argument in arguments:
         kinds = _kinds(argument.hint)
         for token in argument.tokens:
+            if Path in kinds and str not in kinds:
+                refuse_impossible(Path(token.value))
             if token.implicit_value is None:  # --skip-bad=none
                 token = Token(keyword=token.keyword, value="none", source=token.source)
             if not kinds & {str, Path} and not _is_exact(token.value, kinds):

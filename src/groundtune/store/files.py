@@ -91,6 +91,26 @@ def remove_folder(path: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
+def refuse_impossible(path: Path) -> None:
+    """Refuse a name that no file can have, which raises wherever one looks for the file.
+
+    Raises:
+        UserError: it is too long, or has a NUL or half a character.
+    """
+    try:
+        path.stat()
+    except ValueError as error:  # a NUL, or half a character
+        fix = "Check the name for characters that can't be seen."
+        raise UserError("No file can have this name.", repr(str(path)), fix) from error
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UserError(
+                f"No file can have this name: it is too long ({len(str(path)):,} characters).",
+                f"{str(path)[:80]}...",
+                "Check that it is the name of a file, not its content.",
+            ) from error
+
+
 def refuse_special(path: Path, where: str = "") -> None:
     """Refuse a pipe, a socket or a device: a reader may wait for it, or read it forever.
 

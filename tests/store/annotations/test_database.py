@@ -88,6 +88,24 @@ def test_a_file_that_is_no_database_is_refused_in_plain_words(tmp_path: Path):
         open_database(path)
 
 
+def test_a_database_that_is_damaged_where_only_a_query_reads_is_refused_in_plain_words(
+    tmp_path: Path,
+):
+    path = tmp_path / "annotations.sqlite"
+    open_database(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'items'")
+        (root,) = page.fetchone()
+        (size,) = connection.execute("PRAGMA page_size").fetchone()
+    data = bytearray(path.read_bytes())
+    data[(root - 1) * size : root * size] = b"\xff" * size
+    path.write_bytes(data)
+    damaged = open_database(path)
+    with pytest.raises(UserError, match="or it is damaged"), damaged.reading() as connection:
+        connection.execute(select(ITEMS)).all()
+
+
 def test_a_database_in_a_folder_that_is_gone_is_refused_in_plain_words(tmp_path: Path):
     with pytest.raises(UserError, match="can't be used"):
         open_database(tmp_path / "gone" / "annotations.sqlite")

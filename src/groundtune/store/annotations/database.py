@@ -16,7 +16,7 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
 
 from groundtune.errors import UserError
 
@@ -103,7 +103,10 @@ class Database:
     def _plain_errors(self) -> Generator[None]:
         try:
             yield
-        except OperationalError as error:
+        except DatabaseError as error:
+            # subclasses such as IntegrityError are about a statement, not about the database
+            if type(error) not in (DatabaseError, OperationalError):
+                raise
             raise unavailable(error, self.where) from error
 
 
