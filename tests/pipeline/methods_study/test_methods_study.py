@@ -20,10 +20,12 @@ from groundtune.pipeline.methods_study.settings import (
 )
 from groundtune.pipeline.methods_study.study import Study, needed_data
 from groundtune.pipeline.methods_study.training import data_jobs, train_job
-from groundtune.pipeline.models.measure import BASE
+from groundtune.pipeline.models.measure import BASE, Evaluation, ToMeasure
 from groundtune.pipeline.models.prompt_sources import load as load_source
+from groundtune.pipeline.models.settings import LabelledModel
 from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.world.steps import EvaluateStep
 from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load
 from groundtune.records import Score
@@ -272,6 +274,19 @@ def test_one_metric_of_two_benchmarks_is_told_apart(tiny_llava: Path, tmp_path: 
     shown = ["weights/greedy:wrong", "weights/t1:wrong", "kept"]
     made = run(settings_of(tiny_llava, arms=one, shown=shown), tmp_path / "out")
     assert made.table[0][3:] == ["Wrong (weights/greedy)", "Wrong (weights/t1)", "Kept"]
+
+
+def test_images_of_the_test_split_that_were_opened_before_are_passed_over() -> None:
+    measure = load_source("world").measure
+    assert measure is not None
+    target = ToMeasure(LabelledModel(model="world:base", label="base"))
+    starts: dict[str, int] = {}
+    for split in ("development", "test"):
+        evaluation = Evaluation.model_validate({"split": split, "test_start": 200})
+        step = measure().job(target, evaluation).settings
+        assert isinstance(step, EvaluateStep)
+        starts[split] = step.evaluation.selection(10).start
+    assert starts == {"development": 0, "test": 200}
 
 
 def test_the_test_split_is_opened_for_one_choice_alone(tiny_llava: Path, tmp_path: Path) -> None:

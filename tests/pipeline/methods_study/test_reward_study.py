@@ -8,17 +8,20 @@ import pytest
 from pydantic import ValidationError
 
 from groundtune.errors import UserError
-from groundtune.pipeline.methods_study import training
+from groundtune.pipeline.methods_study import reward_measure, training
 from groundtune.pipeline.methods_study.reward_measure import (
     METRICS,
+    HeldOutStep,
     RewardMeasure,
     RewardStep,
+    held_out_job,
     score_comparisons,
 )
 from groundtune.pipeline.methods_study.reward_settings import RewardStudySettings
 from groundtune.pipeline.methods_study.reward_study import reward_study
 from groundtune.pipeline.methods_study.training import data_jobs
 from groundtune.pipeline.recipes.registry import find
+from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load
 from groundtune.records import Estimate, Score
@@ -164,3 +167,23 @@ def test_a_small_study_has_a_row_per_arm_whatever_becomes_of_it(
     assert pairs == {("facts", "shorter"), ("wrong-facts", "shorter"), ("wrong-facts", "facts")}
     again = reward_study(settings, tmp_path / "out", SilentProgress(), workers=1)
     assert json.loads(again.results.read_text()) == tables
+
+
+def test_scenes_of_the_test_split_that_were_opened_before_are_passed_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("answer_prompts", "compare_answers"):
+        monkeypatch.setattr(reward_measure, name, lambda *args, **rest: None)  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
+
+    def scenes(split: str, **held_out: int) -> list[str]:
+        settings = RewardStudySettings.model_validate(
+            {"arms": {"plain": {"recipe": "world-reward"}}, "held_out": held_out, "claims": None}
+        )
+        job = held_out_job(settings, split)
+        job.work(tmp_path, job.settings, SilentProgress())
+        assert isinstance(job.settings, HeldOutStep)
+        return [each.key for each in RunFolder(tmp_path / job.settings.out).prompts.read()]
+
+    assert scenes("test", test=2, test_start=2) == scenes("test", test=4)[2:]
+    development = scenes("development", development=4)
+    assert scenes("development", development=4, test_start=2) == development

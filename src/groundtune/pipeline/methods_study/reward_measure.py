@@ -104,8 +104,13 @@ def make_held_out(folder: Path, settings: HeldOutStep, progress: Progress) -> No
         UserError: the benchmark makes no scenes, or nobody can compare answers about them.
     """
     held_out, target = settings.held_out, RunFolder(folder / settings.out)
-    number = held_out.test if settings.split == "test" else held_out.development
-    selection = ItemSelection(split=settings.split, n=number, seed=0)
+    is_test = settings.split == "test"
+    selection = ItemSelection(
+        split=settings.split,
+        n=held_out.test if is_test else held_out.development,
+        start=held_out.test_start if is_test else 0,
+        seed=0,
+    )
     benchmark = load(held_out.benchmark)
     assert benchmark.load is not None
     items = benchmark.load(selection, target.images)

@@ -26,6 +26,8 @@ class HeldOutSettings(Record):
     """Scenes to choose settings by."""
     test: int = Field(default=1000, ge=1)
     """Scenes of the test split."""
+    test_start: int = Field(default=0, ge=0, exclude_if=lambda start: start == 0)
+    """Number of scenes of the test split that are passed over, since they were opened before."""
 
 
 class RewardStudySettings(ArmsSettings):

@@ -24,6 +24,8 @@ class Evaluation(Record):
     """Nothing is tuned on test; it opens with --final alone."""
     images: dict[str, int] = Field(default_factory=dict[str, int])
     """Number of images, by the benchmark's name; those not named have their usual number."""
+    test_start: int = Field(default=0, ge=0, exclude_if=lambda start: start == 0)
+    """Number of images of the test split that are passed over, since they were opened before."""
     seed: int = 0
     """Of the wordings and the draws: the same for all models that are compared."""
 

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 
-from groundtune.bench.item import ItemSelection
 from groundtune.bench.run.run import read_scores
 from groundtune.bench.summary import Summary, all_estimates, further_estimates, summarise
 from groundtune.bench.world.benchmarks import (
@@ -250,10 +249,7 @@ def item_of(evaluation: WorldEvaluation, images: ImageStore) -> Callable[[Score]
 
     def item(score: Score) -> ItemView:
         if not questions:
-            selection = ItemSelection(
-                split=evaluation.split, n=evaluation.captions, seed=evaluation.seed
-            )
-            items = load_captions(selection, images)
+            items = load_captions(evaluation.selection(evaluation.captions), images)
             questions.update((each.key, each.prompt.question) for each in items)
         scene = find_scene(score.image)
         file = BytesIO()

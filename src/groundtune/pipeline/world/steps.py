@@ -11,6 +11,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from groundtune.bench.item import ItemSelection
 from groundtune.bench.world.captions import RULES as CAPTION_RULES
 from groundtune.bench.world.questions import RULES as QUESTION_RULES
 from groundtune.pipeline.feedback.corrections import LabelSettings, label_answers, open_annotator
@@ -73,8 +74,15 @@ class WorldEvaluation(Record):
     """Scenes with questions, about twenty each."""
     self_knowledge: bool = True
     """Whether the model is also asked about each object that its greedy captions name."""
+    test_start: int = Field(default=0, ge=0, exclude_if=lambda start: start == 0)
+    """Number of scenes of the test split that are passed over, since they were opened before."""
     seed: int = 0
     """Seed of the wordings and the sampling: equal for all models in a comparison."""
+
+    def selection(self, number: int) -> ItemSelection:
+        """Return what selects this number of images of the split."""
+        start = self.test_start if self.split == "test" else 0
+        return ItemSelection(split=self.split, n=number, start=start, seed=self.seed)
 
 
 class EvaluateStep(Settings):
@@ -122,7 +130,6 @@ def learn(folder: Path, settings: LearnStep, progress: Progress) -> None:
 def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     """Let the model describe scenes and answer questions, greedily and at temperature 1."""
     from groundtune.bench.benchmark import Scoring
-    from groundtune.bench.item import ItemSelection
     from groundtune.bench.run.exam import Exam, exam_of, scores_of
     from groundtune.bench.run.run import ask as answers_of
     from groundtune.bench.run.run import store_scores
@@ -138,7 +145,7 @@ def evaluate(folder: Path, settings: EvaluateStep, progress: Progress) -> None:
     numbers = (evaluation.captions, evaluation.questions)
     for benchmark, number in zip(CAPTIONS_AND_QUESTIONS[settings.difficulty], numbers, strict=True):
         progress.start(f"images for {benchmark.name}")
-        selection = ItemSelection(split=evaluation.split, n=number, seed=evaluation.seed)
+        selection = evaluation.selection(number)
         exams.append(exam_of(benchmark, (), selection, scoring, images))
     evaluation_images = images_of((item.prompt for exam in exams for item in exam.data), images)
     for training in training_images([model.model]):
