@@ -300,3 +300,6 @@ def test_the_test_split_is_opened_for_one_choice_alone(tiny_llava: Path, tmp_pat
     more = settings_of(tiny_llava, arms={"other": one["dpo"]})
     with pytest.raises(UserError, match="was opened for other arms"):
         run(more, out, True, notebook)
+    other_images = settings_of(tiny_llava, arms=one, evaluation={"test_start": 5})
+    with pytest.raises(UserError, match="was opened for other arms, settings or images"):
+        run(other_images, out, True, notebook)

@@ -43,7 +43,7 @@ def reward_study(
         settings=whole,
         out=out,
         measure=RewardMeasure(whole),
-        evaluation=Evaluation(),
+        evaluation=Evaluation(test_start=whole.held_out.test_start),
         progress=progress,
         workers=workers,
         measures=_measures(whole),

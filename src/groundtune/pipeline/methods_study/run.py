@@ -34,9 +34,10 @@ from groundtune.store.sealed import read_sealed, write_sealed
 
 
 class FinalRuns(Record):
-    """The runs that the test split was opened for: final.json."""
+    """The runs that the test split was opened for, and from which image on: final.json."""
 
     runs: tuple[str, ...]
+    start: int = 0
 
 
 def methods_study(
@@ -116,13 +117,14 @@ def _refuse_another_opening(study: Study, runs: Sequence[ArmRun]) -> None:
     """Note that the test split is opened for these runs.
 
     Raises:
-        UserError: it was opened for others.
+        UserError: it was opened for others, or from another image on.
     """
     file = study.out / "final.json"
-    opening = FinalRuns(runs=tuple(run.name for run in runs))
+    names = tuple(run.name for run in runs)
+    opening = FinalRuns(runs=names, start=study.evaluation.test_start)
     if file.exists() and read_sealed(file, FinalRuns) != opening:
         raise UserError(
-            "The test split was opened for other arms or settings of this study.",
+            "The test split was opened for other arms, settings or images of this study.",
             str(file),
             "Leave out --final: what is changed after an opening is judged on development scenes.",
         )

@@ -85,7 +85,9 @@ class Study:
         }
 
     def _measured(self, key: ArmRun | str, model: str, split: str) -> Job:
-        evaluation = Evaluation.model_validate({**self.evaluation.model_dump(), "split": split})
+        start = self.evaluation.test_start if split == "test" else 0
+        changes = {"split": split, "test_start": start}
+        evaluation = Evaluation.model_validate({**self.evaluation.model_dump(), **changes})
         label = f"{_name(key)}{_ending(split)}"
         is_rule = model in self.rules
         target = ToMeasure(

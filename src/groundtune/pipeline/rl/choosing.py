@@ -29,7 +29,7 @@ class EvaluatedStep(NamedTuple):
     step: int
     wrong: float
     """Share of the answers with a rejected claim."""
-    kept: float
+    content: float
     """Different supported claims per answer, of the kinds that count."""
 
 
@@ -42,13 +42,13 @@ def evaluated_steps(scores: Sequence[Score], choice: StepChoice) -> list[Evaluat
     names = [supported_value(kind) for kind in choice.kinds] or ["supported_claims"]
     values: dict[int, list[tuple[float, float]]] = {}
     for score in scores:
-        kept = sum(score.values.get(name, 0.0) for name in names)
-        values.setdefault(step_of(score.model), []).append((score.values["rejected"], kept))
+        content = sum(score.values.get(name, 0.0) for name in names)
+        values.setdefault(step_of(score.model), []).append((score.values["rejected"], content))
     steps = [
         EvaluatedStep(step, *(sum(column) / len(column) for column in zip(*rows, strict=True)))
         for step, rows in sorted(values.items())
     ]
-    if steps and not steps[0].kept:
+    if steps and not steps[0].content:
         raise UserError(
             "The labeler supports no claim of the model before training, so any loss would pass.",
             f"choose.kinds={', '.join(choice.kinds) or 'all'}",
@@ -59,9 +59,9 @@ def evaluated_steps(scores: Sequence[Score], choice: StepChoice) -> list[Evaluat
 
 
 def best_step(steps: Sequence[EvaluatedStep], max_content_loss: float) -> int:
-    """Return the step with the least wrong of those that keep enough of what the first kept."""
-    least = steps[0].kept * (1 - max_content_loss) - 1e-9
-    allowed = [steps[0], *(each for each in steps if each.kept >= least)]
+    """Return the step with the least wrong of those that keep enough of the first one's content."""
+    least = steps[0].content * (1 - max_content_loss) - 1e-9
+    allowed = [steps[0], *(each for each in steps if each.content >= least)]
     return min(allowed, key=lambda each: (each.wrong, each.step)).step
 
 
@@ -102,9 +102,9 @@ class BestModels:
     def _remove_others(self, step: int) -> None:
         """Remove what neither this step nor a resumed run could choose."""
         resumed = [int(path.name[5:]) for path in self.checkpoints.paths()] or [0]
-        needed = {chosen_step(self.out, self.settings, each) for each in resumed} | {step}
+        choosable = {chosen_step(self.out, self.settings, each) for each in resumed} | {step}
         for path in steps_in(self.out / "best"):
-            if int(path.name[5:]) not in needed:
+            if int(path.name[5:]) not in choosable:
                 remove_folder(path)
 
     def take(self) -> None:
