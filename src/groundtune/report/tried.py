@@ -9,13 +9,14 @@ def tried_text(trials: Mapping[str, int | None]) -> str:
     """The number of settings tried per method, and whether the comparison is fair.
 
     Args:
-        trials: The numbers by the method's name, which is omitted if there is only one method; None
-            if a recipe records none.
+        trials: The numbers by the method's name, which is omitted if all have the same; None if a
+            recipe records none.
     """
     numbers = {name: "not recorded" if trials[name] is None else trials[name] for name in trials}
     counts = [f"{model_label(name)} {number}" for name, number in numbers.items()]
-    if len(counts) == 1:
-        counts = [f"{number}" for number in numbers.values()]
+    if len(distinct := set(numbers.values())) == 1:
+        each = " each" if len(trials) > 1 and None not in trials.values() else ""
+        counts = [f"{distinct.pop()}{each}"]
     text = f"Settings tried before these were chosen: {', '.join(counts)}."
     if len(set(trials.values()) | {None}) > 2:
         text += " More tries flatter a method, so this is not a fair contest between them."
