@@ -276,6 +276,16 @@ def test_one_metric_of_two_benchmarks_is_told_apart(tiny_llava: Path, tmp_path: 
     assert made.table[0][3:] == ["Wrong (weights/greedy)", "Wrong (weights/t1)", "Kept"]
 
 
+def test_the_verdict_is_about_the_metric_that_settings_were_chosen_by(
+    tiny_llava: Path, tmp_path: Path
+) -> None:
+    one: dict[str, Any] = {"dpo": {**ARMS["dpo"], "search": [{}]}}
+    settings = settings_of(tiny_llava, arms=one, choose={"metric": "kept"})
+    assert run(settings, tmp_path / "kept").verdict.startswith("Kept ")
+    settings = settings_of(tiny_llava, arms=one)
+    assert run(settings, tmp_path / "usual").verdict.startswith("Wrong")
+
+
 def test_images_of_the_test_split_that_were_opened_before_are_passed_over() -> None:
     measure = load_source("world").measure
     assert measure is not None

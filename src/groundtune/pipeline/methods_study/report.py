@@ -167,7 +167,11 @@ def _page(study: Study, tables: MethodsTables, others: Sequence[str]) -> model.R
     warnings = [f"{name} failed: {why}" for name, why in study.failed.items()]
     warnings += _lost(settings, tables)
     notes = tuple(model.Note(kind="warning", text=text) for text in warnings)
-    subject = subject.model_copy(update={"notes": (*notes, *subject.notes)})
+    changes: dict[str, object] = {"notes": (*notes, *subject.notes)}
+    if settings.choose.metric and subject.headline:  # what settings were chosen by comes first
+        changes["headline"] = ref_of(study.measure, settings.choose.metric)
+        changes["companions"] = (subject.headline, *subject.companions)
+    subject = subject.model_copy(update=changes)
     models = [model.ModelSpec(name=name, label=name.capitalize()) for name in others]
     models += [model.ModelSpec(name=arm.name, label=arm.name, note=_how(arm)) for arm in arms]
     if not models:
