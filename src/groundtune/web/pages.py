@@ -1,7 +1,7 @@
 """The pages: skeletons that the scripts in `static/` fill by the JSON API."""
 
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request
@@ -95,7 +95,7 @@ def add_pages(app: FastAPI, project: Project) -> None:
 
     def home(who: Someone, request: Request) -> HTMLResponse:
         with project.database.reading() as connection:
-            counts = {task: items.counts_of(connection, who.id, task) for task in get_args(Task)}
+            counts = items.counts_of(connection, who.id)
             open_conflicts = number_open(connection) if who.reviews else 0
         task_views = [
             {"task": task, "counts": counts[task]} for task in counts if counts[task].items

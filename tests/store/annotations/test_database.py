@@ -244,8 +244,8 @@ def test_items_are_found_by_words_state_and_page(opened: Database):
             ("item-0", "done", "Answer 0 with a dog.")
         ]
         assert items.list_items(connection, "ada", words="100%")[1] == 0
-        assert items.counts_of(connection, "ada").done == 1
-        assert items.counts_of(connection, "bo").model_dump() == {
+        assert items.counts_of(connection, "ada")["correct"].done == 1
+        assert items.counts_of(connection, "bo")["correct"].model_dump() == {
             "items": 30,
             "done": 0,
             "skipped": 0,

@@ -262,11 +262,11 @@ def test_gold_that_a_person_did_not_get_is_in_no_list_and_no_count(opened: Datab
     filled(opened, 3, gold=2)
     with opened.writing() as connection:
         assert items.list_items(connection, "person0")[1] == 3
-        assert items.counts_of(connection, "person0", "correct").items == 3
+        assert items.counts_of(connection, "person0")["correct"].items == 3
         key = leases.take_next(connection, "person0", "correct", lease_s=60, gold_share=1)
         assert key in ("gold-000", "gold-001")
         assert items.list_items(connection, "person0")[1] == 4
-        assert items.counts_of(connection, "person0", "correct").items == 4
+        assert items.counts_of(connection, "person0")["correct"].items == 4
         assert items.list_items(connection, "person1")[1] == 3
 
 

@@ -182,7 +182,7 @@ class Project:
                 gold_share=settings.gold,
                 seed=settings.seed,
             )
-        return None if key is None else self.work(person, key)
+            return None if key is None else _person_item(connection, person, key)
 
     def hand_back(self, person: str, keys: Sequence[str]) -> list[str]:
         """Free those of the items that a person holds; return them. Their events stay."""
@@ -192,11 +192,7 @@ class Project:
     def work(self, person: str, key: str) -> PersonItem | None:
         """Return an item with a person's events; None if there is no such item."""
         with self.database.reading() as connection:
-            item = items.item_of(connection, key)
-            if item is None:
-                return None
-            stored = events.events_of(connection, item=key, person=person)
-        return PersonItem(item=item, events=tuple(each.event for each in stored))
+            return _person_item(connection, person, key)
 
     def record(
         self, person: str, batch: Sequence[Event], *, settling: bool = False
@@ -350,6 +346,14 @@ def _opened(
     except Exception:
         database.close()
         raise
+
+
+def _person_item(connection: items.Connection, person: str, key: str) -> PersonItem | None:
+    item = items.item_of(connection, key)
+    if item is None:
+        return None
+    stored = events.events_of(connection, item=key, person=person)
+    return PersonItem(item=item, events=tuple(each.event for each in stored))
 
 
 def _cache(project_id: str) -> Path:

@@ -8,7 +8,7 @@ import secrets
 import time
 import unicodedata
 
-from sqlalchemy import Connection, RowMapping, func, insert, select, update
+from sqlalchemy import Connection, RowMapping, bindparam, func, insert, select, update
 
 from groundtune.records import Record
 from groundtune.store.annotations.items import Role
@@ -31,6 +31,9 @@ class Account(Record):
     def can_log_in(self) -> bool:
         """Whether they have a password, and the account is open."""
         return self.has_password and self.closed is None
+
+
+_ACCOUNT = select(PEOPLE).where(PEOPLE.c.id == bindparam("who"))
 
 
 def login_of(name: str) -> str:
@@ -92,7 +95,7 @@ def password_of(connection: Connection, login: str) -> tuple[str, str] | None:
 
 def account_of(connection: Connection, person: str) -> Account | None:
     """The account with an id."""
-    row = connection.execute(select(PEOPLE).where(PEOPLE.c.id == person)).mappings().first()
+    row = connection.execute(_ACCOUNT, {"who": person}).mappings().first()
     return None if row is None else _account(row)
 
 

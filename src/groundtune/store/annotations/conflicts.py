@@ -13,6 +13,8 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     FromClause,
+    String,
+    bindparam,
     case,
     delete,
     func,
@@ -38,9 +40,25 @@ class ConflictCounts(NamedTuple):
     settled: int = 0
 
 
+# Statements of every saved batch, made once.
+_WHICH, _WHO = bindparam("which", type_=String), bindparam("who", type_=String)
+_RENEW = (
+    update(CONFLICTS)
+    .where(CONFLICTS.c.item == _WHICH, CONFLICTS.c.reviewer == _WHO, CONFLICTS.c.settled == 0)
+    .values(until=bindparam("end"))
+)
+_SETTLED = select(CONFLICTS.c.settled).where(CONFLICTS.c.item == _WHICH)
+_DONE_BY_OTHERS = (
+    select(func.count())
+    .select_from(ASSIGNMENTS)
+    .where(ASSIGNMENTS.c.item == _WHICH, ASSIGNMENTS.c.state == "done")
+    .where(ASSIGNMENTS.c.person != _WHO)
+)
+
+
 def is_settled(connection: Connection, item: str) -> bool | None:
     """Whether an item's conflict is settled; None if there is none."""
-    value = connection.execute(select(CONFLICTS.c.settled).where(CONFLICTS.c.item == item)).scalar()
+    value = connection.execute(_SETTLED, {"which": item}).scalar()
     return None if value is None else bool(value)
 
 
@@ -134,9 +152,8 @@ def hold_conflict(
 
 def renew_conflict(connection: Connection, reviewer: str, item: str, *, lease_s: float) -> None:
     """Start the lease of a conflict anew if the reviewer has it, who works on the item."""
-    is_own = (CONFLICTS.c.item == item) & (CONFLICTS.c.reviewer == reviewer)
-    renewed = update(CONFLICTS).where(is_own, CONFLICTS.c.settled == 0)
-    connection.execute(renewed.values(until=time.time() + lease_s))
+    values = {"which": item, "who": reviewer, "end": time.time() + lease_s}
+    connection.execute(_RENEW, values)
 
 
 def holder_of(
@@ -189,9 +206,7 @@ def number_open(connection: Connection) -> int:
 
 def done_by_others(connection: Connection, item: str, person: str) -> int:
     """How many others have finished an item."""
-    query = select(func.count()).select_from(ASSIGNMENTS).where(ASSIGNMENTS.c.item == item)
-    query = query.where(ASSIGNMENTS.c.state == "done", ASSIGNMENTS.c.person != person)
-    return connection.execute(query).scalar_one()
+    return connection.execute(_DONE_BY_OTHERS, {"which": item, "who": person}).scalar_one()
 
 
 def _likeness(connection: Connection, item: str) -> float:

@@ -3,10 +3,11 @@
 import json
 import time
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import Connection, RowMapping, func, insert, select
+from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, select
 
 from groundtune.records import Record
 from groundtune.store.annotations.records import Body, Event
@@ -16,6 +17,8 @@ from groundtune.store.json_writing import json_of
 _LATE = 1000
 """How many numbers may be given to events before one of a lower number is there."""
 _BODY: TypeAdapter[Any] = TypeAdapter(Body)
+_KNOWN = select(EVENTS.c.id).where(EVENTS.c.id.in_(bindparam("ids", expanding=True)))
+_APPEND = insert(EVENTS)
 
 
 class StoredEvent(Record):
@@ -31,7 +34,7 @@ class StoredEvent(Record):
 
 def known_ids(connection: Connection, ids: Iterable[str]) -> set[str]:
     """Those of the ids that were stored before."""
-    rows = connection.execute(select(EVENTS.c.id).where(EVENTS.c.id.in_(list(ids))))
+    rows = connection.execute(_KNOWN, {"ids": list(ids)})
     return {str(row[0]) for row in rows}
 
 
@@ -52,21 +55,28 @@ def append(connection: Connection, person: str, events: Sequence[Event]) -> None
         }
         for each in events
     ]
-    connection.execute(insert(EVENTS), rows)
+    connection.execute(_APPEND, rows)
 
 
 def events_of(
     connection: Connection, *, item: str = "", items: Sequence[str] | None = None, person: str = ""
 ) -> list[StoredEvent]:
     """Events in the order of arrival: of an item or of several, of a person."""
+    query = _query(bool(item), items is not None, bool(person))
+    values = {"of_item": item, "of_items": list(items or ()), "of_person": person}
+    return [_stored(row) for row in connection.execute(query, values).mappings()]
+
+
+@cache  # every request needs one, and to make it takes longer than to execute it
+def _query(of_item: bool, of_items: bool, of_person: bool) -> Select[Any]:
     query = select(EVENTS).order_by(EVENTS.c.seq)
-    if item:
-        query = query.where(EVENTS.c.item == item)
-    if items is not None:
-        query = query.where(EVENTS.c.item.in_(items))
-    if person:
-        query = query.where(EVENTS.c.person == person)
-    return [_stored(row) for row in connection.execute(query).mappings()]
+    if of_item:
+        query = query.where(EVENTS.c.item == bindparam("of_item"))
+    if of_items:
+        query = query.where(EVENTS.c.item.in_(bindparam("of_items", expanding=True)))
+    if of_person:
+        query = query.where(EVENTS.c.person == bindparam("of_person"))
+    return query
 
 
 class Arrivals:

@@ -1,14 +1,17 @@
 """Items and people: adding them, finding them, and how far each item is."""
 
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
     ScalarSelect,
+    String,
+    bindparam,
     func,
     insert,
     literal,
@@ -27,6 +30,9 @@ State = Literal["new", "held", "done", "skipped"]
 _AT_ONCE = 500
 _ALL_FOR_GOLD = 10**6
 """People who may judge an item whose result is known: everybody."""
+_CONTENT = select(ITEMS.c.content).where(ITEMS.c.key == bindparam("which"))
+_KEYS = bindparam("keys", type_=String, expanding=True)
+_CONTENTS = select(ITEMS.c.content).where(ITEMS.c.key.in_(_KEYS)).order_by(ITEMS.c.place)
 
 
 class ItemTurn(NamedTuple):
@@ -113,14 +119,14 @@ def set_known(connection: Connection, items: Sequence[AnnotationItem], *, seed: 
 
 def item_of(connection: Connection, key: str) -> AnnotationItem | None:
     """The item with a key."""
-    content = connection.execute(select(ITEMS.c.content).where(ITEMS.c.key == key)).scalar()
+    content = connection.execute(_CONTENT, {"which": key}).scalar()
     return None if content is None else AnnotationItem.model_validate_json(content)
 
 
 def items_of(connection: Connection, keys: Iterable[str]) -> list[AnnotationItem]:
     """The items with these keys, in the order in which they were added."""
-    query = select(ITEMS.c.content).where(ITEMS.c.key.in_(list(keys))).order_by(ITEMS.c.place)
-    return [AnnotationItem.model_validate_json(row[0]) for row in connection.execute(query)]
+    rows = connection.execute(_CONTENTS, {"keys": list(keys)})
+    return [AnnotationItem.model_validate_json(row[0]) for row in rows]
 
 
 def all_items(connection: Connection) -> list[AnnotationItem]:
@@ -186,23 +192,28 @@ def number_of_items(connection: Connection) -> int:
     return connection.execute(select(func.count()).select_from(ITEMS)).scalar_one()
 
 
-def counts_of(connection: Connection, person: str, task: Task | Literal[""] = "") -> ItemCounts:
-    """How far a person is."""
-    items = select(func.count()).select_from(ITEMS).where(_is_seen(person))
-    states = (
-        select(ASSIGNMENTS.c.state, func.count())
+def counts_of(connection: Connection, person: str) -> dict[Task, ItemCounts]:
+    """How far a person is with each task."""
+    number = func.count()
+    of_all = select(ITEMS.c.task, number).where(ITEMS.c.gold == 0).group_by(ITEMS.c.task)
+    by_state = (
+        select(ITEMS.c.task, ITEMS.c.gold, ASSIGNMENTS.c.state, number)
         .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
         .where(ASSIGNMENTS.c.person == person)
-        .group_by(ASSIGNMENTS.c.state)
+        .group_by(ITEMS.c.task, ITEMS.c.gold, ASSIGNMENTS.c.state)
     )
-    if task:
-        items, states = items.where(ITEMS.c.task == task), states.where(ITEMS.c.task == task)
-    numbers = {str(state): int(number) for state, number in connection.execute(states)}
-    return ItemCounts(
-        items=connection.execute(items).scalar_one(),
-        done=numbers.get("done", 0),
-        skipped=numbers.get("skipped", 0),
-    )
+    counts: Counter[tuple[str, str]] = Counter()
+    for task, items in connection.execute(of_all):
+        counts[task, "items"] += items
+    for task, gold, state, items in connection.execute(by_state):
+        counts[task, state] += items
+        counts[task, "items"] += gold * items  # of known results, those that the person has
+    return {
+        task: ItemCounts(
+            items=counts[task, "items"], done=counts[task, "done"], skipped=counts[task, "skipped"]
+        )
+        for task in get_args(Task)
+    }
 
 
 def add_person(connection: Connection, person: str, name: str, role: Role) -> None:

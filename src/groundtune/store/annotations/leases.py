@@ -11,6 +11,7 @@ that another transaction has locked; SQLite's writers wait for each other from B
 import random
 import time
 from collections.abc import Iterable
+from functools import cache
 from typing import Literal
 
 from sqlalchemy import (
@@ -19,6 +20,9 @@ from sqlalchemy import (
     FromClause,
     Integer,
     Select,
+    String,
+    Update,
+    bindparam,
     delete,
     exists,
     func,
@@ -37,14 +41,62 @@ _NONE: ColumnElement[int] = literal_column("0", Integer)
 """Written out, for SQLite uses the index of free items only where the query names its condition."""
 _ENDED_AT_ONCE = 200
 
+# Statements of every request are made once: to make one takes four times as long as to execute it.
+_WHO = bindparam("who", type_=String)
+_WHICH = bindparam("which", type_=String)
+_TASK = bindparam("of_task", type_=String)
+_IS_OWN = (ASSIGNMENTS.c.person == _WHO) & (ASSIGNMENTS.c.item == _WHICH)
+_LOCK = (
+    select(ITEMS.c.key)
+    .where(ITEMS.c.key.in_(bindparam("keys", expanding=True)))
+    .order_by(ITEMS.c.key)
+    .with_for_update(key_share=True)
+)
+_FIRST_HELD = (
+    select(ASSIGNMENTS.c.item)
+    .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
+    .where(ASSIGNMENTS.c.person == _WHO, ASSIGNMENTS.c.state == "held")
+    .where(ITEMS.c.task == _TASK)
+    .where(ASSIGNMENTS.c.item.not_in(bindparam("besides", expanding=True)))
+    .order_by(ASSIGNMENTS.c.id)
+    .limit(1)
+)
+_RENEW = (
+    update(ASSIGNMENTS)
+    .where(_IS_OWN, ASSIGNMENTS.c.state == "held")
+    .values(until=bindparam("end"))
+    .returning(ASSIGNMENTS.c.id)
+)
+_OVER = (
+    select(ASSIGNMENTS.c.id, ITEMS.c.key)
+    .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
+    .where(ASSIGNMENTS.c.state == "held", ASSIGNMENTS.c.until < bindparam("now"))
+    .order_by(ASSIGNMENTS.c.until)
+    .limit(_ENDED_AT_ONCE)
+    .with_for_update(skip_locked=True, key_share=True)  # never waits, so there's no deadlock
+)
+_STATE = select(ASSIGNMENTS.c.state).where(_IS_OWN)
+_SET_STATE = (
+    update(ASSIGNMENTS).where(_IS_OWN).values(state=bindparam("new_state"), until=bindparam("end"))
+)
+_INSERT = insert(ASSIGNMENTS)
+_ADD_FREE = (
+    update(ITEMS).where(ITEMS.c.key == _WHICH).values(free=ITEMS.c.free + bindparam("number"))
+)
+_COUNTS = (
+    select(func.count(), func.coalesce(func.sum(ITEMS.c.gold), 0))
+    .select_from(ASSIGNMENTS.join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item))
+    .where(ASSIGNMENTS.c.person == _WHO, ITEMS.c.task == _TASK)
+)
+
 
 def lock_items(connection: Connection, keys: Iterable[str]) -> None:
     """Wait until no other transaction writes to these items.
 
     SQLite's writers do that from their beginning; PostgreSQL's lock the rows, all in one order.
     """
-    rows = select(ITEMS.c.key).where(ITEMS.c.key.in_(sorted(set(keys)))).order_by(ITEMS.c.key)
-    connection.execute(rows.with_for_update(key_share=True)).all()
+    if connection.dialect.name != "sqlite":
+        connection.execute(_LOCK, {"keys": sorted(set(keys))}).all()
 
 
 def take_next(
@@ -67,15 +119,8 @@ def take_next(
     """
     now = time.time() if now is None else now
     end_leases(connection, now)
-    lease = (
-        select(ASSIGNMENTS.c.item)
-        .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
-        .where(ASSIGNMENTS.c.person == person, ASSIGNMENTS.c.state == "held")
-        .where(ITEMS.c.task == task, ASSIGNMENTS.c.item.not_in(besides))
-        .order_by(ASSIGNMENTS.c.id)
-        .limit(1)
-    )
-    item = connection.execute(lease).scalar()
+    values = {"who": person, "of_task": task, "besides": list(besides)}
+    item = connection.execute(_FIRST_HELD, values).scalar()
     # Another transaction may have ended the lease since it was read.
     if item is not None and renew(connection, person, item, lease_s=lease_s, now=now):
         return str(item)
@@ -109,14 +154,8 @@ def renew(
 ) -> bool:
     """Start a held item's lease anew; return whether the person still holds it."""
     now = time.time() if now is None else now
-    renewed = connection.execute(
-        update(ASSIGNMENTS)
-        .where(ASSIGNMENTS.c.person == person, ASSIGNMENTS.c.item == item)
-        .where(ASSIGNMENTS.c.state == "held")
-        .values(until=now + lease_s)
-        .returning(ASSIGNMENTS.c.id)
-    )
-    return renewed.scalar() is not None
+    values = {"who": person, "which": item, "end": now + lease_s}
+    return connection.execute(_RENEW, values).scalar() is not None
 
 
 def work_on(connection: Connection, person: str, item: str, *, lease_s: float) -> None:
@@ -128,9 +167,7 @@ def work_on(connection: Connection, person: str, item: str, *, lease_s: float) -
     if before is None:  # opened from a list, handed back, or the lease ran out
         hold(connection, person, item, lease_s=lease_s)
         return
-    is_own = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
-    values = {"state": "held", "until": time.time() + lease_s}
-    connection.execute(update(ASSIGNMENTS).where(is_own).values(values))
+    _set_state(connection, person, item, "held", until=time.time() + lease_s)
     if before == "skipped":
         _add_free(connection, item, -1)
 
@@ -140,8 +177,7 @@ def end(connection: Connection, person: str, item: str, ending: Ending) -> None:
     before = _state(connection, person, item)
     if before is None:  # the lease ran out, or the person opened it from a list
         hold(connection, person, item, lease_s=0)
-    is_own = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
-    connection.execute(update(ASSIGNMENTS).where(is_own).values(state=ending, until=0))
+    _set_state(connection, person, item, ending, until=0)
     counted = {"held": 1, "done": 1, "skipped": 0, None: 1}
     _add_free(connection, item, counted[before] - (1 if ending == "done" else 0))
 
@@ -206,28 +242,21 @@ def done_by_person(connection: Connection) -> dict[str, int]:
 def end_leases(connection: Connection, now: float | None = None) -> None:
     """Free the places of leases that have run out, except those that others write to just now."""
     now = time.time() if now is None else now
-    over = (ASSIGNMENTS.c.state == "held") & (ASSIGNMENTS.c.until < now)
-    leases = connection.execute(
-        select(ASSIGNMENTS.c.id, ITEMS.c.key)
-        .join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
-        .where(over)
-        .order_by(ASSIGNMENTS.c.until)
-        .limit(_ENDED_AT_ONCE)
-        .with_for_update(skip_locked=True, key_share=True)  # never waits, so there's no deadlock
-    ).all()
-    for number, item in leases:
+    for number, item in connection.execute(_OVER, {"now": now}).all():
         connection.execute(delete(ASSIGNMENTS).where(ASSIGNMENTS.c.id == number))
         _add_free(connection, str(item), 1)
 
 
 def _take_free(connection: Connection, person: str, task: Task, *, skip_locked: bool) -> str | None:
     """Use up a place of the free item of highest priority that the person hasn't had."""
+    return _take(connection, _first_free(skip_locked), person, task)
+
+
+@cache
+def _first_free(skip_locked: bool) -> Update:
     waiting = ITEMS.alias("waiting")
-    first = _left_for(person, task, waiting, gold=0)
-    first = first.order_by(waiting.c.priority.desc(), waiting.c.place).limit(1)
-    return _take(
-        connection, first.with_for_update(skip_locked=skip_locked, key_share=True, of=waiting)
-    )
+    first = _left(waiting, gold=0).order_by(waiting.c.priority.desc(), waiting.c.place).limit(1)
+    return _taking(first.with_for_update(skip_locked=skip_locked, key_share=True, of=waiting))
 
 
 def _take_gold(connection: Connection, person: str, task: Task, seed: int) -> str | None:
@@ -237,36 +266,36 @@ def _take_gold(connection: Connection, person: str, task: Task, seed: int) -> st
     meeting the same ones first. One that another transaction has locked is passed over: to wait
     for it while holding other rows could be a deadlock.
     """
-    remaining = connection.execute(_left_for(person, task, ITEMS, gold=1)).scalars()
+    values = {"who": person, "of_task": task}
+    remaining = connection.execute(_left(ITEMS, gold=1), values).scalars()
+    waiting = ITEMS.alias("waiting")
     for key in sorted(remaining, key=lambda key: seed_of(seed, "known", person, key)):
-        waiting = ITEMS.alias("waiting")
-        one = _left_for(person, task, waiting, gold=1).where(waiting.c.key == key)
-        place = _take(connection, one.with_for_update(skip_locked=True, key_share=True, of=waiting))
+        one = _left(waiting, gold=1).where(waiting.c.key == key)
+        one = one.with_for_update(skip_locked=True, key_share=True, of=waiting)
+        place = _take(connection, _taking(one), person, task)
         if place is not None:
             return place
     return None
 
 
-def _left_for(
-    person: str, task: Task, waiting: FromClause, *, gold: Literal[0, 1]
-) -> Select[tuple[str]]:
+def _left(waiting: FromClause, *, gold: Literal[0, 1]) -> Select[tuple[str]]:
     """The keys of free items that the person hasn't had; `waiting` is the table of items."""
     has_assignment = exists().where(
-        ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == person
+        ASSIGNMENTS.c.item == waiting.c.key, ASSIGNMENTS.c.person == _WHO
     )
     return select(waiting.c.key).where(
-        waiting.c.task == task, waiting.c.gold == gold, waiting.c.free > _NONE, ~has_assignment
+        waiting.c.task == _TASK, waiting.c.gold == gold, waiting.c.free > _NONE, ~has_assignment
     )
 
 
-def _take(connection: Connection, one: Select[tuple[str]]) -> str | None:
-    """Use up a place of the item that a query with one row names."""
-    key = connection.execute(
-        update(ITEMS)
-        .where(ITEMS.c.key == one.scalar_subquery())
-        .values(free=ITEMS.c.free - 1)
-        .returning(ITEMS.c.key)
-    ).scalar()
+def _taking(one: Select[tuple[str]]) -> Update:
+    """The statement that uses up a place of the item that a query with one row names."""
+    place = update(ITEMS).where(ITEMS.c.key == one.scalar_subquery())
+    return place.values(free=ITEMS.c.free - 1).returning(ITEMS.c.key)
+
+
+def _take(connection: Connection, taking: Update, person: str, task: Task) -> str | None:
+    key = connection.execute(taking, {"who": person, "of_task": task}).scalar()
     return None if key is None else str(key)
 
 
@@ -277,11 +306,8 @@ def _is_gold_due(connection: Connection, person: str, task: Task, share: float, 
     beginning, and nobody can count when the next one comes. Where people have had too few, because
     such items were added late, every second item catches up, on average.
     """
-    counts = select(func.count(), func.coalesce(func.sum(ITEMS.c.gold), 0)).select_from(
-        ASSIGNMENTS.join(ITEMS, ITEMS.c.key == ASSIGNMENTS.c.item)
-    )
-    of_person = counts.where(ASSIGNMENTS.c.person == person, ITEMS.c.task == task)
-    items, gold = (int(number) for number in connection.execute(of_person).one())
+    counts = connection.execute(_COUNTS, {"who": person, "of_task": task}).one()
+    items, gold = (int(number) for number in counts)
     missing = _gold_places(person, task, items, share, seed) - gold
     if missing <= 1:
         return missing == 1
@@ -297,16 +323,18 @@ def _gold_places(person: str, task: Task, place: int, share: float, seed: int) -
 
 def _insert(connection: Connection, person: str, item: str, *, until: float) -> None:
     row = {"item": item, "person": person, "state": "held", "until": until}
-    connection.execute(insert(ASSIGNMENTS), [row])
+    connection.execute(_INSERT, [row])
 
 
 def _add_free(connection: Connection, item: str, number: int) -> None:
     if number:
-        connection.execute(
-            update(ITEMS).where(ITEMS.c.key == item).values(free=ITEMS.c.free + number)
-        )
+        connection.execute(_ADD_FREE, {"which": item, "number": number})
 
 
 def _state(connection: Connection, person: str, item: str) -> str | None:
-    is_own = (ASSIGNMENTS.c.person == person) & (ASSIGNMENTS.c.item == item)
-    return connection.execute(select(ASSIGNMENTS.c.state).where(is_own)).scalar()
+    return connection.execute(_STATE, {"who": person, "which": item}).scalar()
+
+
+def _set_state(connection: Connection, person: str, item: str, state: str, *, until: float) -> None:
+    values = {"who": person, "which": item, "new_state": state, "end": until}
+    connection.execute(_SET_STATE, values)

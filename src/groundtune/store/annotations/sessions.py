@@ -7,7 +7,16 @@ import secrets
 import time
 from hashlib import sha256
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    bindparam,
+    delete,
+    insert,
+    select,
+    update,
+)
 
 from groundtune.records import Record
 from groundtune.store.annotations.items import Role
@@ -59,11 +68,8 @@ def find_session(
 ) -> SessionPerson | None:
     """Whose session a token is of; None if it is over, was ended, or never was."""
     now = time.time() if now is None else now
-    row = connection.execute(
-        select(SESSIONS.c.id, SESSIONS.c.seen, PEOPLE.c.id, PEOPLE.c.name, PEOPLE.c.role)
-        .join(PEOPLE, PEOPLE.c.id == SESSIONS.c.person)
-        .where(SESSIONS.c.id == id_of_token(token), ~_is_over(now), PEOPLE.c.closed.is_(None))
-    ).first()
+    values = {"session": id_of_token(token), "idle": now - IDLE_S, "oldest": now - LONGEST_S}
+    row = connection.execute(_FIND, values).first()
     if row is None:
         return None
     session, last_seen, person, name, role = row
@@ -107,6 +113,15 @@ def id_of_token(token: str) -> str:
 
 def _is_over(now: float) -> ColumnElement[bool]:
     return (SESSIONS.c.seen < now - IDLE_S) | (SESSIONS.c.created < now - LONGEST_S)
+
+
+# Made once, for every request needs it.
+_FIND = (
+    select(SESSIONS.c.id, SESSIONS.c.seen, PEOPLE.c.id, PEOPLE.c.name, PEOPLE.c.role)
+    .join(PEOPLE, PEOPLE.c.id == SESSIONS.c.person)
+    .where(SESSIONS.c.id == bindparam("session"), PEOPLE.c.closed.is_(None))
+    .where(SESSIONS.c.seen >= bindparam("idle"), SESSIONS.c.created >= bindparam("oldest"))
+)
 
 
 def _session(row: RowMapping) -> Session:
