@@ -5,7 +5,7 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.resources import files
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
@@ -29,6 +29,7 @@ from groundtune.web.access import Access, Door, Reviewer, Someone, access_of
 from groundtune.web.conflicts import add_conflicts
 from groundtune.web.errors import Unavailable, WebError, from_people, from_validation, not_found
 from groundtune.web.guard import AppGuard
+from groundtune.web.jobs import OneJobRoute
 from groundtune.web.quality import add_quality
 from groundtune.web.tile_routes import FOREVER, SHA256, add_tiles
 from groundtune.web.words import language_of, words_of
@@ -72,6 +73,7 @@ def build_app(project: Project, door: Door) -> AppGuard:
         redoc_url=None,
         lifespan=lifespan,
     )
+    app.router.route_class = OneJobRoute
     app.state.access = Access(project, door)
     app.state.pages = pages.Pages(project, door)
     _add_work(app, project)
@@ -129,7 +131,7 @@ def _add_work(app: FastAPI, project: Project) -> None:
 def _add_lists(app: FastAPI, project: Project) -> None:
     def overview(who: Someone, request: Request) -> dict[str, Any]:
         with project.database.reading() as connection:
-            counts = {task: items.counts_of(connection, who.id, task) for task in get_args(Task)}
+            counts = items.counts_of(connection, who.id)
         words = words_of(language_of(request.headers.raw))
         return views.project_view(project, who.id, counts, words)
 
@@ -184,6 +186,8 @@ def _add_images(app: FastAPI, project: Project) -> None:
 
 def _add_errors(app: FastAPI) -> None:
     def answer(request: Request, error: Exception) -> Response:
+        if isinstance(error, RequestValidationError):
+            error = _refusal(request) or error
         web_error = _web_error(request, error)
         if "text/html" not in request.headers.get("accept", ""):
             return web_error.response(words_of(language_of(request.headers.raw)))
@@ -193,6 +197,17 @@ def _add_errors(app: FastAPI) -> None:
 
     for kind in _HANDLED:
         app.add_exception_handler(kind, answer)
+
+
+def _refusal(request: Request) -> Exception | None:
+    """Why the person may not make a request at all, which comes before what is wrong with it."""
+    route = request.scope.get("route")
+    try:
+        if isinstance(route, OneJobRoute):
+            route.admit(request)
+    except (WebError, UserError) as error:
+        return error
+    return None
 
 
 def _web_error(request: Request, error: Exception) -> WebError:
