@@ -179,6 +179,17 @@ def shr(at: Path) -> Small:
     return Small(at / "said.json", (at,), lines(at / "replies.jsonl", replies))
 
 
+def shr_with_regions(at: Path) -> Small:
+    small = shr(at)
+    names = [row["image_id"] for row in json.loads((at / "val_images_final.json").read_text())]
+    sizes = [{"image_id": name, "width": 300, "height": 200} for name in names]
+    (at / "image_data.json").write_text(json.dumps(sizes))
+    region = {"phrase": "a cat", "x": 10, "y": 20, "width": 33, "height": 47}
+    regions = [{"id": name, "regions": [{"image_id": name, **region}]} for name in names]
+    (at / "region_descriptions.json").write_text(json.dumps(regions))
+    return small
+
+
 def refomb(at: Path) -> Small:
     asked = [
         {
@@ -261,6 +272,7 @@ SMALL: dict[str, Callable[[Path], Small]] = {
     "hallusionbench": hallusionbench,
     "llava_bench": llava_bench,
     "shr": shr,
+    "shr with regions": shr_with_regions,
     "refomb": refomb,
     "mmstar": mmstar,
     "vl_rewardbench": vl_rewardbench,
@@ -268,4 +280,4 @@ SMALL: dict[str, Callable[[Path], Small]] = {
     "mmbench": mmbench,
     "overgeneral": chair,
 }
-"""By benchmark, for one twice."""
+"""By benchmark, for some twice."""

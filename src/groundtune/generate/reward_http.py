@@ -24,6 +24,7 @@ from groundtune.generate.endpoint_body import DataUrls, chat_messages
 from groundtune.generate.loop_thread import LoopThread
 from groundtune.protocols import Images
 from groundtune.records import Prompt
+from groundtune.store.numbers import float_of
 
 _FIX = 'Reply {"rewards": [...]} with one number or null per answer (docs/reward-custom.md).'
 
@@ -94,7 +95,8 @@ def _rewards(reply: object, number: int, where: str) -> list[float]:
     if rewards is None or len(rewards) != number:
         content = "no list of rewards" if rewards is None else f"{len(rewards)} rewards"
         raise UserError(f"The server's reply has {content} for {number} answers.", where, _FIX)
-    for each in rewards:
-        if each is not None and (isinstance(each, bool) or not isinstance(each, int | float)):
-            raise UserError(f"The server's reward {each!r} is not a number.", where, _FIX)
-    return [math.nan if each is None else float(cast(float, each)) for each in rewards]
+    numbers = [math.nan if each is None else float_of(each) for each in rewards]
+    if None in numbers:
+        wrong = rewards[numbers.index(None)]
+        raise UserError(f"The server's reward {wrong!r} is not a number.", where, _FIX)
+    return [number for number in numbers if number is not None]

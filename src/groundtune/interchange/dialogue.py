@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from groundtune.interchange.layout import Content, LayoutError, Role, Turn
 from groundtune.records import ImagePart, Message, Prompt, TextPart
+from groundtune.store.numbers import float_of
 
 TOKEN = "<image>"
 
@@ -152,12 +153,9 @@ def number_of(row: Mapping[str, Any], name: str, column: str = "") -> float | No
     value = row.get(name)
     if value is None:
         return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    number = float_of(value)
+    if number is None:
         raise LayoutError(f"The {name!r} is not a number", column or name)
-    try:
-        number = float(value)
-    except OverflowError:  # an integer of more than 308 digits
-        number = math.inf
     if not math.isfinite(number):
         raise LayoutError(f"The {name!r} is {number}, not a finite number", column or name)
     return number

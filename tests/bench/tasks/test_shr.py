@@ -182,6 +182,36 @@ def test_data_and_answers_that_do_not_fit_are_refused(tmp_path: Path):
         SHR.read_data([folder])
 
 
+@pytest.mark.parametrize(
+    ("file", "row"),
+    [
+        ("image_data.json", {"image_id": 2, "width": 0, "height": 200}),
+        ("image_data.json", {"image_id": 2, "height": 200}),
+        ("region_descriptions.json", {"regions": [{"image_id": 2, "phrase": "a cat"}]}),
+        ("region_descriptions.json", {"regions": 5}),
+        *(
+            ("region_descriptions.json", {"regions": [{"image_id": 2, **region}]})
+            for region in (
+                {"x": "left", "y": 0, "width": 5, "height": 5, "phrase": "a cat"},
+                {"x": 10**400, "y": 0, "width": 5, "height": 5, "phrase": "a cat"},
+                {"x": 0, "y": 0, "width": 5, "height": 5},
+            )
+        ),
+    ],
+)
+def test_regions_that_can_not_be_used_are_named(
+    file: str, row: dict[str, Any], tmp_path: Path
+) -> None:
+    folder = data_folder(tmp_path / "data", ["1", "2"], genome=True)
+    rows = json.loads((folder / file).read_text())
+    rows[1] = row
+    (folder / file).write_text(json.dumps(rows))
+    with pytest.raises(UserError, match="can't be used") as caught:
+        SHR.read_data([folder])
+    assert "region_descriptions.json" in caught.value.where
+    assert caught.value.where.endswith("row 2")
+
+
 def test_its_images_are_named_by_number(tmp_path: Path):
     data = SHR.read_data([data_folder(tmp_path / "data", ["5", "6"])])
     for name in ("5", "6"):

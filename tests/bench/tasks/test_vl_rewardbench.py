@@ -194,6 +194,7 @@ def test_a_judgement_is_read_as_the_script_reads_it(text: str, number: int | Non
     [
         ({"human_ranking": [0, 0]}, "ranks"),
         ({"human_ranking": [0, 1, 2]}, "ranks"),
+        ({"human_ranking": [0, 10**400]}, "ranks"),
         ({"response": ["one"]}, "ranks"),
         ({"id": ""}, "no id"),
     ],

@@ -25,6 +25,7 @@ from groundtune.interchange.dialogue import image_question, only_question, text_
 from groundtune.interchange.images import as_struct, row_images
 from groundtune.interchange.layout import IMAGE, Content, Layout, LayoutError
 from groundtune.store.json_writing import json_of
+from groundtune.store.numbers import float_of
 from groundtune.store.rows import Fields
 
 _DATASET = "openbmb/RLAIF-V-Dataset"
@@ -90,12 +91,8 @@ def _score(row: Fields, side: str) -> float | None:
     value: object = row
     for name in ("org_infos", "scores", side, "score"):
         value = cast("Fields", value).get(name) if isinstance(value, dict) else None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        return float(value) if math.isfinite(value) else None
-    except OverflowError:  # an integer of more than 308 digits
-        return None
+    number = float_of(value)
+    return number if number is not None and math.isfinite(number) else None
 
 
 def _render_line(content: Content, columns: Sequence[str]) -> dict[str, Any]:

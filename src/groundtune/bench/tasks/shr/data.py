@@ -1,7 +1,9 @@
 """SHR's images and facts, Visual Genome's regions, and descriptions by image."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import math
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -10,7 +12,7 @@ from groundtune.bench.files.checks import by_id, find_files, one_file_per_name, 
 from groundtune.bench.files.inspect_logs import is_inspect_log
 from groundtune.bench.item import ItemAnswer
 from groundtune.errors import UserError
-from groundtune.store.rows import first_of, json_file, text_of
+from groundtune.store.rows import Row, first_of, json_file, text_of
 from groundtune.store.sheets import rows_of
 
 IMAGES = "val_images_final.json"
@@ -72,17 +74,18 @@ def _facts(path: Path) -> Iterator[tuple[str, str]]:
 def _regions(files: Mapping[str, Path], image_ids: Sequence[str]) -> dict[str, str]:
     """Regions of the given images; Visual Genome's large files are read row by row."""
     names = set(image_ids)
-    size: dict[str, tuple[float, float]] = {}
+    size: dict[str, tuple[Any, Any]] = {}
     for row in rows_of(files[SIZES]):
         name = first_of(row.fields, ("image_id",)) or ""
         if name in names:
-            size[name] = (row.fields["width"], row.fields["height"])
+            size[name] = (row.fields.get("width"), row.fields.get("height"))
     text_of_image: dict[str, str] = {}
     for row in rows_of(files[REGIONS]):
-        regions = cast("list[dict[str, Any]]", row.fields.get("regions") or [])
-        name = str(regions[0]["image_id"]) if regions else ""
-        if name in names and name in size:
-            text_of_image[name] = "".join(_line(region, *size[name]) for region in regions)
+        with _named(row):
+            regions = cast("list[dict[str, Any]]", row.fields.get("regions") or [])
+            name = str(regions[0]["image_id"]) if regions else ""
+            if name in names and name in size:
+                text_of_image[name] = "".join(_line(region, *size[name]) for region in regions)
     if lacking := [name for name in image_ids if name not in text_of_image]:
         raise UserError(
             f"{len(lacking)} images have no regions, the first is {lacking[0]}.",
@@ -92,10 +95,25 @@ def _regions(files: Mapping[str, Path], image_ids: Sequence[str]) -> dict[str, s
     return text_of_image
 
 
+@contextmanager
+def _named(row: Row) -> Generator[None]:
+    """Name the row whose regions, or whose image's size, are not as Visual Genome has them."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise UserError(
+            f"A region, or the size of its image, can't be used: {error!r}.",
+            row.where,
+            f"Give Visual Genome's {SIZES} and {REGIONS} as they were published.",
+        ) from error
+
+
 def _line(region: Mapping[str, Any], width: float, height: float) -> str:
     """The box as fractions with two decimals (left, top, right, bottom), and the phrase."""
     x, y, right = region["x"], region["y"], region["x"] + region["width"]
     corners = (x / width, y / height, right / width, (y + region["height"]) / height)
+    if not all(map(math.isfinite, corners)):
+        raise ValueError("a corner of a box is not finite")
     box = [float(f"{corner:.2f}") for corner in corners]
     return f"{box}: {region['phrase']}\n" if region["phrase"] else ""
 

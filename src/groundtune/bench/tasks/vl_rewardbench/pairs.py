@@ -1,5 +1,6 @@
 """VL-RewardBench's pairs, shown in both orders, as data and as questions to a judge."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +14,7 @@ from groundtune.errors import UserError
 from groundtune.records import ImagePart, Message, Prompt, Source, TextPart
 from groundtune.store.images import ImageStore
 from groundtune.store.keys import key_of
+from groundtune.store.numbers import float_of
 from groundtune.store.rows import Row, plain
 from groundtune.store.sheets import rows_of
 from groundtune.store.tables import column_names, read_rows
@@ -171,12 +173,10 @@ def texts_in(value: object) -> list[str]:
 
 
 def numbers_in(value: object) -> list[float]:
-    """Return a list of numbers; [] for anything else."""
+    """Return a list of finite numbers; [] for anything else."""
     values = cast("list[object]", value) if isinstance(value, list) else []
-    good = all(
-        isinstance(number, int | float) and not isinstance(number, bool) for number in values
-    )
-    return [float(cast(float, number)) for number in values] if good else []
+    numbers = [number for each in values if (number := float_of(each)) is not None]
+    return numbers if len(numbers) == len(values) and all(map(math.isfinite, numbers)) else []
 
 
 def identity_of(name: str, query: str, responses: Iterable[str]) -> Identity:
