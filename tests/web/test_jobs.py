@@ -45,7 +45,7 @@ def statements() -> Generator[list[str]]:
         happening.remove(Engine, "before_cursor_execute", note)
 
 
-def test_a_request_takes_one_job_two_transactions_and_few_statements(
+def test_a_request_takes_one_job_one_transaction_and_few_statements(
     url: str, project: Project, monkeypatch: pytest.MonkeyPatch
 ):
     bo = logged_in(url, "Bo")
@@ -63,11 +63,11 @@ def test_a_request_takes_one_job_two_transactions_and_few_statements(
     span = {"events": [event(key, marked("dog", "fox")).model_dump(mode="json")]}
     finish = {"events": [submit(key).model_dump(mode="json")]}
     for method, path, body, transactions, most in (
-        ("GET", "/api/next?task=correct", None, 2, 8),
-        ("GET", f"/images/{image}", None, 1, 2),
-        ("POST", "/api/events", span, 2, 10),
-        ("POST", "/api/events", finish, 2, 11),
-        ("GET", "/api/project", None, 2, 6),
+        ("GET", "/api/next?task=correct", None, 1, 7),
+        ("GET", f"/images/{image}", None, 0, 1),
+        ("POST", "/api/events", span, 1, 8),
+        ("POST", "/api/events", finish, 1, 10),
+        ("GET", "/api/project", None, 1, 4),
     ):
         number_of_jobs = 0
         with statements() as executed:

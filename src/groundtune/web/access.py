@@ -92,7 +92,7 @@ class Access:
         token = request.cookies.get(self.cookie, "")
         if not token:
             return None
-        with self.project.database.reading() as connection:
+        with self.project.database.one_query() as connection:
             session = sessions.find_session(connection, token)
         if session is None:
             return None
@@ -102,7 +102,7 @@ class Access:
         return Who(session.person, session.name, session.role, session.session)
 
     def _local(self, person: str) -> Who | None:
-        with self.project.database.reading() as connection:
+        with self.project.database.one_query() as connection:
             account = accounts.account_of(connection, person)
         return None if account is None else Who(account.id, account.name, account.role)
 

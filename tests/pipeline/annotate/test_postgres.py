@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from threading import Barrier
@@ -12,6 +13,7 @@ import pytest
 from annotation_items import TEXT, event, marked, run_of, submit
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.cli.progress import SilentProgress
+from groundtune.errors import UserError
 from groundtune.pipeline.annotate.backup import back_up, restore
 from groundtune.pipeline.annotate.project import Project, existing_project, open_project
 from groundtune.pipeline.annotate.results import (
@@ -21,7 +23,7 @@ from groundtune.pipeline.annotate.results import (
 )
 from groundtune.pipeline.annotate.settling import ConflictTaken, conflict_of, take_side
 from groundtune.pipeline.runs.folder import RunFolder
-from groundtune.store.annotations import conflicts, items
+from groundtune.store.annotations import conflicts, database, items
 from groundtune.store.annotations.copying import copy_database
 from groundtune.store.annotations.database import open_database
 from postgres_server import postgres
@@ -161,3 +163,49 @@ def test_the_command_works_with_a_url_and_says_what_is_wrong(
     said = capsys.readouterr().err
     assert len(said.strip().splitlines()) == 3
     assert "secret" not in said
+
+
+def end_connections(url: str) -> None:
+    """What a restart of the server does to connections."""
+    others = "datname = current_database() AND pid <> pg_backend_pid()"
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}")
+
+
+def test_connections_that_the_server_ended_while_they_were_idle_are_replaced_unseen(
+    url: str, monkeypatch: pytest.MonkeyPatch
+):
+    opened = open_database(url)
+    transactions = (opened.one_query, opened.reading, opened.writing)
+    monkeypatch.setattr(database, "_TRUSTED_S", 0)
+    for transaction in transactions:
+        end_connections(url)
+        with transaction() as connection:
+            assert items.number_of_items(connection) == 0
+    # One that was used a moment ago isn't asked: one request fails, which is sent again.
+    monkeypatch.setattr(database, "_TRUSTED_S", 60)
+    for transaction in transactions:
+        with ExitStack() as several:
+            for _ in range(3):
+                several.enter_context(opened.reading())
+        end_connections(url)
+        with pytest.raises(UserError, match="can't be used"), transaction() as connection:
+            items.number_of_items(connection)
+        with transaction() as connection:
+            assert items.number_of_items(connection) == 0
+    opened.close()
+
+
+def test_more_people_than_connections_wait_for_each_other(url: str):
+    opened = open_database(url)
+
+    def look(_: int) -> int:
+        with opened.reading() as connection:
+            number = connection.exec_driver_sql(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+            )
+            return int(number.scalar_one())
+
+    with ThreadPoolExecutor(40) as pool:
+        assert max(pool.map(look, range(200))) <= 16
+    opened.close()

@@ -15,7 +15,7 @@ from groundtune.pipeline.annotate.project import Project
 from groundtune.pipeline.annotate.results import FinishedWork, finished_work
 from groundtune.pipeline.annotate.suggestions import SuggestionCounts, count_suggestions
 from groundtune.records import Correction, Estimate, Record, Score
-from groundtune.store.annotations import events
+from groundtune.store.annotations import events, items
 
 _AT_ONCE = 500
 """Items whose work is in memory at a time."""
@@ -95,7 +95,13 @@ class LiveFigures:
     def _read(self, keys: Sequence[str]) -> set[str]:
         """Read work on items again; return the models whose rates it may change."""
         before = {each.model for key in keys for each in self._judged.get(key, ())}
-        work = finished_work(self._project, keys)
+        with self._project.database.reading() as connection:
+            new_items = items.items_of(connection, keys)
+        # Nothing else has figures: its events are not read.
+        of_interest = [
+            each.key for each in new_items if each.task == "evaluate" or each.suggestions
+        ]
+        work = finished_work(self._project, of_interest)
         for key in keys:
             self._judged.pop(key, None)
             self._suggestions.pop(key, None)

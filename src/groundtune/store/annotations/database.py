@@ -4,6 +4,7 @@ SQLite's write transactions begin with BEGIN IMMEDIATE: one that begins as a rea
 may lose its turn, or give two people one item.
 """
 
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,13 +17,18 @@ from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.exc import DatabaseError, DBAPIError, OperationalError
+from sqlalchemy.exc import DatabaseError, DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from groundtune.errors import UserError
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_S = 5
 """How long a writer waits for another one."""
+_CONNECTIONS = 16
+"""As many stay open: to open one for every burst of requests takes longer than their statements."""
+_TRUSTED_S = 1
+"""A connection to a server that was used so recently isn't asked whether it is still there."""
 
 
 class Database:
@@ -32,7 +38,9 @@ class Database:
         self._engine = engine
         self._file = file
         self._identity = None if file is None else _identity(file)
-        self._writing = engine.execution_options(immediate=True)
+        self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
+        alone = {"begin": ""} if file else {"isolation_level": "AUTOCOMMIT"}
+        self._alone = engine.execution_options(**alone)
         self._turn = Lock()
         self.where = where
         """How errors name it, without a password."""
@@ -47,6 +55,16 @@ class Database:
         """A transaction that only reads. Raises UserError if the database is locked or gone."""
         self._refuse_another()
         with self._plain_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def one_query(self) -> Generator[Connection]:
+        """A connection for a single query, without a transaction around it, as `reading` else.
+
+        Every request asks who makes it: a transaction would be two more messages to PostgreSQL.
+        """
+        self._refuse_another()
+        with self._plain_errors(), self._alone.connect() as connection:
             yield connection
 
     @contextmanager
@@ -182,7 +200,7 @@ def _with_driver(url: str) -> str:
 
 def _engine(url: str) -> Engine:
     try:
-        engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+        engine = create_engine(url, pool_size=_CONNECTIONS, max_overflow=0)
     except ModuleNotFoundError as error:
         raise UserError(
             f"The database needs the package {error.name}, which is not installed.",
@@ -192,7 +210,27 @@ def _engine(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        _ask_idle_connections(engine)
     return engine
+
+
+def _ask_idle_connections(engine: Engine) -> None:
+    """Replace connections that the server has closed while nobody used them."""
+
+    def note(_: object, record: ConnectionPoolEntry) -> None:
+        record.info["used"] = time.monotonic()
+
+    def ask(raw: Any, record: ConnectionPoolEntry, _: object) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) < _TRUSTED_S:
+            return
+        try:
+            engine.dialect.do_ping(raw)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error  # the pool opens another one
+
+    event.listen(engine, "checkin", note)
+    event.listen(engine, "checkout", ask)
 
 
 def _prepare_sqlite(connection: Any, _: object) -> None:
@@ -204,8 +242,9 @@ def _prepare_sqlite(connection: Any, _: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("immediate")
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    begin = connection.get_execution_options().get("begin", "BEGIN")
+    if begin:
+        connection.exec_driver_sql(begin)
 
 
 def _migrate(connection: Connection, where: str) -> None:

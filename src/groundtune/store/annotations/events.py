@@ -6,17 +6,15 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 from typing import Any
 
-from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, Select, bindparam, func, insert, select
 
 from groundtune.records import Record
-from groundtune.store.annotations.records import Body, Event
+from groundtune.store.annotations.records import Event
 from groundtune.store.annotations.tables import EVENTS
 from groundtune.store.json_writing import json_of
 
 _LATE = 1000
 """How many numbers may be given to events before one of a lower number is there."""
-_BODY: TypeAdapter[Any] = TypeAdapter(Body)
 _KNOWN = select(EVENTS.c.id).where(EVENTS.c.id.in_(bindparam("ids", expanding=True)))
 _APPEND = insert(EVENTS)
 
@@ -115,7 +113,7 @@ def _stored(row: RowMapping) -> StoredEvent:
     event = Event(
         id=row["id"],
         item=row["item"],
-        body=_BODY.validate_python(json.loads(row["body"])),
+        body=json.loads(row["body"]),
         at=row["at"],
         active_s=row["active_s"],
     )

@@ -163,6 +163,8 @@ def work_on(connection: Connection, person: str, item: str, *, lease_s: float) -
 
     One that the person had finished or skipped is open again.
     """
+    if renew(connection, person, item, lease_s=lease_s):
+        return
     before = _state(connection, person, item)
     if before is None:  # opened from a list, handed back, or the lease ran out
         hold(connection, person, item, lease_s=lease_s)
