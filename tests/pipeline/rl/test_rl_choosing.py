@@ -160,6 +160,9 @@ def test_if_no_step_is_better_the_model_is_unchanged_and_the_page_says_so(tmp_pa
     outcome = read_outcome(tmp_path / "out", settings)
     assert outcome["chosen_step"] == 0
     assert outcome["words_after"] == outcome["words_before"]
-    assert "No step was better: the model is unchanged" in result.report.read_text()
+    html = result.report.read_text()
+    assert "No step was better: the model is unchanged" in html
+    assert "Step 2 keeps the most" in html
+    assert "choose.max_content_loss=0.05 asks for 95.0%" in html
     base = weights(Path(str(tmp_path / "out/model")))
     assert not equal(base, weights(tmp_path / "out/checkpoints/step-000002"))

@@ -78,6 +78,21 @@ def chosen_step(out: Path, settings: RLSettings, upto: int | None = None) -> int
     return best_step(steps, settings.choose.max_content_loss) if steps else None
 
 
+def why_unchanged(out: Path, settings: RLSettings) -> str:
+    """Return how near the evaluated steps came, where none was better than the model before."""
+    first, *others = evaluated_steps(scores_of(out).read(), settings.choose)
+    if not others:
+        return "No step was evaluated."
+    nearest = max(others, key=lambda each: each.content)
+    kinds = f" about {', '.join(settings.choose.kinds)}" if settings.choose.kinds else ""
+    return (
+        f"Step {nearest.step} keeps the most, {nearest.content / first.content:.1%} of the "
+        f"supported claims{kinds}, with a rejected claim in {nearest.wrong:.1%} of the answers, where the "
+        f"model before training has {first.wrong:.1%}. choose.max_content_loss="
+        f"{settings.choose.max_content_loss:g} asks for {1 - settings.choose.max_content_loss:.1%}."
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class BestModels:
     """Keeps the model of the best step so far, and makes it the result."""

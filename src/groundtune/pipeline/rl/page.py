@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from groundtune.pipeline.rl.choosing import chosen_step
+from groundtune.pipeline.rl.choosing import chosen_step, why_unchanged
 from groundtune.pipeline.rl.metrics import (
     BEFORE,
     BENCHMARK,
@@ -71,9 +71,15 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
         ),
         limits=(LIMIT,),
     )
+    finding: model.Finding | None = None
+    if chosen == 0:
+        text = f"{why_unchanged(out, settings)} The last step's model is in checkpoints."
+        finding = model.Finding(title="No step was better: the model is unchanged", text=text)
+    elif not subject.headline or last == BEFORE:
+        finding = _finding(steps)
     page = model.ReportInput(
         title=f"Reinforcement learning of {settings.model}",
-        finding=None if subject.headline and last != BEFORE else _finding(steps, chosen),
+        finding=finding,
         summary=_summary(settings, steps, chosen),
         models=tuple(models),
         subject=subject,
@@ -114,14 +120,7 @@ def warnings(lines: Sequence[Line], early_end: str, chosen: int | None = None) -
     return texts
 
 
-def _finding(steps: Sequence[Line], chosen: int | None) -> model.Finding:
-    if chosen == 0:
-        return model.Finding(
-            title="No step was better: the model is unchanged",
-            text="Of the steps that were evaluated on held-out prompts none keeps enough supported "
-            "claims (choose.max_content_loss) and has fewer answers with a rejected claim. The "
-            "last step's model is in checkpoints.",
-        )
+def _finding(steps: Sequence[Line]) -> model.Finding:
     first, last = (line["reward"] for line in (steps[0], steps[-1]))
     return model.Finding(
         title=f"The reward went from {first:.3g} to {last:.3g} in {len(steps)} steps",
