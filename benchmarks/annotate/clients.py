@@ -87,6 +87,8 @@ class Wire:
     async def _exchange(self, path: str, body: Any) -> tuple[int, bytes, float]:
         if self.network.is_cut:
             raise OSError("no network")
+        if self.streams is not None and self.streams[0].at_eof():
+            self.close()  # the server ends what nobody uses for 5 seconds; browsers see it too
         if self.streams is None:
             self.streams = await asyncio.open_connection("127.0.0.1", self.network.port)
             self.network.open.add(self.streams[1])

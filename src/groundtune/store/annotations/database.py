@@ -26,7 +26,7 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_S = 5
 """How long a writer waits for another one."""
 _CONNECTIONS = 16
-"""As many stay open: to open one for every burst of requests takes longer than their statements."""
+"""They stay open; requests beyond wait for one."""
 _TRUSTED_S = 1
 """A connection to a server that was used so recently isn't asked whether it is still there."""
 
