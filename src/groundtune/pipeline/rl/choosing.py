@@ -87,8 +87,8 @@ def why_unchanged(out: Path, settings: RLSettings) -> str:
     kinds = f" about {', '.join(settings.choose.kinds)}" if settings.choose.kinds else ""
     return (
         f"Step {nearest.step} keeps the most, {nearest.content / first.content:.1%} of the "
-        f"supported claims{kinds}, with a rejected claim in {nearest.wrong:.1%} of the answers, where the "
-        f"model before training has {first.wrong:.1%}. choose.max_content_loss="
+        f"supported claims{kinds}, with a rejected claim in {nearest.wrong:.1%} of the answers; "
+        f"before training these were {first.wrong:.1%}. choose.max_content_loss="
         f"{settings.choose.max_content_loss:g} asks for {1 - settings.choose.max_content_loss:.1%}."
     )
 
