@@ -123,6 +123,7 @@ def test_a_role_that_another_process_changes_holds_from_the_next_request_on(
     [
         ("GET", "/api/next?task=none", 422),
         ("POST", "/api/events", 422),
+        ("POST", "/api/account/password", 422),
         ("POST", "/api/invitations", 403),
         ("GET", "/api/audit?limit=none", 403),
         ("GET", "/api/conflicts/next?" + "&".join(["besides=x"] * 51), 403),

@@ -28,9 +28,8 @@ class OneJobRoute(APIRoute):
     """
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **settings: Any) -> None:
-        self.finders: Mapping[str, Finder] = {}
+        self.finders = _finders(endpoint)
         if not inspect.iscoroutinefunction(endpoint):
-            self.finders = _finders(endpoint)
             endpoint = _in_one_job(endpoint, self.finders)
         super().__init__(path, endpoint, **settings)
 
