@@ -9,8 +9,9 @@ from threading import Barrier
 
 import psycopg
 import pytest
+from sqlalchemy import select
 
-from annotation_items import TEXT, event, marked, run_of, submit
+from annotation_items import TEXT, event, item_of, marked, run_of, submit
 from groundtune.cli.app import EXIT_INPUT, run
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
@@ -26,6 +27,7 @@ from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.store.annotations import conflicts, database, items
 from groundtune.store.annotations.copying import copy_database
 from groundtune.store.annotations.database import open_database
+from groundtune.store.annotations.tables import ITEMS
 from postgres_server import postgres
 
 
@@ -51,6 +53,20 @@ def correct(project: Project, person: str) -> str:
     done = project.record(person, [event(key, marked("dog", "fox")), submit(key)])
     assert done.refused == ()
     return key
+
+
+def test_what_is_written_while_a_copy_is_read_is_left_out_whole(url: str):
+    opened = open_database(url)
+    with opened.writing() as connection:
+        items.add_items(connection, [item_of("item-1")])
+    with opened.snapshot() as reader:
+        assert len(reader.execute(select(ITEMS.c.key)).all()) == 1
+        with opened.writing() as connection:
+            items.add_items(connection, [item_of("item-2")])
+        assert len(reader.execute(select(ITEMS.c.key)).all()) == 1
+    with opened.reading() as reader:
+        assert len(reader.execute(select(ITEMS.c.key)).all()) == 2
+    opened.close()
 
 
 def test_twenty_people_at_once_get_different_items_and_pairs_are_made_elsewhere(

@@ -106,6 +106,18 @@ def test_a_database_that_is_damaged_where_only_a_query_reads_is_refused_in_plain
         connection.execute(select(ITEMS)).all()
 
 
+def test_what_is_written_while_a_copy_is_read_is_left_out_whole(opened: Database):
+    with opened.writing() as connection:
+        items.add_items(connection, [item_of("item-1")])
+    with opened.snapshot() as reader:
+        assert len(reader.execute(select(ITEMS.c.key)).all()) == 1
+        with opened.writing() as connection:
+            items.add_items(connection, [item_of("item-2")])
+        assert len(reader.execute(select(ITEMS.c.key)).all()) == 1
+    with opened.reading() as reader:
+        assert len(reader.execute(select(ITEMS.c.key)).all()) == 2
+
+
 def test_a_database_in_a_folder_that_is_gone_is_refused_in_plain_words(tmp_path: Path):
     with pytest.raises(UserError, match="can't be used"):
         open_database(tmp_path / "gone" / "annotations.sqlite")

@@ -15,13 +15,13 @@ def copy_database(source: Database, target: Database) -> int:
 
     All but files, which travel apart, and sessions, links and failed logins.
 
-    What is written to the source meanwhile is left out whole: one transaction reads everything.
+    What is written to the source meanwhile is left out whole: all is read as it was at one moment.
 
     Raises:
         UserError: either database is locked or gone; then the target stays empty.
         ValueError: the target isn't empty.
     """
-    with source.reading() as reader, target.writing() as writer:
+    with source.snapshot() as reader, target.writing() as writer:
         for table in _tables():
             if writer.execute(select(func.count()).select_from(table)).scalar_one():
                 raise ValueError(f"the table {table.name} of {target.where} isn't empty")

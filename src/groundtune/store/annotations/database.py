@@ -25,6 +25,7 @@ from groundtune.errors import UserError
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _BUSY_S = 5
 """How long a writer waits for another one."""
+_ONE_MOMENT = "REPEATABLE READ"
 _CONNECTIONS = 16
 """They stay open; requests beyond wait for one."""
 _TRUSTED_S = 1
@@ -41,6 +42,7 @@ class Database:
         self._writing = engine.execution_options(begin="BEGIN IMMEDIATE")
         alone = {"begin": ""} if file else {"isolation_level": "AUTOCOMMIT"}
         self._alone = engine.execution_options(**alone)
+        self._frozen = engine if file else engine.execution_options(isolation_level=_ONE_MOMENT)
         self._turn = Lock()
         self.where = where
         """How errors name it, without a password."""
@@ -55,6 +57,16 @@ class Database:
         """A transaction that only reads. Raises UserError if the database is locked or gone."""
         self._refuse_another()
         with self._plain_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Generator[Connection]:
+        """A transaction whose every query sees one moment of the database; else as `reading`.
+
+        SQLite's transactions are so; PostgreSQL's usual ones see what was written since.
+        """
+        self._refuse_another()
+        with self._plain_errors(), self._frozen.begin() as connection:
             yield connection
 
     @contextmanager
