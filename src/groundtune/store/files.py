@@ -91,23 +91,22 @@ def remove_folder(path: Path) -> None:
     shutil.rmtree(temporary, ignore_errors=True)
 
 
-def refuse_impossible(path: Path, where: str = "") -> None:
+def refuse_impossible(path: Path) -> None:
     """Refuse a name that no file can have, which raises wherever one looks for the file.
 
     Raises:
-        UserError: it is too long, or has a NUL or half a character. It names `where`, or else the
-            path.
+        UserError: it is too long, or has a NUL or half a character.
     """
     try:
         path.stat()
     except ValueError as error:  # a NUL, or half a character
         fix = "Check the name for characters that can't be seen."
-        raise UserError("No file can have this name.", where or repr(str(path)), fix) from error
+        raise UserError("No file can have this name.", repr(str(path)), fix) from error
     except OSError as error:
         if error.errno == errno.ENAMETOOLONG:
             raise UserError(
                 f"No file can have this name: it is too long ({len(str(path)):,} characters).",
-                where or f"{str(path)[:80]}...",
+                f"{str(path)[:80]}...",
                 "Check that it is the name of a file, not its content.",
             ) from error
 
@@ -120,11 +119,13 @@ def refuse_special(path: Path, where: str = "") -> None:
     Raises:
         UserError: it is one, or no file can have the name. It names `where`, or else the path.
     """
-    refuse_impossible(path, where)
     try:
         mode = path.stat().st_mode
     except OSError:
         return
+    except ValueError as error:  # a NUL, or half a character
+        fix = "Check the name for characters that can't be seen."
+        raise UserError("No file can have this name.", where or repr(str(path)), fix) from error
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         fix = "Save its output to a file, and name that file."
         raise UserError("This is a pipe or a device, not a file.", where or str(path), fix)
