@@ -225,6 +225,25 @@ def test_what_a_server_refuses_for_good_is_not_tried_again(
     assert len(endpoint.bodies) == 1
 
 
+@pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum context length is 4096 tokens. However, you requested 4500 tokens",
+        "'max_tokens' or 'max_completion_tokens' is too large: 4096",
+        "the request exceeds the available context size, try increasing it",
+    ],
+)
+def test_a_reply_that_does_not_fit_names_the_settings_of_its_length(
+    endpoint: ScriptedEndpoint, make: Make, message: str
+):
+    endpoint.faults = [fail(400, message)]
+    with pytest.raises(UserError) as caught:
+        make(concurrency=1).generate([ask("q", "red")], WARM, [1])
+    assert message in caught.value.what
+    assert "max_new_tokens" in caught.value.fix
+    assert "max_reply_tokens" in caught.value.fix
+
+
 def test_the_key_goes_into_the_header_and_nowhere_else(
     endpoint: ScriptedEndpoint,
     make: Make,

@@ -31,12 +31,19 @@ class InstructedEditor:
     """
 
     def __init__(
-        self, generator: Generator, *, sees: bool = True, sampling: Sampling = GREEDY, seed: int = 0
+        self,
+        generator: Generator,
+        *,
+        sees: bool = True,
+        sampling: Sampling = GREEDY,
+        greedy: Sampling = GREEDY,
+        seed: int = 0,
     ) -> None:
-        """`sampling` is how texts are reworded; everything else is greedy."""
+        """`sampling` is how texts are reworded, `greedy` how everything else is done."""
         self._generator = generator
         self._with_images = sees
         self._sampling = sampling
+        self._greedy = greedy
         self._seed = seed
 
     @cached_property
@@ -44,9 +51,9 @@ class InstructedEditor:
         return {name: shipped_instruction(name).hash for name in _NAMES}
 
     def producer(self) -> Producer:
-        """The model, how it rewords, and the hash of all instructions."""
+        """The model, how it rewords, and the hash of the instructions and of its other replies."""
         by = self._generator.producer(self._sampling, self._seed)
-        prompt_hash = key_of(self._texts, PARSER, self._with_images)[:12]
+        prompt_hash = key_of(self._texts, PARSER, self._with_images, self._greedy)[:12]
         return by.model_copy(update={"prompt_hash": prompt_hash})
 
     def alternatives(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
@@ -56,19 +63,23 @@ class InstructedEditor:
     def correct(self, drafts: Sequence[Draft]) -> list[str]:
         """The corrected texts; "" for a reply that can't be read."""
         return self._ask(
-            "correct-1", drafts, GREEDY, self._seeds(drafts, "correct"), self._with_images
+            "correct-1", drafts, self._greedy, self._seeds(drafts, "correct"), self._with_images
         )
 
     def additions(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
         """What the model sees and the texts don't say, each with its question."""
         if not self._with_images:
             return [[] for _ in drafts]
-        replies = self._replies("see-1", drafts, GREEDY, self._seeds(drafts, "see"), images=True)
+        replies = self._replies(
+            "see-1", drafts, self._greedy, self._seeds(drafts, "see"), images=True
+        )
         return [_listed(reply) for reply in replies]
 
     def extend(self, drafts: Sequence[Draft]) -> list[str]:
         """The extended texts; "" for a reply that can't be read."""
-        return self._ask("extend-1", drafts, GREEDY, self._seeds(drafts, "extend"), images=False)
+        return self._ask(
+            "extend-1", drafts, self._greedy, self._seeds(drafts, "extend"), images=False
+        )
 
     def reword(self, drafts: Sequence[Draft], index: int) -> list[str]:
         """The reworded texts; "" for a reply that can't be read."""

@@ -8,6 +8,7 @@ replies and `endpoint.py` holds the settings.
 import asyncio
 import json
 import logging
+import re
 import time
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -37,6 +38,13 @@ Say = Callable[[int, str], None]
 _CONNECT_S = 10.0
 _UNFIT = frozenset({400, 413, 422})
 """Statuses of a request that is refused for what is in it."""
+_TOO_LONG = re.compile(r"context|max_(completion_|new_|model_)?(tokens|len)", re.IGNORECASE)
+"""How vLLM, SGLang, llama.cpp and hosted servers say that prompt and reply don't fit."""
+_CHANGE = "Change what the server complains about."
+_SHORTER = (
+    "Serve the model with a longer context, or request shorter replies: max_new_tokens of answers, "
+    "max_reply_tokens of a divider, a corrector or a reader of annotations."
+)
 MODELS_S = 10.0
 """The longest wait for a server to say which model it serves: no work depends on it."""
 
@@ -267,10 +275,11 @@ class EndpointClient:
             404: "Check the model's name and the base URL, which often ends in /v1.",
         }
         kind = EndpointRefusal if status in _UNFIT else EndpointFault
+        fix = _SHORTER if status in _UNFIT and _TOO_LONG.search(detail) else _CHANGE
         return kind(
             f"The endpoint refuses the request (HTTP {status}): {detail}",
             f"{response.request.url}, model {self.settings.model}",
-            fixes.get(status, "Change what the server complains about."),
+            fixes.get(status, fix),
             why=why,
             status=status,
         )

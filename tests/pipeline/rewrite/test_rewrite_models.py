@@ -153,6 +153,26 @@ def test_an_endpoint_that_dies_half_way_is_named_and_the_run_resumes(
     assert len(RunFolder(tmp_path / "out").pairs.read()) == 3
 
 
+def test_the_length_of_replies_is_a_setting_and_a_cut_reply_is_unread(
+    endpoint: ScriptedEndpoint, tmp_path: Path
+):
+    limits = {"max_reply_tokens": 300, "sampling": {"max_new_tokens": 200}}
+    rewritten(answered(tmp_path / "in"), tmp_path / "out", endpoint.url, **limits)
+    asked = [(said(body), body["max_tokens"]) for body in endpoint.bodies]
+    for step in ("take the answer apart", "Correct the answer", "plainly visible", "are missing"):
+        assert {most for text, most in asked if step in text} == {300}
+    assert {most for text, most in asked if "Rewrite the text" in text} == {200}
+    endpoint.reply = lambda body: _cut(ScriptedEndpoint.reply(endpoint, body))
+    with pytest.raises(UserError, match="unread: 3"):
+        rewritten(answered(tmp_path / "in"), tmp_path / "cut", endpoint.url, **limits)
+
+
+def _cut(reply: Body) -> Body:
+    for choice in reply["choices"]:
+        choice["finish_reason"] = "length"
+    return reply
+
+
 CONTENT = (ImagePart(image="a"), TextPart(text="What?"))
 PROMPT = Prompt(key="p", messages=(Message(role="user", content=CONTENT),))
 DRAFT = Draft(PROMPT, ANSWER, (Statement(16, 31, "There is a dog."),))

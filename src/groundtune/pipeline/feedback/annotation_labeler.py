@@ -35,18 +35,20 @@ class AnnotationLabeler:
         classes: frozenset[str],
         source: Producer,
         reader: Generator | None = None,
+        sampling: Sampling = GREEDY,
     ) -> None:
         """`classes` are those of which the annotations name all; `reader` replaces the rules."""
         self._images = images
         self._classes = classes
         self._source = source
         self._reader = reader
+        self._sampling = sampling
 
     def producer(self) -> Producer:
         """The annotations, and the model that reads them."""
         if self._reader is None:
             return self._source
-        by = self._reader.producer(GREEDY, 0)
+        by = self._reader.producer(self._sampling, 0)
         prompt_hash = key_of(shipped_instruction("verify-1").hash, PARSER, self._source)[:12]
         return by.model_copy(update={"prompt_hash": prompt_hash})
 
@@ -58,7 +60,7 @@ class AnnotationLabeler:
         chunks = self._chunks(prompts)
         requests = [self._request([prompts[i] for i in chunk]) for chunk in chunks]
         seeds = [seed_of(request.key) for request in requests]
-        read_replies = self._reader.generate(requests, GREEDY, seeds) if requests else []
+        read_replies = self._reader.generate(requests, self._sampling, seeds) if requests else []
         for chunk, reply in zip(chunks, read_replies, strict=True):
             for i, answer in zip(chunk, read_answers(reply, len(chunk)), strict=True):
                 replies[i] = answer

@@ -12,9 +12,11 @@ from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.feedback.conquer import Asking
+from groundtune.feedback.divide import SAMPLING as DIVIDING
 from groundtune.feedback.divide import InstructedDivider, SentenceDivider, WholeAnswer
 from groundtune.feedback.instructions import Instruction, instruction_by_name, shipped_instruction
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
+from groundtune.pipeline.feedback.annotation_labeler import GREEDY as READING
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.feedback.oracles import is_oracle, open_oracle
 from groundtune.pipeline.feedback.wrong_words import finds_words, open_words
@@ -53,6 +55,10 @@ class ClaimSettings(InferenceSettings):
     instruction: str = ""
     """The instruction of a model that divides, instead of the usual: split-1, which a custom
     splitter has learnt with, or a file with the places ${question} and ${answer}."""
+    max_reply_tokens: int = Field(default=DIVIDING.max_new_tokens, ge=1)
+    """Longest reply of a model that divides, reads annotations, corrects or extends. A longer one
+    is truncated and counts as unread. Lower it where a server's context is shorter, and for small
+    models, whose replies may never end."""
     asking: Asking = Asking()
     batch_size: int = Field(default=64, ge=1)
     """Questions: short ones, so more at once than of whole answers."""
@@ -110,6 +116,7 @@ def open_labelling(
                     prompts,
                     device=settings.device,
                     reader=partial(_reader, settings, folder, answers, labelers),
+                    reading=shortened(READING, settings),
                 )
                 by = labeler.producer()
             else:
@@ -152,10 +159,19 @@ def open_divider(
         return source.dividers[settings.divider]()
     model = _model(settings.divider, settings, folder, answers, labelers)
     asks_too = settings.questions == "joint"
-    divider = InstructedDivider(model, _instruction(settings), with_questions=asks_too)
+    sampling = shortened(DIVIDING, settings)
+    divider = InstructedDivider(
+        model, _instruction(settings), with_questions=asks_too, sampling=sampling
+    )
     if settings.questions == "apart":
-        return InstructedQuestions(divider, model, shipped_instruction("ask-1"))
+        return InstructedQuestions(divider, model, shipped_instruction("ask-1"), sampling=sampling)
     return divider if asks_too else Verbatim(divider)
+
+
+def shortened(sampling: Sampling, settings: ClaimSettings) -> Sampling:
+    """Return the same sampling with replies no longer than the settings allow."""
+    most = min(sampling.max_new_tokens, settings.max_reply_tokens)
+    return sampling.model_copy(update={"max_new_tokens": most})
 
 
 def _instruction(settings: ClaimSettings) -> Instruction:

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
+from groundtune.pipeline.feedback.annotation_labeler import GREEDY, AnnotationLabeler, images_of
 from groundtune.pipeline.models.prompt_sources import named_in, truth_scorer
 from groundtune.protocols import Generator, NamedYesNo
-from groundtune.records import Producer, Prompt
+from groundtune.records import Producer, Prompt, Sampling
 
 if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
@@ -36,10 +37,11 @@ def open_oracle(
     *,
     device: str = "auto",
     reader: Callable[[], Generator | None] = lambda: None,
+    reading: Sampling = GREEDY,
 ) -> NamedYesNo:
     """Return the labeler of a name for which `is_oracle` holds.
 
-    `reader` opens the model that reads annotations, if one does.
+    `reader` opens the model that reads annotations, if one does; `reading` is how it replies.
 
     Raises:
         UserError: the source does not know the truth, or not of these prompts; annotations or a
@@ -51,7 +53,7 @@ def open_oracle(
 
         return open_detector(rest, images, device)
     if name.startswith(ANNOTATIONS):
-        return _annotated(Path(rest), prompts, reader())
+        return _annotated(Path(rest), prompts, reader(), reading)
     source = named_in(name)
     assert source is not None
     if source.oracle is None:
@@ -65,9 +67,10 @@ def open_oracle(
     return source.oracle(images, prompts)
 
 
-def _annotated(path: Path, prompts: Sequence[Prompt], reader: Generator | None) -> NamedYesNo:
+def _annotated(
+    path: Path, prompts: Sequence[Prompt], reader: Generator | None, reading: Sampling
+) -> NamedYesNo:
     from groundtune.interchange.annotations import read_annotations
-    from groundtune.pipeline.feedback.annotation_labeler import AnnotationLabeler, images_of
     from groundtune.store.keys import key_of
 
     annotations = read_annotations(path)
@@ -78,4 +81,4 @@ def _annotated(path: Path, prompts: Sequence[Prompt], reader: Generator | None) 
         for sha, annotation in images.items()
     }
     by = Producer(kind="rule", name=f"{ANNOTATIONS}{path.name}", revision=key_of(contents)[:12])
-    return AnnotationLabeler(images, frozenset(annotations.classes), by, reader)
+    return AnnotationLabeler(images, frozenset(annotations.classes), by, reader, reading)

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from groundtune.errors import UserError
-from groundtune.feedback.rewrites import DeletingEditor, InstructedEditor
-from groundtune.pipeline.feedback.claim_settings import SELF, author_of
+from groundtune.feedback.rewrites import GREEDY, DeletingEditor, InstructedEditor
+from groundtune.pipeline.feedback.claim_settings import SELF, author_of, shortened
 from groundtune.pipeline.models.generators import open_generator
 from groundtune.pipeline.models.names import Labeler
 from groundtune.pipeline.models.prompt_sources import load, names
@@ -35,7 +35,11 @@ def open_editor(
     if model not in labelers:
         labelers[model] = open_generator(settings.part(ModelSettings, model=model), folder.images)
     return InstructedEditor(
-        labelers[model], sees=settings.sees, sampling=settings.sampling, seed=settings.seed
+        labelers[model],
+        sees=settings.sees,
+        sampling=settings.sampling,
+        greedy=shortened(GREEDY, settings),
+        seed=settings.seed,
     )
 
 
