@@ -97,8 +97,8 @@ class RLTrainer:
         `coefficient` is the KL's: the method's, or the one that an interrupted run had reached.
 
         Raises:
-            UserError: rewards or the loss are not numbers, the drawn answers are not the policy's,
-                or the disk is full.
+            UserError: rewards or the loss are not numbers, all answers of a step are empty, the
+                drawn answers are not the policy's, or the disk is full.
             KeyboardInterrupt: Ctrl-C was pressed; the current step is finished and saved first.
         """
         plan = self.plan
@@ -132,6 +132,7 @@ class RLTrainer:
         self.vlm.model.eval()
         rollouts = self.draw(step + 1)
         clock.note("draw")
+        _refuse_empty(rollouts, step)
         rewards = self.reward(rollouts)
         clock.note("reward")
         batch = batch_of(
@@ -277,6 +278,20 @@ class RLTrainer:
         if step % self.plan.save_every == 0 or step == self.plan.steps or last:
             save_step(self.checkpoints, self.parallel, ready, self.vlm, step)
         self.parallel.wait()
+
+
+def _refuse_empty(rollouts: Sequence[Rollout], step: int) -> None:
+    """Refuse a step in which no answer has a word: there is nothing to reward.
+
+    Raises:
+        UserError: all answers are empty.
+    """
+    if any(each.text for each in rollouts):
+        return
+    fix = "Use a model that answers these prompts: groundtune sample shows what it says."
+    if step:
+        fix = "Reward what should be said (rewards.coverage), or lower optim.lr; then start again."
+    raise UserError(f"All {len(rollouts)} answers are empty.", f"step {step + 1}", fix)
 
 
 class _Clock:

@@ -90,10 +90,17 @@ def test_a_run_that_stopped_early_stays_so_when_it_is_run_again(
 
 
 def test_a_reward_that_rises_while_the_truth_gets_worse_is_reported_first() -> None:
-    steps = [{"step": n, "reward": float(n)} for n in range(1, 7)]
+    steps = [{"step": n, "reward": float(n), "loss": 0.1} for n in range(1, 7)]
     before, after = line(0, wrong=0.5, invented=0.4, recall=0.9), line(6, wrong=0.6, recall=0.7)
     found = warnings([before, *steps, after], "")
     assert any("anything wrong went from 50.0% to 60.0%" in text for text in found)
     assert any("named went from 90.0% to 70.0%" in text for text in found)
     assert warnings([before, *steps, line(6, wrong=0.3, invented=0.2, recall=0.9)], "") == []
     assert warnings([before], "words grew") == ["The run ended early: words grew."]
+
+
+def test_steps_in_which_nothing_was_learnt_are_counted() -> None:
+    steps = [{"step": n, "reward": 1.0} | ({"loss": 0.1} if n == 1 else {}) for n in (1, 2, 3)]
+    assert warnings(steps, "") == [
+        "Nothing was learnt in 2 of 3 steps: the answers to each prompt had equal rewards."
+    ]

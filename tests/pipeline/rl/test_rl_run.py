@@ -154,11 +154,20 @@ class Fixed:
         return [self.value] * len(answers)
 
 
+class EqualForOne:
+    """Rewards the letters, but for answers about one image, which are all worth as much."""
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        equal = min(prompt.key for prompt in prompts)
+        letters = Letters().reward(prompts, answers)
+        return [0.0 if p.key == equal else v for p, v in zip(prompts, letters, strict=True)]
+
+
 def test_groups_without_variance_are_dropped_and_counted(tiny_llava: Path, tmp_path: Path) -> None:
     settings = recipe(tiny_llava, prompt_rows(tmp_path / "asked"), steps=2)
-    steps = run(settings, tmp_path / "out", Fixed(1.0))
-    assert [line["dropped_groups"] for line in steps] == [3, 3]
-    assert all("loss" not in line for line in steps)
+    steps = run(settings, tmp_path / "out", EqualForOne())
+    assert [line["dropped_groups"] for line in steps] == [1, 1]
+    assert all(math.isfinite(line["loss"]) for line in steps)
 
 
 def test_rewards_that_are_not_numbers_are_refused(tiny_llava: Path, tmp_path: Path) -> None:

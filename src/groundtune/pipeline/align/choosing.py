@@ -17,9 +17,9 @@ from typing import NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.align.settings import AlignSettings, Round, round_name
-from groundtune.pipeline.align.steps import answer, claim_scores, with_self, write, write_chosen
+from groundtune.pipeline.align.steps import answer, claim_scores, write, write_chosen
 from groundtune.pipeline.check.scores import supported_value
-from groundtune.pipeline.feedback.claim_settings import open_labelling
+from groundtune.pipeline.feedback.claim_settings import open_labelling, with_self
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.verdicts import require_verdicts, summary_of
 from groundtune.pipeline.models.names import model_or_folder, revision_of

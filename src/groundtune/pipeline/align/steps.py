@@ -11,7 +11,7 @@ from groundtune.feedback.claim_pairs import ClaimPairCounts
 from groundtune.pipeline.align.prompts import of_round
 from groundtune.pipeline.align.seen import refuse_learning_from_held_back
 from groundtune.pipeline.align.settings import AlignSettings, Round
-from groundtune.pipeline.feedback.claim_settings import SELF, ClaimSettings, open_labelling
+from groundtune.pipeline.feedback.claim_settings import open_labelling, with_self
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.verdicts import ClaimSummary, require_verdicts
 from groundtune.pipeline.models.measure import BASE
@@ -186,12 +186,6 @@ def answer(
     settings = model.part(SampleSettings, n=1, sampling=greedy, seed=0)
     with open_workers(model.engine) as workers:
         answer_prompts(settings, prompts, target, progress, workers, name=model.label)
-
-
-def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:
-    """Return the settings with the model's name in place of self."""
-    names = {"labeler": feedback.labeler, "divider": feedback.divider}
-    return feedback.model_copy(update={role: model for role, name in names.items() if name == SELF})
 
 
 def write(path: Path, record: Record) -> None:

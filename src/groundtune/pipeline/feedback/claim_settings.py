@@ -64,6 +64,12 @@ class ClaimSettings(InferenceSettings):
     """Questions: short ones, so more at once than of whole answers."""
 
 
+def with_self(feedback: ClaimSettings, model: str) -> ClaimSettings:
+    """Return the settings with the model's name in place of self."""
+    names = {role: getattr(feedback, role) for role in ("labeler", "reader", "divider")}
+    return feedback.model_copy(update={role: model for role, name in names.items() if name == SELF})
+
+
 def base_settings(folder: RunFolder, labeler: str = "") -> Mapping[str, Any]:
     """Return the defaults in a folder: those of the prompt source that all its prompts are from.
 
@@ -85,14 +91,19 @@ def labeler_settings(labeler: str) -> Mapping[str, Any]:
 
 @contextmanager
 def open_labelling(
-    settings: ClaimSettings, folder: RunFolder, shared: dict[str, Labeler] | None = None
+    settings: ClaimSettings,
+    folder: RunFolder,
+    shared: dict[str, Labeler] | None = None,
+    *,
+    answered: bool = True,
 ) -> Generator[Labelling, None, None]:
     """The divider and the labeler that the settings name, over a folder's images.
 
     A model that is both is loaded once, or once by each worker; one that `shared` has, by name, is
     used, and others are put there for the caller to close. The labeler is asked a control
     question first. Endpoints are closed at the end of the `with` block. Rules divide in this
-    process, with any workers.
+    process, with any workers. Without `answered` the folder needs no answers yet; then nobody may
+    be "self".
 
     Raises:
         UserError: a model can't be loaded or reached, "self" is several models, or the labeler
@@ -104,7 +115,8 @@ def open_labelling(
         words = open_words(settings.labeler, folder.images, settings.device, settings.dtype)
         yield Labelling(divider=words, labeler=words, by=words.producer(), asking=settings.asking)
         return
-    prompts, answers = read_some(folder.prompts), read_some(folder.answers)
+    prompts = read_some(folder.prompts)
+    answers = read_some(folder.answers) if answered else []
     control = partial(check_labeler, image=_image(prompts), name=settings.labeler)
     labelers: dict[str, Labeler] = {} if shared is None else shared
     with open_workers(settings.engine) as workers:

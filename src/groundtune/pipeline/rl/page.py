@@ -67,7 +67,8 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
         headline=_ref(wrong[0]) if wrong else None,
         companions=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
         notes=tuple(
-            model.Note(kind="warning", text=text) for text in warnings(lines, early_end, chosen)
+            model.Note(kind="warning", text=text)
+            for text in (*_unchosen(settings, chosen), *warnings(lines, early_end, chosen))
         ),
         limits=(LIMIT,),
     )
@@ -99,6 +100,11 @@ def warnings(lines: Sequence[Line], early_end: str, chosen: int | None = None) -
     """
     texts = [f"The run ended early: {early_end}."] if early_end else []
     steps = [line for line in lines if "reward" in line]
+    if idle := sum("loss" not in line for line in steps):
+        texts.append(
+            f"Nothing was learnt in {idle} of {len(steps)} steps: the answers to each prompt had "
+            "equal rewards."
+        )
     measured = [line for line in lines if "held_out/wrong" in line]
     measured = [line for line in measured if chosen is None or line["step"] <= chosen]
     third = max(1, len(steps) // 3)
@@ -118,6 +124,16 @@ def warnings(lines: Sequence[Line], early_end: str, chosen: int | None = None) -
                     f"{last:.1%} on held-out images."
                 )
     return texts
+
+
+def _unchosen(settings: RLSettings, chosen: int | None) -> list[str]:
+    """Return that no step was chosen although one should have been."""
+    if chosen is not None or not settings.chooses:
+        return []
+    return [
+        "No prompt could be held out, so no step was chosen and nothing could end the run early: "
+        "the result is the last step's model."
+    ]
 
 
 def _finding(steps: Sequence[Line]) -> model.Finding:

@@ -15,13 +15,16 @@ from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
 from groundtune.pipeline.models.prompt_sources import named_in, requested
 from groundtune.pipeline.rl.claims import FirstAnswer, reference_of
+from groundtune.pipeline.rl.metrics import scores_of
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.pipeline.runs.overlap import evaluations_of, images_of, refuse_common
+from groundtune.pipeline.runs.resume import has_answers
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.protocols import Progress
 from groundtune.records import Prompt, SpanKind
 from groundtune.store.dataset import RecordSet
+from groundtune.store.files import remove_folder
 from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
@@ -48,12 +51,16 @@ def with_claims_of_source(settings: RLSettings) -> RLSettings:
 def prepare_prompts(settings: RLSettings, out: Path, progress: Progress) -> None:
     """Put the prompts to learn from and those that are held out into `out`.
 
+    They are read again until a model has answered: the settings may have been corrected.
+
     Raises:
         UserError: the prompts can't be read, or none is left.
     """
     folder, held_out = RunFolder(out), held_out_prompts(out)
-    if folder.prompts.parts():
+    if folder.prompts.parts() and has_answers(out):
         return
+    for path in (folder.prompts.path, held_out.path, out / "asked", scores_of(out).path):
+        remove_folder(path)
     request = None if settings.task == "find" else requested(settings.prompts)
     if request is not None:
         if settings.held_out:
@@ -129,6 +136,8 @@ def _held_back(settings: RLSettings, prompts: list[Prompt]) -> set[str]:
 def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progress) -> None:
     """Draw the greedy answers of the model before training to the prompts to learn from.
 
+    Answers that are refused are removed: the run can then be corrected in the same folder.
+
     Raises:
         UserError: an image is unreadable, or no answer ends by itself.
     """
@@ -141,12 +150,14 @@ def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progres
     draw_answers(generator, read_some(folder.prompts), folder, progress, sampling)
     answers = read_some(folder.answers)
     if all(answer.finish == "length" for answer in answers):
+        remove_folder(folder.answers.path)
         raise UserError(
             f"None of {len(answers)} answers ends within {greedy.max_new_tokens} tokens.",
             settings.model,
             "Raise sampling.max_new_tokens, or use a model that was taught to end its answers.",
         )
     if all(not answer.text for answer in answers):
+        remove_folder(folder.answers.path)
         raise UserError(
             f"All of {len(answers)} answers are empty.",
             settings.model,

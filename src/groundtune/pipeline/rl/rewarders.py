@@ -6,7 +6,6 @@ package's reward, or a server's URL.
 
 from collections.abc import Mapping
 
-from groundtune.errors import UserError
 from groundtune.pipeline.reward.rewarders import RewarderSettings, open_rewarder
 from groundtune.protocols import Images, Rewarder
 
@@ -17,13 +16,8 @@ def open_rewarders(
     """Return the rewarders that have a weight, by their names.
 
     Raises:
-        UserError: a name is not given and means nothing, or one that is given has no weight.
+        UserError: a reward can't be opened.
     """
-    unused = sorted(rewarders.keys() - weights.keys())
-    if unused:
-        raise UserError(
-            f"The rewarder {unused[0]} has no weight.", "rewards.more", f"Set {unused[0]}: 1."
-        )
     by_name: dict[str, Rewarder] = {}
     for name, weight in weights.items():
         if not weight:

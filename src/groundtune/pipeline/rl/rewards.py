@@ -19,7 +19,7 @@ from groundtune.pipeline.rl.claims import (
     words_outside,
     wrong_claims,
 )
-from groundtune.pipeline.rl.rules import found, symbolic
+from groundtune.pipeline.rl.rules import found, length_factor, symbolic
 from groundtune.pipeline.rl.settings import AnswerRewardSettings, LengthGate
 from groundtune.protocols import SpanReward
 from groundtune.records import Claim, Prompt, Span, SpanKind
@@ -126,7 +126,7 @@ def _length(judged: AnswerToReward, settings: AnswerRewardSettings) -> Component
 
 
 def _tokens(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
-    factor = float(judged.prompt.source.extra.get("length_bonus", 1))
+    factor = length_factor(judged.prompt)
     return ComponentValue(-factor * len(judged.rollout.answer_ids) / judged.longest)
 
 

@@ -3,6 +3,7 @@
 A prompt's `answer` column is its key: a letter of an option, yes or no.
 """
 
+import math
 import re
 from collections import Counter
 from typing import Literal
@@ -18,17 +19,36 @@ _WORD = re.compile(r"[^\W_]+")
 _LETTER = re.compile(r"^([A-Z])\.|correct option is ([A-Z])\.")
 
 
+def has_key(prompt: Prompt) -> bool:
+    """Return whether a prompt's column `answer` is a letter, yes or no."""
+    key = _key(prompt)
+    return key in ("yes", "no") or (len(key) == 1 and key.isalpha())
+
+
 def symbolic(prompt: Prompt, text: str, rule: Symbolic) -> float:
     """Return the bonus of an answer by the prompt's key; 0 without one."""
-    key = prompt.source.extra.get("answer", "").strip().lower()
+    key = _key(prompt)
+    if not has_key(prompt):
+        return 0.0
     if key in ("yes", "no"):
         return _yes_no(key, text.strip(), rule)
-    if len(key) != 1 or not key.isalpha():
-        return 0.0
     letters = {first or second for first, second in _LETTER.findall(text.strip())}
     if key.upper() in letters:
         return 1.0
     return -1.0 if letters and rule == "symmetric" else 0.0
+
+
+def length_factor(prompt: Prompt) -> float:
+    """Return the prompt's column `length_bonus`; 1 without it, NaN if it is no number."""
+    text = prompt.source.extra.get("length_bonus", "").strip()
+    try:
+        return float(text or 1)
+    except ValueError:
+        return math.nan
+
+
+def _key(prompt: Prompt) -> str:
+    return prompt.source.extra.get("answer", "").strip().lower()
 
 
 def _yes_no(key: str, text: str, rule: Symbolic) -> float:

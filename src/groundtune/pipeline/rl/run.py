@@ -17,9 +17,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from groundtune.pipeline.feedback.claim_settings import open_labelling
+from groundtune.pipeline.feedback.claim_settings import open_labelling, with_self
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.models.names import fingerprints
+from groundtune.pipeline.rl.checks import check_prompts, refuse_unlearnt, rewards_marks
 from groundtune.pipeline.rl.claims import FirstAnswer
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.policy import (
@@ -33,6 +34,7 @@ from groundtune.pipeline.rl.policy import (
 )
 from groundtune.pipeline.rl.prepare import (
     ask_reference,
+    held_out_prompts,
     prepare_prompts,
     references_of,
     refuse_evaluation_images,
@@ -84,13 +86,14 @@ def rl(
             the folder has another run, rewards are not numbers, or the disk is full.
     """
     settings = with_claims_of_source(settings)
+    inputs = fingerprints({"model": settings.model}) | rewards_marks(settings, rewarders or {})
     with ExitStack() as stack:
         if is_first_process():
             stack.enter_context(
                 open_run(
                     out,
                     settings,
-                    inputs=fingerprints({"model": settings.model}),
+                    inputs=inputs,
                     seeds={"rl": settings.seed},
                     command=command,
                 )
@@ -159,7 +162,7 @@ def _run(
         optimizer=optimizer,
         checkpoints=checkpoints,
         keep=best.keep,
-        logger=logger_of(settings, out, step, parallel),
+        logger=logger_of(settings, out, step or -1, parallel),
         progress=progress,
     )
     early_end = trainer.fit(step, _coefficient(settings, out, step))
@@ -169,9 +172,14 @@ def _run(
 
 
 def _result(settings: RLSettings, out: Path, best: "BestModels", early_end: str) -> str:
-    """Make the chosen model the result, and write its page; return the page's verdict."""
+    """Make the chosen model the result, and write its page; return the page's verdict.
+
+    Raises:
+        UserError: nothing was learnt.
+    """
     from groundtune.pipeline.rl.page import write_page
 
+    refuse_unlearnt(settings, read_log(out / "log.jsonl"))
     best.take()
     return write_page(out, settings, early_end).verdict
 
@@ -190,12 +198,14 @@ def _asked(
     if parallel.main:
         prepare_prompts(settings, out, progress)
         refuse_evaluation_images(settings, out)
+        check_prompts(settings, read_some(folder.prompts), held_out_prompts(out).read())
         if settings.rewards.by_claims:
             ask_reference(settings, vlm, out, progress)
     parallel.wait()
     labelling: Labelling | None = None
     if settings.checks_claims:
-        labelling = stack.enter_context(open_labelling(settings.feedback, folder))
+        feedback = with_self(settings.feedback, settings.model)
+        labelling = stack.enter_context(open_labelling(feedback, folder, answered=False))
     references: dict[str, FirstAnswer] = {}
     if labelling and settings.rewards.by_claims:
         references = references_of(
@@ -352,6 +362,8 @@ def read_outcome(out: Path, settings: RLSettings) -> dict[str, float]:
     chosen = chosen_step(out, settings)
     outcome = {"steps": float(len(steps)), "reward_first": steps[0]["reward"]}
     outcome["reward_last"] = steps[-1]["reward"]
+    if idle := sum("loss" not in line for line in steps):
+        outcome["steps_without_learning"] = float(idle)
     if chosen is not None:
         outcome["chosen_step"] = float(chosen)
     after = [line for line in held_out if chosen in (None, line["step"])]

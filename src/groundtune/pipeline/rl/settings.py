@@ -283,6 +283,8 @@ class RLSettings(SampleSettings):
             )
         if not self.rewards.weights:
             raise ValueError("no component of the reward has a weight")
+        if self.rewards.found and self.task != "find":
+            raise ValueError("rewards.found needs task=find: other prompts have no wrong part")
         if self.choose.by == "claims" and not self.chooses:
             raise ValueError("choose.by=claims needs held-out prompts: eval_every and held_out")
         return self

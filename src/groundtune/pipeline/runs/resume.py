@@ -63,10 +63,18 @@ def open_run(
 
 
 def _is_unanswered(out: Path, earlier: RunRecord, settings: Settings) -> bool:
-    """Whether no model has answered for this command's run in `out`: only prompts were read."""
-    if earlier.recipe.get("command") != settings.decisive().get("command"):
-        return False
-    return not any(path.name.startswith("part-") for path in out.glob("**/answers/*"))
+    """Whether this command's run in `out` has only read prompts so far."""
+    same_command = earlier.recipe.get("command") == settings.decisive().get("command")
+    return same_command and not has_answers(out)
+
+
+def has_answers(out: Path) -> bool:
+    """Return whether a model has answered for the run in `out`.
+
+    Answers to learn from are in `rollouts`, those of every other stage in `answers`.
+    """
+    answers = (path for name in ("answers", "rollouts/*") for path in out.glob(f"**/{name}/part-*"))
+    return next(answers, None) is not None
 
 
 def _refuse_others(
