@@ -27,9 +27,8 @@ data, licences, needs and figures. List them, look at one, plan it, run it:
 - `recipes copy NAME` writes the file for you to edit. Its first line names a JSON Schema, so that
   editors complete and check settings. `groundtune schema` prints those of recipes and records.
 
-**No figure below was measured here**: they are the authors', most of other models. Hours and memory
-are estimates by `groundtune plan`. Tests dry-run each recipe on a tiny model of its family. To get
-figures for your model, run the recipe and then `groundtune bench run`.
+**No figure below was measured here**: they are the authors', most of other models; hours and memory
+are of `groundtune plan`. Tests dry-run each recipe on a tiny model. `bench run` has your figures.
 """
 WORLD = """
 ## Embedded world and your own data
@@ -48,9 +47,8 @@ Three stages, each with its recipe (`plan` does not cover them); [Reward models]
     groundtune rl llava-rlhf-ppo prompts=asked.jsonl images=train2017 --out runs/rl
 
 The reward model is trained on the 13B model for both sizes; for the 13B policy add
-`model=llava-hf/llava-1.5-13b-hf` to the first and third. Preferences are
-zhiqings/LLaVA-Human-Preference-10K (apache-2.0), images COCO's. The authors used 8 A100-80GB.
-By the published figures the score rises and the rate of hallucinated answers does not fall.
+`model=llava-hf/llava-1.5-13b-hf` to the first and third. Preferences are LLaVA-Human-Preference-10K
+(apache-2.0), images COCO's. The score rises; the rate of hallucinated answers does not fall.
 
 | published (arXiv 2309.14525, reading notes) | MMHal-Bench score | hallucinated | LLaVA-Bench |
 |---|---|---|---|

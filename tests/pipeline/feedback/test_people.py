@@ -13,8 +13,15 @@ from groundtune.feedback.people_marks import (
     labelled_answers,
     tagged_answers,
 )
-from groundtune.pipeline.feedback.people import claim_agreement, span_agreement
+from groundtune.pipeline.feedback.claim_settings import ClaimSettings
+from groundtune.pipeline.feedback.people import (
+    agree_with_people,
+    claim_agreement,
+    span_agreement,
+)
+from groundtune.protocols import SilentProgress
 from groundtune.records import Claim
+from scripted_endpoint import ScriptedEndpoint, running
 
 TEXT = "A boy stands on a ramp. It is a lovely day."
 
@@ -33,6 +40,8 @@ def test_claims_are_matched_once_by_their_words():
     own = [claim("There is a boy.", 0, 5), claim("The boy is standing.", 0, 12)]
     found = claim_agreement([answer], [own])
     assert (found.marks, found.found) == (3, 2)
+    assert found.recall is not None
+    assert found.precision is not None
     assert found.recall.value == pytest.approx(1 / 3)
     assert found.precision.value == pytest.approx(1 / 2)
     assert (found.facts_covered, found.opinions_left) != (None, None)
@@ -41,10 +50,41 @@ def test_claims_are_matched_once_by_their_words():
     assert (found.facts_covered.value, found.opinions_left.value) == (1, 1)
 
 
+def test_answers_that_could_not_be_divided_are_counted_and_in_no_rate():
+    answer = LabelledAnswer(
+        "1",
+        TEXT,
+        {"A boy stands on a ramp": True, "It is a lovely day": False},
+        {"There is a boy.": True},
+    )
+    unread = claim("- none", 0, 5).model_copy(update={"status": "unparsed"})
+    found = claim_agreement([answer, answer], [[claim("There is a boy.", 0, 5)], [unread]])
+    assert (found.answers, found.unread, found.marks, found.found) == (2, 1, 1, 1)
+    assert found.recall is not None
+    assert found.recall.value == 1
+    nothing = claim_agreement([answer], [[]])
+    assert nothing.recall is not None
+    assert (nothing.recall.value, nothing.precision) == (0, None)
+
+
+def test_a_divider_of_which_nothing_can_be_read_is_named(tmp_path: Path):
+    row = {"id": "1", "answer": TEXT, "stage 1": {TEXT: 1}, "stage 2": {"There is a boy.": 1}}
+    marks = tmp_path / "marks.jsonl"
+    marks.write_text(json.dumps(row) + "\n")
+    with running(ScriptedEndpoint(lambda body, index: "- none\n- none")) as endpoint:
+        settings = ClaimSettings(divider=f"openai:tiny@{endpoint.url}")
+        with pytest.raises(UserError, match="None of 1 replies") as error:
+            agree_with_people(marks, tmp_path / "out", settings, SilentProgress())
+    assert "- none" in error.value.what
+    assert "divider" in error.value.where
+
+
 def test_spans_are_compared_by_character():
     answer = TaggedAnswer("1", "Two red cups.", ((0, 7),), "Two blue cups.")
     found = span_agreement([answer])
     assert (found.marks, found.found) == (1, 1)
+    assert found.recall is not None
+    assert found.precision is not None
     assert found.recall.value == pytest.approx(3 / 7)
     assert found.precision.value == 1
 

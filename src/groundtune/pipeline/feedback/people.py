@@ -4,6 +4,7 @@ OUT/prompts/ answers/ division/   the answers and their claims; resumable by key
 OUT/people.json
 """
 
+import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -44,14 +45,15 @@ class PeopleAgreement(Record):
     refused: int = 0
     """Rows whose marks are of another text."""
     unread: int = 0
-    """Answers that the divider could not divide."""
+    """Answers with a part that the divider could not divide: no rate includes them."""
     marks: int
     """People's claims or spans."""
     found: int
     """The divider's claims, or the spans of the diff."""
-    recall: Mean
-    """Of people's claims, those that the divider has too; of characters, for spans."""
-    precision: Mean
+    recall: Mean | None
+    """Of people's claims, those that the divider has too; of characters, for spans. This and the
+    following are None where there is nothing that could be counted."""
+    precision: Mean | None
     """Of the divider's claims, those that people have too."""
     facts_covered: Mean | None = None
     """Of sub-sentences that describe the image, those with a claim."""
@@ -74,12 +76,14 @@ def agree_with_people(
     diff between each answer and its corrected text.
 
     Raises:
-        UserError: the file can't be read, or a model can't be loaded.
+        UserError: the file can't be read, a model can't be loaded, or it divides no answer.
     """
     if is_faithscore(path):
         answers = list(labelled_answers(path))
         claims = _divided(answers, RunFolder(out), settings, progress)
         agreement = claim_agreement(answers, claims)
+        if agreement.unread == agreement.answers:
+            raise _nothing_read(claims, settings.divider, out)
     else:
         tagged, refused = tagged_answers(path)
         agreement = span_agreement(tagged).model_copy(update={"refused": refused})
@@ -98,7 +102,9 @@ def claim_agreement(
     opinions: list[tuple[str, float]] = []
     unread = 0
     for answer, group in zip(answers, claims, strict=True):
-        unread += any(claim.status == "unparsed" for claim in group)
+        if any(claim.status == "unparsed" for claim in group):
+            unread += 1
+            continue
         checkable = [
             claim for claim in group if claim.status not in ("unparsed", "empty", "opinion")
         ]
@@ -113,7 +119,7 @@ def claim_agreement(
     return PeopleAgreement(
         answers=len(answers),
         unread=unread,
-        marks=sum(len(answer.claims) for answer in answers),
+        marks=int(sum(number for _, _, number in recall)),
         found=int(sum(number for _, _, number in precision)),
         recall=_ratio(recall),
         precision=_ratio(precision),
@@ -155,10 +161,22 @@ def _characters(spans: Sequence[tuple[int, int]]) -> set[int]:
     return {place for start, end in spans for place in range(start, end)}
 
 
-def _ratio(rows: Sequence[tuple[str, float, float]]) -> Mean:
-    """A ratio of sums, its interval over the rows' names."""
-    names, values, weights = zip(*rows, strict=True) if rows else (("",), (0.0,), (1.0,))
+def _ratio(rows: Sequence[tuple[str, float, float]]) -> Mean | None:
+    """A ratio of sums, its interval over the rows' names; None if nothing is counted."""
+    if not sum(weight for _, _, weight in rows):
+        return None
+    names, values, weights = zip(*rows, strict=True)
     return mean_interval(values, names, share=True, weights=weights)
+
+
+def _nothing_read(claims: Sequence[Sequence[Claim]], divider: str, out: Path) -> UserError:
+    reply = next(claim.text for group in claims for claim in group if claim.status == "unparsed")
+    return UserError(
+        f"None of {len(claims):,} replies of the divider could be read; the first is "
+        f"{textwrap.shorten(reply, 80)!r}.",
+        f"divider={divider}; {RunFolder(out).division.path}",
+        "Name a model that follows instructions, or divider=sentences.",
+    )
 
 
 def _matched(theirs: Sequence[str], ours: Sequence[str]) -> int:
