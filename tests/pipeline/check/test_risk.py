@@ -1,6 +1,7 @@
 """A threshold with a guarantee: of the claims kept, few are wrong, as often as it says."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,8 +9,17 @@ import pytest
 from scipy import stats
 
 from groundtune.cli.app import run
-from groundtune.pipeline.check.marked_claims import CLAIMS_TO_MARK, KEPT
+from groundtune.errors import UserError
+from groundtune.pipeline.check.marked_claims import (
+    CLAIMS_TO_MARK,
+    KEPT,
+    ClaimMarks,
+    read_claim_marks,
+    refuse_few_marks,
+)
 from groundtune.pipeline.check.risk import MarkedClaim, calibrate, needed_marks
+from groundtune.pipeline.check.to_mark import TO_MARK
+from groundtune.records import Claim
 from written_world import written
 
 DRAWS = 400
@@ -106,7 +116,8 @@ def _claims(out: Path) -> list[dict[str, str]]:
     [
         ({"claim": "nobody", "true": True}, "has no verdict"),
         ({"claim": "FIRST", "true": "yes"}, '"true" is'),
-        ({"claim": "FIRST", "true": None}, "No claims can be kept"),
+        ({"claim": "LAST", "true": True}, "was not drawn"),
+        ({"claim": "FIRST", "true": None}, "0 marked claims are too few"),
     ],
 )
 def test_marks_that_cannot_be_used_are_named(
@@ -114,16 +125,77 @@ def test_marks_that_cannot_be_used_are_named(
 ):
     source, out = written(tmp_path / "in", 3), tmp_path / "out"
     line = ["check", str(source.path), "--labeler", "world:truth", "--risk", "0.05"]
-    line += ["--out", str(out)]
+    line += ["mark_claims=2", "--out", str(out)]
     assert run(line) == 0
-    first = json.loads((out / CLAIMS_TO_MARK).read_text().splitlines()[0])["claim"]
+    drawn = [json.loads(text)["claim"] for text in (out / CLAIMS_TO_MARK).read_text().splitlines()]
+    other = next(c["key"] for c in _claims(out) if c["key"] not in drawn and c["p_yes"])
     marks = tmp_path / "marks.jsonl"
-    marks.write_text(json.dumps({**row, "claim": str(row["claim"]).replace("FIRST", first)}) + "\n")
+    name = str(row["claim"]).replace("FIRST", drawn[0]).replace("LAST", other)
+    marks.write_text(json.dumps({**row, "claim": name}) + "\n")
     capsys.readouterr()
-    code = run([*line, "--claim-marks", str(marks)])
-    shown = capsys.readouterr()
-    assert code == (0 if row["true"] is None else 2)
-    assert what in shown.out + shown.err
+    assert run([*line, "--claim-marks", str(marks)]) == 2
+    error = capsys.readouterr().err
+    assert what in error
+    assert [text.split(":")[0] for text in error.splitlines()[-3:]] == ["error", "where", "fix"]
+
+
+def drawn_file(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+def test_claims_that_were_passed_over_count_as_wrong(tmp_path: Path):
+    claims = [
+        Claim(
+            key=str(i),
+            answer="a",
+            start=0,
+            end=1,
+            text="x",
+            status="supported",
+            p_yes=0.9,
+            p_no=0.1,
+        )
+        for i in range(6)
+    ]
+    drawn = drawn_file(
+        tmp_path / "drawn.jsonl", [{"claim": str(i), "true": None} for i in range(5)]
+    )
+    values = [True, None, False, None, None]
+    rows = [{"claim": str(i), "true": value} for i, value in enumerate(values)]
+    found = read_claim_marks(drawn_file(tmp_path / "marks.jsonl", rows), drawn, claims)
+    assert [mark.wrong for mark in found.marks] == [False, True, True]
+    assert found.skipped == 1
+    # rows without a mark may be missing, and in another order
+    rows = [rows[2], rows[0]]
+    assert read_claim_marks(drawn_file(tmp_path / "few.jsonl", rows), drawn, claims).skipped == 1
+
+
+def test_too_few_marks_are_refused_with_the_number_that_is_needed(tmp_path: Path):
+    right = MarkedClaim(0.0, wrong=False)
+    refuse_few_marks(ClaimMarks([right] * 45, 0), 0.05, 0.9, tmp_path)
+    with pytest.raises(UserError, match=r"44 marked claims .* needs 45") as error:
+        refuse_few_marks(ClaimMarks([right] * 44, 0), 0.05, 0.9, tmp_path)
+    assert "at least 1 more" in error.value.fix
+
+
+def test_more_claims_to_mark_are_added_to_those_that_are_marked(tmp_path: Path):
+    source, out = written(tmp_path / "in", 6), tmp_path / "out"
+    line = ["check", str(source.path), "--labeler", "world:truth", "--risk", "0.05"]
+    line += ["mark=2", "--out", str(out)]
+    assert run([*line, "mark_claims=5"]) == 0
+    file = out / CLAIMS_TO_MARK
+    marked = file.read_text().replace("null", "true").rstrip("\n")
+    file.write_text(marked)
+    assert run([*line, "mark_claims=9", "mark=4"]) == 0
+    lines = file.read_text().splitlines()
+    assert "\n".join(lines[:5]) == marked
+    assert len(lines) == 9
+    assert len({json.loads(text)["claim"] for text in lines}) == 9
+    assert all((out / name).is_file() for text in lines for name in json.loads(text)["files"])
+    assert len((out / TO_MARK).read_text().splitlines()) == 4
+    assert run([*line, "mark_claims=3"]) == 0
+    assert file.read_text().splitlines() == lines
 
 
 def test_marks_of_claims_without_a_risk_are_refused(

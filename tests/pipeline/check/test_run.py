@@ -20,7 +20,7 @@ from groundtune.pipeline.check.people import (
     read_marks,
 )
 from groundtune.pipeline.check.scores import scores_of
-from groundtune.pipeline.check.to_mark import write_to_mark
+from groundtune.pipeline.check.to_mark import add_rows, write_to_mark
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.given import import_answers
 from groundtune.pipeline.sample.prompts import read_prompts
@@ -343,6 +343,11 @@ def test_what_a_person_wrote_into_the_file_to_mark_stays(tmp_path: Path):
     file.write_text("mine")
     write_to_mark(RunFolder(tmp_path), [], {}, 3, 0)
     assert file.read_text() == "mine"
+    file.write_text('[{"answer": "a"}]')
+    add_rows(file, [{"answer": "a"}], "answer")
+    with pytest.raises(UserError, match="added to a list"):
+        add_rows(file, [{"answer": "b"}], "answer")
+    assert file.read_text() == '[{"answer": "a"}]'
 
 
 def test_images_of_one_name_are_files_that_open_under_different_names(tmp_path: Path):

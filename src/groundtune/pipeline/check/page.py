@@ -119,16 +119,23 @@ def corrected_note(name: str, each: CorrectedRate) -> str:
 def kept_text(risk: RiskResult) -> str:
     """Which claims may be kept, in a sentence."""
     limit = f"at most {risk.risk:.0%} wrong, with {risk.confidence:.0%} confidence"
+    skipped = (
+        f" {risk.skipped} claims above the last marked one have no mark and count as wrong."
+        if risk.skipped
+        else ""
+    )
     if risk.threshold is None:
         return (
             f"No claims can be kept ({limit}): of {risk.marked} marked claims {risk.wrong_marked} "
-            f"are wrong. Mark more claims (at least {risk.needed}), or use a better labeler."
+            "are wrong, too many of them among those that the labeler doubts least. Use a better "
+            f"labeler, or mark more claims: even {risk.needed} without one wrong would be enough."
+            f"{skipped}"
         )
     return (
-        f"{risk.kept:,} of {risk.claims:,} claims ({risk.share:.0%}) can be kept ({limit}): those "
-        f"that the labeler doubts by at most {risk.threshold:.2g}. Of the {risk.marked_kept} "
-        f"marked ones among them {risk.wrong_kept} are wrong; of all {risk.marked}, "
-        f"{risk.wrong_marked}."
+        f"{risk.kept:,} of {risk.claims:,} claims with a verdict ({risk.share:.0%}) can be kept "
+        f"({limit}): those that the labeler doubts by at most {risk.threshold:.2g}. Of the "
+        f"{risk.marked_kept} marked ones among them {risk.wrong_kept} are wrong; of all "
+        f"{risk.marked}, {risk.wrong_marked}.{skipped}"
     )
 
 

@@ -57,6 +57,8 @@ class RiskResult(Record):
     """Of all marked claims: what keeping all would mean."""
     needed: int
     """Marked claims below which no threshold can be given: even with none wrong."""
+    skipped: int = 0
+    """Of the marked: claims above the last marked one that have no mark, which count as wrong."""
 
     @property
     def share(self) -> float:

@@ -23,6 +23,7 @@ from groundtune.pipeline.check.found import CheckSummary
 from groundtune.pipeline.check.marked_claims import (
     CLAIMS_TO_MARK,
     read_claim_marks,
+    refuse_few_marks,
     write_claims_to_mark,
     write_kept,
 )
@@ -178,7 +179,10 @@ def _risk(target: RunFolder, settings: CheckSettings, marks: Path | None) -> Ris
     if marks is None:
         return None
     doubts = [doubt for claim in claims if (doubt := doubt_of(claim)) is not None]
-    risk = calibrate(doubts, read_claim_marks(marks, claims), settings.risk, settings.confidence)
+    claim_marks = read_claim_marks(marks, target.path / CLAIMS_TO_MARK, claims)
+    refuse_few_marks(claim_marks, settings.risk, settings.confidence, marks)
+    risk = calibrate(doubts, claim_marks.marks, settings.risk, settings.confidence)
+    risk = risk.model_copy(update={"skipped": claim_marks.skipped})
     write_kept(target.path, claims, risk)
     return risk
 

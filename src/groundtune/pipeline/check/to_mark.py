@@ -7,12 +7,14 @@ OUT/to-mark/        the images of these answers, under the names that their owne
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from groundtune.errors import UserError
 from groundtune.interchange.images import ending_of
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.records import Answer, Prompt
 from groundtune.store.files import write_atomic
 from groundtune.store.json_writing import json_of
 from groundtune.store.keys import key_of
+from groundtune.store.rows import json_rows
 
 TO_MARK = "to-mark.jsonl"
 LONGEST = 80
@@ -26,10 +28,14 @@ def write_to_mark(
     number: int,
     seed: int,
 ) -> None:
-    """Write answers drawn at random for a person to mark, and their images. What is there stays."""
+    """Write answers drawn at random for a person to mark, and their images.
+
+    What is there stays; a larger `number` adds rows.
+
+    Raises:
+        UserError: rows are to be added to a file that can't be read, or that is a list.
+    """
     path = folder.path / TO_MARK
-    if path.exists():
-        return
     sample = sorted(answers, key=lambda answer: key_of("to mark", seed, answer.key))[:number]
     names = write_images(folder, path, [prompts[each.prompt] for each in sample])
     rows: list[dict[str, object]] = []
@@ -45,7 +51,29 @@ def write_to_mark(
                 "wrong": None,
             }
         )
-    write_atomic(path, "".join(json_of(row) + "\n" for row in rows).encode())
+    add_rows(path, rows, "answer")
+
+
+def add_rows(path: Path, rows: Sequence[Mapping[str, object]], name: str) -> None:
+    """Add the rows that a file of lines lacks, by their field `name`; what it has stays.
+
+    Raises:
+        UserError: the file can't be read, or is a list.
+    """
+    old = path.read_bytes() if path.exists() else b""
+    names = {row.fields.get(name) for row in json_rows(path)} if old and rows else set[object]()
+    new = [row for row in rows if row[name] not in names]
+    if path.exists() and not new:
+        return
+    if old.lstrip().startswith(b"["):
+        raise UserError(
+            f"{len(new):,} rows can't be added to a list.",
+            str(path),
+            "Write one row per line, or move the file away and pass it as the file of marks.",
+        )
+    ending = b"" if not old or old.endswith(b"\n") else b"\n"
+    lines = "".join(json_of(row) + "\n" for row in new).encode()
+    write_atomic(path, old + ending + lines)
 
 
 def write_images(folder: RunFolder, path: Path, prompts: Iterable[Prompt]) -> dict[str, str]:
