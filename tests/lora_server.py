@@ -17,7 +17,7 @@ from groundtune.generate.decode import decode_with_logp
 from groundtune.records import ImagePart, Message, Prompt, Sampling, TextPart
 from groundtune.vlm.encode import encode_prompt
 from groundtune.vlm.load import Vlm, load
-from scripted_endpoint import Body, ScriptedEndpoint, send
+from scripted_endpoint import Body, ScriptedEndpoint, hang_up, send
 
 
 class LoraServer(ScriptedEndpoint):
@@ -36,6 +36,12 @@ class LoraServer(ScriptedEndpoint):
         self.shift = 0.0
         """Added to every log-probability."""
         self.refuses_adapters = False
+        self.loses_replies = False
+        """Whether the reply to a load is lost, so that it is sent again."""
+        self.finish = ""
+        """The reason of every end, instead of the true one."""
+        self.changed: dict[int, int] = {}
+        """Tokens of answers that are returned as others."""
         self.drawn = 0
         self.fail_after: int | None = None
         """Answers after which it refuses everything."""
@@ -48,25 +54,45 @@ class LoraServer(ScriptedEndpoint):
 
     def serve(self, handler: BaseHTTPRequestHandler, body: Body) -> None:
         """One request."""
-        self.bodies.append(body)
+        with self._lock:
+            self.bodies.append(body)
+            self._at_once += 1
+            self.most_at_once = max(self.most_at_once, self._at_once)
+        try:
+            self._reply(handler, body)
+        finally:
+            with self._lock:
+                self._at_once -= 1
+
+    def _reply(self, handler: BaseHTTPRequestHandler, body: Body) -> None:
         if handler.path.endswith("/load_lora_adapter"):
             self._load(handler, body)
         elif handler.path.endswith("/unload_lora_adapter"):
-            self.models_by_name.pop(body["lora_name"])
-            send(handler, 200, "Success")
-        elif self.fail_after is not None and self.drawn >= self.fail_after:
-            send(handler, 400, {"error": {"message": "out of order"}})
+            known = self.models_by_name.pop(body["lora_name"], None) is not None
+            send(handler, 200 if known else 404, "Success" if known else "cannot be found")
         else:
             with self._model:
-                send(handler, 200, self._chat(body))
+                failed = self.fail_after is not None and self.drawn >= self.fail_after
+                if failed:
+                    send(handler, 400, {"error": {"message": "out of order"}})
+                else:
+                    send(handler, 200, self._chat(body))
 
     def _load(self, handler: BaseHTTPRequestHandler, body: Body) -> None:
         if self.refuses_adapters:
             send(handler, 404, {"error": {"message": "Not Found"}})
             return
+        if body["lora_name"] in self.models_by_name:
+            message = f"The lora adapter '{body['lora_name']}' has already been loaded."
+            send(handler, 400, {"error": {"message": message}})
+            return
         adapter = None if self.stale else Path(body["lora_path"])
         self.models_by_name[body["lora_name"]] = load(self.base, adapter=adapter, dtype="float32")
         self.loaded.append(body["lora_name"])
+        if self.loses_replies:
+            self.loses_replies = False
+            hang_up(handler)
+            return
         send(handler, 200, "Success: LoRA adapter added.")
 
     def _chat(self, body: Body) -> Body:
@@ -82,14 +108,14 @@ class LoraServer(ScriptedEndpoint):
         choice: Body = {
             "index": 0,
             "message": {"role": "assistant", "content": text},
-            "finish_reason": "stop" if stopped else "length",
+            "finish_reason": self.finish or ("stop" if stopped else "length"),
         }
         reply: Body = {"id": "x", "model": body["model"], "choices": [choice]}
         if body.get("logprobs") and not self.drop_logprobs:
             content = [{"token": "x", "logprob": each + self.shift} for each in answer.logp]
             choice["logprobs"] = {"content": content}
         if body.get("return_token_ids") and not self.drop_ids:
-            choice["token_ids"] = answer.ids
+            choice["token_ids"] = [self.changed.get(token, token) for token in answer.ids]
             reply["prompt_token_ids"] = self._read(vlm, encoded.ids)
         return reply
 

@@ -30,9 +30,14 @@ class LoopThread:
             raise
 
     def stop(self) -> None:
-        """End the thread."""
+        """Cancel what is under way, and end the thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
 
     def _run(self) -> None:
         self._loop.run_forever()
+        tasks = asyncio.all_tasks(self._loop)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            self._loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
         self._loop.close()

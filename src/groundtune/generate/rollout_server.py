@@ -3,13 +3,15 @@
 The server gets messages and images, never token ids, so that its processor expands the images. It
 returns the prompt's tokens, the answer's tokens and their log-probabilities (`return_token_ids`,
 `logprobs`). New weights are a new adapter under a new name (`load_lora_adapter`), so no cache of an
-earlier one can be used for it.
+earlier one can be used for it. A server refuses a name that it has already.
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+import math
+from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, as_completed
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 from groundtune.errors import UserError
 from groundtune.generate.client import EndpointClient, EndpointFault
@@ -21,10 +23,21 @@ from groundtune.records import Prompt, Sampling
 
 BAN = -100
 """The API's bias of a token that is never drawn."""
+ALREADY = "already been loaded"
+"""What vLLM says of a name that it has; ours are never used twice."""
 NEEDS = (
     "Use a server that takes return_token_ids and logprobs, as vLLM does from version 0.10.2 on; a "
     "gateway in front of it may drop them."
 )
+
+
+class WantedAnswer(NamedTuple):
+    """One answer that is wanted."""
+
+    prompt: Prompt
+    ids: tuple[int, ...]
+    """The prompt's tokens as the trainer has them, images expanded."""
+    seed: int
 
 
 class ServedAnswer(NamedTuple):
@@ -32,8 +45,8 @@ class ServedAnswer(NamedTuple):
 
     ids: tuple[int, ...]
     logp: tuple[float, ...]
-    stopped: bool
-    """Whether it ended by itself."""
+    finish: Literal["stop", "length"]
+    """Whether it ended by itself or was truncated."""
 
 
 class RolloutServer:
@@ -52,7 +65,7 @@ class RolloutServer:
         self._loop.stop()
 
     def load(self, name: str, folder: Path) -> None:
-        """Have every server load an adapter under a new name, and forget the one before.
+        """Have every server load an adapter, under a name that no other adapter ever had.
 
         Raises:
             UserError: a server can't, or can't be reached.
@@ -60,71 +73,103 @@ class RolloutServer:
         try:
             body = {"lora_name": name, "lora_path": str(folder.absolute())}
             self._loop.run(self._client.command("/load_lora_adapter", body))
-            if self._adapter:
-                self._loop.run(
-                    self._client.command("/unload_lora_adapter", {"lora_name": self._adapter})
-                )
         except EndpointFault as fault:
-            raise UserError(
-                f"The server does not load the adapter of the new weights: {fault.why}",
-                self.settings.urls[0],
-                "Start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True, on a "
-                "disk that both see.",
-            ) from fault
+            if ALREADY not in fault.why:  # the reply to an earlier try was lost
+                raise UserError(
+                    f"The server does not load the adapter of the new weights: {fault.why}",
+                    self.settings.urls[0],
+                    "Start vLLM with --enable-lora and VLLM_ALLOW_RUNTIME_LORA_UPDATING=True, on a "
+                    "disk that both see.",
+                ) from fault
         self._adapter = name
 
+    def unload(self, name: str) -> None:
+        """Have every server forget an adapter; one that a server doesn't have is no fault.
+
+        Raises:
+            UserError: a server can't be reached, or refuses.
+        """
+        try:
+            self._loop.run(self._client.command("/unload_lora_adapter", {"lora_name": name}))
+        except EndpointFault as fault:
+            if fault.status not in (400, 404):  # it was started again, say
+                raise
+
     def draw(
-        self,
-        prompt: Prompt,
-        ids: Sequence[int],
-        sampling: Sampling,
-        seeds: Sequence[int],
-        *,
-        image_ids: Collection[int],
-    ) -> list[ServedAnswer]:
-        """Return an answer per seed.
+        self, requests: Sequence[WantedAnswer], sampling: Sampling, *, image_ids: Collection[int]
+    ) -> Iterator[tuple[int, ServedAnswer]]:
+        """Yield the answer to each request with the request's number, as soon as it is there.
+
+        After a fault no further request is sent; the answers to those under way are yielded before
+        the fault is raised.
 
         Args:
-            prompt: What is asked.
-            ids: Its tokens as the trainer has them, images expanded.
+            requests: What is asked.
             sampling: How answers are drawn.
-            seeds: A seed per answer.
             image_ids: Placeholders of images, which are never drawn.
 
         Raises:
             UserError: the server read other tokens of the prompt, or returns no tokens or no
-                log-probabilities.
+                log-probabilities; or it can't be reached.
         """
-        return self._loop.run(self._all(prompt, tuple(ids), sampling, seeds, frozenset(image_ids)))
+        drawing = _Requests(self._client, self.settings, self._urls, self._adapter, sampling)
+        futures: dict[Future[ServedAnswer | None], int] = {
+            self._loop.submit(drawing.answer(request, frozenset(image_ids))): number
+            for number, request in enumerate(requests)
+        }
+        fault: BaseException | None = None
+        try:
+            for future in as_completed(futures):
+                if (error := future.exception()) is not None:
+                    fault = fault or error
+                elif (answer := future.result()) is not None:
+                    yield futures[future], answer
+        finally:
+            for future in futures:
+                future.cancel()
+        if fault is not None:
+            raise fault
 
-    async def _all(
-        self,
-        prompt: Prompt,
-        ids: tuple[int, ...],
-        sampling: Sampling,
-        seeds: Sequence[int],
-        image_ids: frozenset[int],
-    ) -> list[ServedAnswer]:
-        work = [self._one(prompt, ids, sampling, seed, image_ids) for seed in seeds]
-        return list(await asyncio.gather(*work))
 
-    async def _one(
+class _Requests:
+    """The requests of one draw: none is sent after one failed."""
+
+    def __init__(
         self,
-        prompt: Prompt,
-        ids: tuple[int, ...],
+        client: EndpointClient,
+        settings: EndpointSettings,
+        urls: DataUrls,
+        adapter: str,
         sampling: Sampling,
-        seed: int,
-        image_ids: frozenset[int],
-    ) -> ServedAnswer:
+    ) -> None:
+        self._client, self._settings, self._urls = client, settings, urls
+        self._adapter, self._sampling = adapter, sampling
+        self._failed = False
+
+    async def answer(self, request: WantedAnswer, image_ids: frozenset[int]) -> ServedAnswer | None:
+        """Return the answer; None if an earlier request failed."""
+        prompt = request.prompt
         async with self._client.place():
-            messages = await asyncio.to_thread(chat_messages, prompt, self._urls)
-            body = chat_body(self.settings, messages, sampling, seed=seed)
-            body |= {"model": self._adapter} if self._adapter else {}
-            body |= {"logprobs": True, "return_token_ids": True, "repetition_penalty": 1.0}
-            body |= {"logit_bias": {str(i): BAN for i in sorted(image_ids)}} if image_ids else {}
-            reply = await self._client.post(CHAT, body, (*prompt.images, prompt.key)[0])
-        where = f"{self.settings.urls[0]}, prompt {prompt.key}"
-        return read_answer(reply, ids, image_ids, where)
+            if self._failed:
+                return None
+            try:
+                messages = await asyncio.to_thread(chat_messages, prompt, self._urls)
+                body = self._body(messages, request.seed, image_ids)
+                reply = await self._client.post(CHAT, body, (*prompt.images, prompt.key)[0])
+                where = f"{self._settings.urls[0]}, prompt {prompt.key}"
+                return read_answer(reply, request.ids, image_ids, where)
+            except BaseException:
+                self._failed = True
+                raise
+
+    def _body(
+        self, messages: list[dict[str, Any]], seed: int, image_ids: frozenset[int]
+    ) -> dict[str, Any]:
+        body = chat_body(self._settings, messages, self._sampling, seed=seed)
+        body |= {"model": self._adapter} if self._adapter else {}
+        body |= {"logprobs": True, "return_token_ids": True, "repetition_penalty": 1.0}
+        body |= {"logit_bias": {str(i): BAN for i in sorted(image_ids)}} if image_ids else {}
+        return body
 
 
 def read_answer(
@@ -133,7 +178,8 @@ def read_answer(
     """Return the answer of a reply, once its prompt's tokens are those of the trainer.
 
     Raises:
-        UserError: they are not, or tokens or log-probabilities are missing.
+        UserError: they are not; tokens or log-probabilities are missing; it has a placeholder of an
+            image; or it ended for another reason than an end token or the limit.
     """
     whole = _mapping(reply)
     choices = _items(whole.get("choices"))
@@ -162,7 +208,20 @@ def read_answer(
             where,
             NEEDS,
         )
-    return ServedAnswer(answer_ids, logp, choice.get("finish_reason") == "stop")
+    if placeholders := sorted(image_ids.intersection(answer_ids)):
+        raise UserError(
+            f"The server drew the placeholder of an image (token {placeholders[0]}).",
+            where,
+            "Use a server that obeys logit_bias, as vLLM does.",
+        )
+    finish = choice.get("finish_reason")
+    if finish not in ("stop", "length"):
+        raise UserError(
+            f"The server ended an answer by {finish!r}, neither by itself nor at the limit.",
+            where,
+            "Serve the model without filters, tools and stop words, and without restarts.",
+        )
+    return ServedAnswer(answer_ids, logp, finish)
 
 
 def _unexpanded(ids: tuple[int, ...], image_ids: frozenset[int]) -> tuple[int, ...]:
@@ -197,7 +256,7 @@ def _logps(value: object) -> tuple[float, ...] | None:
         return None
     values = [_mapping(each).get("logprob") for each in content]
     numbers = [float(each) for each in values if isinstance(each, int | float)]
-    return tuple(numbers) if len(numbers) == len(values) else None
+    return tuple(each for each in numbers if math.isfinite(each))
 
 
 async def _open(settings: EndpointSettings) -> EndpointClient:

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from random import Random
+from secrets import token_hex
 from typing import Any, Protocol
 
+from groundtune.errors import UserError
 from groundtune.generate.decode import decode_with_logp
-from groundtune.generate.rollout_server import RolloutServer
+from groundtune.generate.rollout_server import RolloutServer, ServedAnswer, WantedAnswer
 from groundtune.generate.thoughts import split_thoughts
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.records import Prompt
@@ -63,7 +65,10 @@ class PromptTokens:
 
 
 def prompts_of_step(prompts: Sequence[Prompt], settings: RLSettings, step: int) -> list[Prompt]:
-    """Return the prompts of a step, from 1; all prompts come once before any comes again."""
+    """Return the prompts of a step, from 1: all in a new order, then all in another one.
+
+    Prompts that don't fill a step at the end of an order are left out of it.
+    """
     size = min(settings.prompts_per_step, len(prompts))
     per_epoch = len(prompts) // size
     epoch, place = divmod(step - 1, per_epoch)
@@ -209,7 +214,7 @@ class InProcess(Drawing):
 class FromServer(Drawing):
     """Has a server draw with an adapter of the newest weights; the main process asks it.
 
-    Each group of answers is kept when it is complete.
+    Each answer is kept as soon as it is there.
     """
 
     server: RolloutServer
@@ -232,27 +237,53 @@ class FromServer(Drawing):
         rollouts: list[Rollout] = []
         if self.parallel.main and groups:
             self._refresh(step)
-            for key, indices in groups:
-                answers = self.server.draw(
-                    by_key[key],
-                    self.encoded(key).ids,
-                    self.settings.sampling,
-                    [self._seed_of(step, key, index) for _, index in indices],
-                    image_ids=self._banned,
-                )
-                group_rollouts = [
-                    self._rollout(step, weights, by_key[key], want, answer)
-                    for want, answer in zip(indices, answers, strict=True)
-                ]
-                stored.append(group_rollouts)
-                rollouts += group_rollouts
+            requests = [(by_key[key], want) for key, indices in groups for want in indices]
+            answers = self.server.draw(
+                [
+                    WantedAnswer(
+                        prompt, self.encoded(prompt.key).ids, self._seed_of(step, prompt.key, index)
+                    )
+                    for prompt, (_, index) in requests
+                ],
+                self.settings.sampling,
+                image_ids=self._banned,
+            )
+            for number, answer in answers:
+                prompt, want = requests[number]
+                self._refuse_other_tokens(answer, prompt)
+                rollouts.append(self._rollout(step, weights, prompt, want, answer))
+                stored.append(rollouts[-1:])
+        if self.parallel.main:
+            stored.compact()
         return self.parallel.gather(rollouts)[0]
 
+    def _refuse_other_tokens(self, answer: ServedAnswer, prompt: Prompt) -> None:
+        """Refuse tokens that the model doesn't have, and an end that is none of its own."""
+        where = f"{self.server.settings.urls[0]}, prompt {prompt.key}"
+        size: int = self.vlm.model.get_input_embeddings().num_embeddings
+        if not all(0 <= token < size for token in answer.ids):
+            raise UserError(
+                f"The server drew token {max(answer.ids)}, but the model has {size}.",
+                where,
+                "Serve the same model.",
+            )
+        if answer.finish == "stop" and answer.ids[-1] not in self.vlm.eos_ids:
+            raise UserError(
+                f"The server ended an answer with token {answer.ids[-1]}, which is no end token.",
+                where,
+                "Serve the model with its own end tokens and without stop words.",
+            )
+
     def _refresh(self, step: int) -> None:
-        """Write the adapter of a step's weights, and have the server load it."""
-        name = f"{self.served.parent.name}-step-{step:06d}"
+        """Write the adapter of a step's weights, and have the server load it.
+
+        Its name is new each time: the server may still have the one of a run that was killed. What
+        is in the folder was loaded before, and is forgotten.
+        """
+        name = f"{self.served.parent.name}-step-{step:06d}-{token_hex(4)}"
         write_model(self.vlm, self.served / name)
         self.server.load(name, self.served / name)
         for old in self.served.iterdir():
             if old.is_dir() and old.name != name:
+                self.server.unload(old.name)
                 remove_folder(old)
