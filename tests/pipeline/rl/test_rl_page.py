@@ -7,11 +7,12 @@ import pytest
 
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.metrics import changes, estimates, scores_of
+from groundtune.pipeline.rl.overoptimised import curve, reward_at, turn_text, turns
 from groundtune.pipeline.rl.page import warnings
 from groundtune.pipeline.rl.run import rl
 from groundtune.pipeline.rl.settings import EarlyStop
 from groundtune.protocols import SilentProgress
-from groundtune.records import Prompt
+from groundtune.records import Prompt, Score
 from rl_folder import Letters, prompt_rows, recipe
 
 
@@ -89,14 +90,80 @@ def test_a_run_that_stopped_early_stays_so_when_it_is_run_again(
     assert (out / "log.jsonl").read_text() == log
 
 
-def test_a_reward_that_rises_while_the_truth_gets_worse_is_reported_first() -> None:
-    steps = [{"step": n, "reward": float(n), "loss": 0.1} for n in range(1, 7)]
-    before, after = line(0, wrong=0.5, invented=0.4, recall=0.9), line(6, wrong=0.6, recall=0.7)
-    found = warnings([before, *steps, after], "")
-    assert any("anything wrong went from 50.0% to 60.0%" in text for text in found)
-    assert any("named went from 90.0% to 70.0%" in text for text in found)
-    assert warnings([before, *steps, line(6, wrong=0.3, invented=0.2, recall=0.9)], "") == []
-    assert warnings([before], "words grew") == ["The run ended early: words grew."]
+def held_out(step: int, *, wrong: int, named: int, of: int = 40) -> list[Score]:
+    """Scores of a step: so many answers are wrong, and so many of 5 objects each are named."""
+    return [
+        Score(
+            key=f"{step}-{item}",
+            benchmark="held-out",
+            item=str(item),
+            image=str(item),
+            model=f"step-{step}",
+            answer="",
+            values={"wrong": item < wrong, "invented": 0, "named": named, "there": 5},
+        )
+        for item in range(of)
+    ]
+
+
+REWARDS = [{"step": n, "reward": float(n), "loss": 0.1} for n in range(1, 7)]
+
+
+def test_the_page_says_from_which_step_on_the_truth_got_worse_while_the_reward_rose() -> None:
+    scores = [
+        *held_out(0, wrong=36, named=5),
+        *held_out(3, wrong=8, named=5),
+        *held_out(6, wrong=24, named=3),
+    ]
+    wrong, recall = turns(REWARDS, scores)
+    assert (wrong.metric.name, wrong.best, wrong.last) == ("wrong", 3, 6)
+    assert wrong.values == pytest.approx((0.2, 0.6))
+    assert wrong.rewards == (4, 6)
+    assert (recall.metric.name, recall.best) == ("recall", 3)  # of equal ones the latest
+    text = turn_text(wrong, None)
+    assert "from step 3 to step 6 the reward rose from 4.00 to 6.00" in text
+    assert "answers with anything wrong, from 20.0% to 60.0% (+40.0 points" in text
+    assert "from before" not in text
+    assert "The result, step 3, is from before that." in turn_text(wrong, 3)
+    drawn = curve(REWARDS, scores)
+    assert drawn is not None
+    lines = {each.label: [(p.x, round(p.y, 3)) for p in each.points] for each in drawn.series}
+    assert lines == {
+        "reward": [(0, 0), (3, 0.6), (6, 1)],
+        "no invented object": [(0, 1), (3, 1), (6, 1)],
+        "nothing wrong": [(0, 0.1), (3, 0.8), (6, 0.4)],
+        "objects named": [(0, 1), (3, 1), (6, 0.6)],
+    }
+
+
+def test_without_truth_the_labelers_verdicts_are_drawn_and_compared() -> None:
+    scores = [
+        score.model_copy(update={"values": values})
+        for step, rejected, supported in ((0, 0.0, 8.0), (6, 1.0, 6.0))
+        for score in held_out(step, wrong=0, named=5)
+        for values in [{"rejected": rejected, "supported_claims": supported}]
+    ]
+    drawn = curve(REWARDS, scores)
+    assert drawn is not None
+    lines = {each.label: [(p.x, p.y) for p in each.points] for each in drawn.series}
+    assert lines["no rejected claim"] == [(0, 1), (6, 0)]
+    assert lines["supported claims, of those before"] == [(0, 1), (6, 0.75)]
+    assert [turn.metric.name for turn in turns(REWARDS, scores)] == ["rejected", "supported_claims"]
+
+
+def test_a_reward_between_evaluations_is_that_of_the_answers_drawn_then() -> None:
+    assert [reward_at(n, [0, 3, 6], REWARDS) for n in (0, 3, 6)] == [1, 4, 6]
+    assert [reward_at(n, [0, 6], REWARDS) for n in (0, 6)] == [2, 5]
+    assert reward_at(0, [0, 3], []) == 0
+
+
+def test_a_change_that_may_be_chance_or_a_reward_that_fell_is_no_over_optimisation() -> None:
+    better = [*held_out(0, wrong=36, named=5), *held_out(6, wrong=8, named=5)]
+    chance = [*held_out(0, wrong=8, named=5), *held_out(6, wrong=10, named=5)]
+    worse = [*held_out(0, wrong=8, named=5), *held_out(6, wrong=30, named=5)]
+    assert turns(REWARDS, better) == turns(REWARDS, chance) == []
+    assert len(turns(REWARDS, worse)) == 1
+    assert turns([{**each, "reward": -each["reward"]} for each in REWARDS], worse) == []
 
 
 def test_steps_in_which_nothing_was_learnt_are_counted() -> None:

@@ -203,6 +203,18 @@ def test_answers_that_can_not_be_read_have_no_reward_and_too_many_of_them_stop_t
         rewards(readable, custom=nan, more={"model": 1})
 
 
+@pytest.mark.parametrize("name", ["rejected", "supported", "coverage", "length", "repetition"])
+def test_a_labeler_that_does_not_answer_gives_no_component_a_value(name: str) -> None:
+    silent = [claim("a dog", "unchecked"), claim("a cup", "unchecked")]
+    half = [claim("a dog", "unchecked"), claim("a cup", "supported")]
+    answers = [*((rollout(str(i)), CLAIMS) for i in range(4)), (rollout("h"), half)]
+    found = rewards([*answers, (rollout("u"), silent)], normalise="none", **{name: 1.0})
+    assert found.counts == (True, True, True, True, True, False)
+    read = rewards(answers, normalise="none", **{name: 1.0})
+    assert found.metrics[f"reward/{name}"] == read.metrics[f"reward/{name}"]
+    assert found.metrics["unanswered"] == pytest.approx(3 / (4 * len(CLAIMS) + 4))
+
+
 def test_a_sentence_that_can_not_be_divided_counts_as_wrong() -> None:
     silent = claim("and a cup", "unparsed")
     found = rewards([(rollout("a"), [CLAIMS[0], silent])], normalise="none", rejected=1)

@@ -11,7 +11,7 @@ from groundtune.engine.rows import PromptRow
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.accuracy import Accuracy
 from groundtune.pipeline.reward.judging import JudgingSettings
-from groundtune.pipeline.reward.spec import HEAD, NAME, Reading, RewardSpec
+from groundtune.pipeline.reward.spec import HEAD, NAME, Reading, RewardSpec, processor_hash
 from groundtune.pipeline.rl.policy import engine, load_policy
 from groundtune.train.checkpoint import head_bytes
 from groundtune.train.reward_head import RewardHead
@@ -20,8 +20,8 @@ from groundtune.vlm.encoded import EncodedPrompt
 from rl_folder import recipe
 
 
-def reward_model(folder: Path, width: int) -> RewardHead:
-    """Write the files of a reward model that its head needs."""
+def reward_model(folder: Path, width: int, processor: str) -> RewardHead:
+    """Write the files of a reward model that its head needs; `processor` is its hash."""
     torch.manual_seed(0)
     head = RewardHead(width, "mlp2")
     reading = Reading(
@@ -32,7 +32,7 @@ def reward_model(folder: Path, width: int) -> RewardHead:
         width=width,
         model="m",
         revision="r",
-        processor="p",
+        processor=processor,
         dtype="float32",
         accuracy=Accuracy(value=0.7, low=0.6, high=0.8, n=9),
         spread=1.0,
@@ -48,7 +48,7 @@ def test_values_begin_at_zero_or_as_a_reward_models(tiny_llava: Path, tmp_path: 
     plain = recipe(tiny_llava, tmp_path / "p", method={"type": "ppo"})
     vlm = load_policy(plain)
     width: int = vlm.model.config.get_text_config().hidden_size
-    head = reward_model(tmp_path / "reward", width)
+    head = reward_model(tmp_path / "reward", width, processor_hash(vlm.processor))
     answers = tuple(encode_answer(vlm, text) for text in ("There is a dog.", "Yes"))
     prompt = EncodedPrompt(ids=encode_answer(vlm, "What is there?").ids[:-1], features={})
     rows = [PromptRow(prompt, answers)]
@@ -58,7 +58,7 @@ def test_values_begin_at_zero_or_as_a_reward_models(tiny_llava: Path, tmp_path: 
         started = recipe(
             tiny_llava, tmp_path / "p", method={"type": "ppo"}, value_from=str(tmp_path / "reward")
         )
-        own = engine(started, vlm)
+        own = engine(started, load_policy(started))
         values = own(vlm, rows)[0]
     assert isinstance(own, PolicyValues)
     for logp_T, zero_T2, value_T2 in zip(expected, zeros, values, strict=True):
@@ -71,11 +71,13 @@ def test_values_begin_at_zero_or_as_a_reward_models(tiny_llava: Path, tmp_path: 
 
 
 def test_a_head_that_does_not_fit_is_refused(tiny_llava: Path, tmp_path: Path) -> None:
-    reward_model(tmp_path / "other", 12)
+    reward_model(tmp_path / "other", 12, "another")
     settings = recipe(
         tiny_llava, tmp_path / "p", method={"type": "ppo"}, value_from=str(tmp_path / "other")
     )
-    vlm = load_policy(settings)
+    with pytest.raises(UserError, match="another processor than the policy's"):
+        load_policy(settings)
+    vlm = load_policy(settings.model_copy(update={"value_from": ""}))
     with pytest.raises(UserError, match="head doesn't fit the policy's states"):
         engine(settings, vlm)
     missing = settings.model_copy(update={"value_from": str(tmp_path)})

@@ -17,6 +17,7 @@ from groundtune.pipeline.rl.metrics import (
     scores_of,
     step_of,
 )
+from groundtune.pipeline.rl.overoptimised import curve, turn_text, turns
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Estimate, Score
@@ -32,6 +33,8 @@ LIMIT = (
     "One training run with one seed. Intervals know about the held-out images, not about another "
     "run."
 )
+HEADLINES = ("invented", "wrong", "rejected", "found", "symbolic", "truncated")
+"""What the page begins with: the first that was measured."""
 Line = Mapping[str, float]
 
 
@@ -60,15 +63,19 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
         count = f"step {chosen} of {len(steps)}" if chosen else f"{len(steps)} steps"
         note = f"{settings.method.type}, credit {settings.method.credit}, {count}"
         models.append(model.ModelSpec(name=last, label=settings.method.type.upper(), note=note))
-    wrong = [spec.name for spec in measured if spec.better == "lower"]
+    leading = [name for name in HEADLINES if name in names]
     subject = model.Subject(
         metrics=measured,
         benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out prompts"),),
-        headline=_ref(wrong[0]) if wrong else None,
+        headline=_ref(leading[0]) if leading else None,
         companions=tuple(_ref(spec.name) for spec in measured if spec.role == "cost"),
         notes=tuple(
             model.Note(kind="warning", text=text)
-            for text in (*_unchosen(settings, chosen), *warnings(lines, early_end, chosen))
+            for text in (
+                *_unchosen(settings, chosen),
+                *warnings(lines, early_end),
+                *(turn_text(turn, chosen) for turn in turns(lines, scores)),
+            )
         ),
         limits=(LIMIT,),
     )
@@ -87,17 +94,18 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
         headline=subject.lead(last, BEFORE) if last != BEFORE else None,
         estimates=tuple(all_estimates),
         differences=tuple(changes(scores, last)),
-        curves=(*_training_curves(steps), *_held_out_curves(scores, specs)),
+        curves=(
+            *((together,) if (together := curve(lines, scores)) else ()),
+            *_training_curves(steps),
+            *_held_out_curves(scores, specs),
+        ),
         provenance=provenance_of(out),
     )
     return RLPage(write_report(out, page), verdict_text(page))
 
 
-def warnings(lines: Sequence[Line], early_end: str, chosen: int | None = None) -> list[str]:
-    """Return what a reader must know: an early end, and a reward that rose while truth fell.
-
-    The truth is that of the chosen step's answers, of the last ones if no step was chosen.
-    """
+def warnings(lines: Sequence[Line], early_end: str) -> list[str]:
+    """Return what a reader must know of the steps: an early end, and steps without learning."""
     texts = [f"The run ended early: {early_end}."] if early_end else []
     steps = [line for line in lines if "reward" in line]
     if idle := sum("loss" not in line for line in steps):
@@ -105,24 +113,6 @@ def warnings(lines: Sequence[Line], early_end: str, chosen: int | None = None) -
             f"Nothing was learnt in {idle} of {len(steps)} steps: the answers to each prompt had "
             "equal rewards."
         )
-    measured = [line for line in lines if "held_out/wrong" in line]
-    measured = [line for line in measured if chosen is None or line["step"] <= chosen]
-    third = max(1, len(steps) // 3)
-    reward_rose = _mean(steps[-third:], "reward") > _mean(steps[:third], "reward")
-    if len(measured) > 1 and reward_rose:
-        for name, label, sign in (
-            ("wrong", "answers with anything wrong", 1),
-            ("invented", "answers with an invented object", 1),
-            ("recall", "objects of the image that are named", -1),
-        ):
-            first, last = (
-                line.get(f"held_out/{name}", 0.0) for line in (measured[0], measured[-1])
-            )
-            if sign * (last - first) > 0.02:
-                texts.append(
-                    f"The reward rose while the truth got worse: {label} went from {first:.1%} to "
-                    f"{last:.1%} on held-out images."
-                )
     return texts
 
 
@@ -181,6 +171,7 @@ def _training_curves(steps: Sequence[Line]) -> tuple[Curve, ...]:
             {
                 "truncated": "truncated",
                 "unrewarded": "without a reward",
+                "unanswered": "claims without a verdict",
                 "dropped_groups": "groups without variance",
             },
         ),
@@ -238,11 +229,6 @@ def _held_out_curves(
 
 def _last(scores: Sequence[Score]) -> str:
     return max((score.model for score in scores), key=step_of, default=BEFORE)
-
-
-def _mean(lines: Sequence[Line], name: str) -> float:
-    values = [line[name] for line in lines if name in line]
-    return sum(values) / len(values) if values else 0.0
 
 
 def _ref(metric: str) -> model.MetricRef:

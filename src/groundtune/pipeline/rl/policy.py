@@ -29,7 +29,8 @@ def load_policy(settings: RLSettings) -> "Vlm":
     """Load the model to train.
 
     Raises:
-        UserError: it can't be loaded or trained, is an adapter, or has no end token.
+        UserError: it can't be loaded or trained, is an adapter, or has no end token; or
+            `value_from` was trained with another processor.
     """
     from groundtune.train.precision import device_of
     from groundtune.train.tune import check_parts, check_quantisable
@@ -44,7 +45,28 @@ def load_policy(settings: RLSettings) -> "Vlm":
             "Set eos_token_id in its generation_config.json.",
         )
     check_parts(vlm.model, settings.tune)
+    if settings.value_from:
+        _refuse_other_processor(settings, vlm)
     return vlm
+
+
+def _refuse_other_processor(settings: RLSettings, vlm: "Vlm") -> None:
+    """Refuse a head whose states were of other tokens or other pixels.
+
+    Checked right after loading: a tokenizer in use keeps the padding of its last call.
+
+    Raises:
+        UserError: the reward model was trained with another processor.
+    """
+    from groundtune.pipeline.reward.spec import processor_hash, read_spec
+
+    folder = Path(settings.value_from)
+    if read_spec(folder).processor != processor_hash(vlm.processor):
+        raise UserError(
+            "The reward model of value_from was trained with another processor than the policy's.",
+            str(folder),
+            "Use a reward model that was trained from the same model, or leave value_from out.",
+        )
 
 
 def tuned(settings: RLSettings, vlm: "Vlm") -> "Vlm":

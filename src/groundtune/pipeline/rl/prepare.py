@@ -4,7 +4,6 @@ The reference is the policy before training. Its greedy answer to a prompt says 
 should be and what can be said; all that is kept in the run's folder and done once.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from groundtune.feedback.claims import by_answer
 from groundtune.feedback.find_task import find_prompts as find_tasks
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings
 from groundtune.pipeline.feedback.claims import Labelling, label_claims
+from groundtune.pipeline.feedback.verdicts import require_verdicts
 from groundtune.pipeline.models.prompt_sources import named_in, requested
 from groundtune.pipeline.rl.claims import FirstAnswer, reference_of
 from groundtune.pipeline.rl.metrics import scores_of
@@ -22,7 +22,7 @@ from groundtune.pipeline.runs.overlap import evaluations_of, images_of, refuse_c
 from groundtune.pipeline.runs.resume import has_answers
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.protocols import Progress
-from groundtune.records import Prompt, SpanKind
+from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import remove_folder
 from groundtune.store.keys import key_of
@@ -166,16 +166,22 @@ def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progres
 
 
 def references_of(
+    settings: RLSettings,
     folder: RunFolder,
     labelling: Labelling,
     progress: Progress,
     *,
-    kinds: Sequence[SpanKind],
     write: bool,
 ) -> dict[str, FirstAnswer]:
-    """Return what the reference says to each prompt; with `write`, check its claims first."""
+    """Return what the reference says to each prompt; with `write`, check its claims first.
+
+    Raises:
+        UserError: no claim was checked.
+    """
+    feedback, kinds = settings.feedback, settings.rewards.kinds
     if write:
-        label_claims(folder.path, folder.path, labelling, progress)
+        summary = label_claims(folder.path, folder.path, labelling, progress)
+        require_verdicts(summary, feedback.labeler, feedback.divider, folder.path)
     claims = by_answer(folder.claims.read())
     return {
         answer.prompt: reference_of(answer.text, claims.get(answer.key, ()), kinds)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from groundtune.engine.changed_tokens import changed_tokens
 from groundtune.errors import UserError
-from groundtune.feedback.claims import fact_of, facts_of
+from groundtune.feedback.claims import fact_of, facts_of, is_unanswered
 from groundtune.feedback.repeats import repeated_claims
 from groundtune.pipeline.rl.claims import (
     FirstAnswer,
@@ -106,8 +106,6 @@ def _of_kinds(claims: Sequence[Claim], settings: AnswerRewardSettings) -> list[C
 
 
 def _rejected(judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
-    if is_unread(judged.rollout.text, judged.claims):
-        return ComponentValue(math.nan)
     return _places(_of_kinds(wrong_claims(judged.claims), settings), -1.0)
 
 
@@ -159,6 +157,16 @@ COMPONENTS: dict[str, Callable[[AnswerToReward, AnswerRewardSettings], Component
 }
 
 
+OF_CLAIMS = frozenset({"rejected", "supported", "coverage", "length", "repetition"})
+"""Components that have no value for an answer whose claims could not be read or checked."""
+
+
+def _value(name: str, judged: AnswerToReward, settings: AnswerRewardSettings) -> ComponentValue:
+    if name in OF_CLAIMS and is_unread(judged.rollout.text, judged.claims):
+        return ComponentValue(math.nan)
+    return COMPONENTS[name](judged, settings)
+
+
 def outside(words: int, reference: int, gate: LengthGate) -> float:
     """Return how far a length is outside the gate, as a share of the reference's; 0 inside."""
     if not reference:
@@ -188,7 +196,7 @@ def rewards_of(
     """
     weights = settings.weights
     values = {
-        name: [COMPONENTS[name](each, settings) for each in judged]
+        name: [_value(name, each, settings) for each in judged]
         for name in weights
         if name in COMPONENTS
     } | {name: list(component) for name, component in more.items()}
@@ -268,6 +276,8 @@ def _metrics(
     metrics["unrewarded"] = counts.count(False) / len(counts)
     if any(each.claims for each in judged):
         metrics["claims"] = _mean([len({fact_of(c) for c in each.claims}) for each in judged])
+        questions = [claim for each in judged for claim in each.claims if claim.question]
+        metrics["unanswered"] = _mean([float(is_unanswered(claim)) for claim in questions])
     return metrics
 
 

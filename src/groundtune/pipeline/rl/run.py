@@ -208,9 +208,7 @@ def _asked(
         labelling = stack.enter_context(open_labelling(feedback, folder, answered=False))
     references: dict[str, FirstAnswer] = {}
     if labelling and settings.rewards.by_claims:
-        references = references_of(
-            folder, labelling, progress, kinds=settings.rewards.kinds, write=parallel.main
-        )
+        references = references_of(settings, folder, labelling, progress, write=parallel.main)
     parallel.wait()
     return _Task(read_some(folder.prompts), rewarders, labelling, references)
 
