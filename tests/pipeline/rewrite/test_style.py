@@ -16,6 +16,7 @@ from groundtune.pipeline.rewrite.style_features import (
     histogram,
     length_auc,
     style_auc,
+    unseen_share,
 )
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
@@ -50,6 +51,34 @@ def test_length_is_reported_by_itself() -> None:
     ]
     assert length_auc(longer).value == 1
     assert style_auc(longer).value == 0.5
+
+
+def test_pairs_of_other_languages_are_counted_as_not_seen() -> None:
+    assert unseen_share(pairs_in(VOICES[1], VOICES[3])) == 0
+    texts = [
+        ("有一个杯子。", "有一只狗。"),
+        ("Eine rote Tasse.", "Ein Hund."),
+        ("The cup is red.", "A cup."),
+    ]
+    pairs = [
+        Pair(key=f"{i}", prompt=f"{i}", chosen=chosen, rejected=rejected, origin="rewrite")
+        for i, (chosen, rejected) in enumerate(texts)
+    ]
+    assert unseen_share(pairs) == pytest.approx(2 / 3)
+
+
+def test_full_width_marks_are_style() -> None:
+    spoken = [
+        Pair(
+            key=f"{i}",
+            prompt=f"{i}",
+            chosen=f"有{i}个杯子。",
+            rejected=f"\u201c有{i}个杯子\uff01\u201d",
+            origin="rewrite",
+        )
+        for i in range(40)
+    ]
+    assert style_auc(spoken).low > 0.9
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -93,7 +122,7 @@ def folder(tmp_path: Path) -> RunFolder:
     return made
 
 
-def test_the_command_reports_refuses_and_resumes(
+def test_the_command_reports_and_says_what_it_does_not_see(
     folder: RunFolder, tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = ["style", str(folder.path), "--model", str(tiny_llava), "--out", str(tmp_path / "out")]
@@ -104,6 +133,26 @@ def test_the_command_reports_refuses_and_resumes(
     page = (tmp_path / "out" / "report.html").read_text()
     assert "Both sides of the pairs differ in style" in page
     assert "% of texts" in page
+    assert "hardly an English function word" not in page
+    folder.pairs.replace(
+        [
+            p.model_copy(update={"key": f"zh-{p.key}", "chosen": "有杯子", "rejected": "有狗"})
+            for p in folder.pairs.read()
+        ]
+    )
+    other = ["style", str(folder.path), "--model", str(tiny_llava), "--out", str(tmp_path / "zh")]
+    assert run([*other, "refuse=false"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "100% of the pairs have hardly an English function word" in shown
+    assert "hardly an English function word" in (tmp_path / "zh" / "report.html").read_text()
+
+
+def test_the_command_refuses_what_is_apart_and_resumes(
+    folder: RunFolder, tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["style", str(folder.path), "--model", str(tiny_llava), "--out", str(tmp_path / "out")]
+    assert run([*line, "refuse=false"]) == 0
+    capsys.readouterr()
     parts = sorted((tmp_path / "out" / "log-probs").glob("*.parquet"))
     assert run([*line, "most_distance=0.000001"]) == 2
     lines = capsys.readouterr().err.splitlines()[-3:]

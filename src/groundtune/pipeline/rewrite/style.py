@@ -26,6 +26,7 @@ from groundtune.pipeline.rewrite.style_features import (
     histogram,
     length_auc,
     style_auc,
+    unseen_share,
 )
 from groundtune.pipeline.rewrite.style_page import write_page
 from groundtune.pipeline.rewrite.style_summary import StyleGap, StyleSummary
@@ -151,6 +152,7 @@ def summary_of(
         reference=settings.model,
         style_auc=auc,
         length_auc=length_auc(pairs),
+        unseen=round(unseen_share(pairs), 4),
         passed=not why,
         why=tuple(why),
         **gaps,

@@ -23,7 +23,12 @@ FUNCTION_WORDS = (
     *("captures", "contains", "includes", "overall", "additionally", "moreover", "however"),
 )
 """Words of style, not of content. Other languages' texts only have the marks."""
-MARKS = (*";:!?()\"'*#-", "\u2014", "\u2019", "\n")
+MARKS = (
+    *(*";:!?()\"'*#-", "\u2014", "\u2019", "\n"),
+    *"\uff1b\uff1a\uff01\uff1f\uff08\uff09\uff0c\u3001\u201c\u201d\u300c\u300d",  # East Asian
+)
+FEWEST_WORDS = 2
+"""A pair with fewer different function words in both texts shows the classifier next to nothing."""
 FOLDS = 5
 RIDGE = 1.0
 BINS = 30
@@ -49,10 +54,14 @@ def features(text: str) -> list[float]:
 
     Not how often: a text that states one thing more would differ in that.
     """
-    words = {word.lower() for word in _WORD.findall(text)}
+    words = _words(text)
     digits = any(word.isdigit() for word in words)
     marks = [float(mark in text) for mark in MARKS]
     return [float(word in words) for word in FUNCTION_WORDS] + marks + [float(digits)]
+
+
+def _words(text: str) -> set[str]:
+    return {word.lower() for word in _WORD.findall(text)}
 
 
 def style_auc(pairs: Sequence[Pair]) -> Auc:
@@ -63,6 +72,15 @@ def style_auc(pairs: Sequence[Pair]) -> Auc:
     """
     sides = np.array([[features(p.chosen), features(p.rejected)] for p in pairs], dtype=float)
     return _judged(sides[:, 0] - sides[:, 1], [pair.prompt for pair in pairs])
+
+
+def unseen_share(pairs: Sequence[Pair]) -> float:
+    """The share of pairs in which the classifier finds hardly a word: other languages, mostly."""
+    few = sum(
+        len(set(FUNCTION_WORDS).intersection(_words(f"{p.chosen} {p.rejected}"))) < FEWEST_WORDS
+        for p in pairs
+    )
+    return few / len(pairs)
 
 
 def length_auc(pairs: Sequence[Pair]) -> Auc:

@@ -16,6 +16,8 @@ TITLES = {
     "mean": ("Log-probability per token", "nats"),
     "words": ("Length", "words"),
 }
+UNSEEN = 0.1
+"""Share of pairs from which on the page says that the classifier doesn't see their style."""
 
 
 def write_page(
@@ -44,7 +46,17 @@ def _text(summary: StyleSummary) -> str:
         f"Style alone tells the chosen answer in {auc.value:.1%} of the pairs (95% CI "
         f"{auc.low:.1%} to {auc.high:.1%}; chance is 50%). The chosen answer is the longer one in "
         f"{length.value:.1%}. Log-probabilities per token lie {gap.distance:+.2f} standard "
-        f"deviations apart and overlap by {gap.overlap:.0%}."
+        f"deviations apart and overlap by {gap.overlap:.0%}. {unseen_text(summary)}"
+    ).strip()
+
+
+def unseen_text(summary: StyleSummary) -> str:
+    """What the classifier doesn't see; "" if that is little."""
+    if summary.unseen < UNSEEN:
+        return ""
+    return (
+        f"{summary.unseen:.0%} of the pairs have hardly an English function word, so the "
+        "classifier doesn't see their style: go by the log-probabilities."
     )
 
 

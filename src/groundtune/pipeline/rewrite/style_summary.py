@@ -33,6 +33,9 @@ class StyleSummary(Record):
     """How often style alone tells which side of a pair is chosen."""
     length_auc: Auc
     """How often the longer answer is the chosen one."""
+    unseen: float = 0.0
+    """The share of pairs with hardly an English function word, whose style the classifier doesn't
+    see."""
     passed: bool
     why: tuple[str, ...] = ()
     """Which limits are passed."""
