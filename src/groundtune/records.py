@@ -20,8 +20,7 @@ ClaimStatus = Literal["supported", "rejected", "opinion", "unchecked", "unparsed
 question could not be read; "empty": the only row of an answer without statements."""
 
 Verdict = Literal["wrong", "nothing_wrong", "unsure"]
-"""An annotator's verdict on an answer: it needs a correction, it needs none, or the images can't
-decide it."""
+"""Whether an answer needs a correction, by an annotator; "unsure": the images can't decide it."""
 
 Side = Literal["first", "second", "tie", "unsure"]
 """Which of two answers; "unsure": the images can't decide it."""
@@ -117,6 +116,7 @@ class Prompt(Record):
 class Sampling(Record):
     """Sampling settings of answers. Temperature 0 is greedy decoding."""
 
+    model_config = ConfigDict(revalidate_instances="subclass-instances")  # equal when read again
     max_new_tokens: int = Field(default=512, ge=1)
     """RLAIF-V's candidate length (arXiv 2405.17220, its code)."""
     temperature: float = Field(default=0.7, ge=0)

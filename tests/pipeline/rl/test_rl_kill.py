@@ -6,10 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from groundtune.pipeline.rl.run import rl
+from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.protocols import SilentProgress
 from groundtune.train.log import read_log
-from rl_folder import Letters, prompt_rows, recipe
+from rl_folder import Killed, Letters, prompt_rows, recipe
 
 KILLED = """
 import os, signal, sys
@@ -39,6 +42,37 @@ def lines(out: Path) -> list[dict[str, float]]:
         {name: value for name, value in line.items() if not name.startswith(TIMES)}
         for line in read_log(out / "log.jsonl")
     ]
+
+
+def test_a_run_that_is_rewarded_by_claims_resumes_as_well(tmp_path: Path) -> None:
+    settings = RLSettings.model_validate(
+        {
+            "model": "world:base",
+            "prompts": "world:4",
+            "device": "cpu",
+            "n": 2,
+            "prompts_per_step": 2,
+            "steps": 3,
+            "sampling": {"max_new_tokens": 48},
+            "feedback": {"labeler": "self", "divider": "world"},
+            "rewards": {"more": {"letters": 0.1}},
+            "tune": {"type": "full"},
+            "held_out": 2,
+            "eval_every": 1,
+            "save_every": 1,
+        }
+    )
+    out = tmp_path / "killed"
+    with pytest.raises(KeyboardInterrupt):
+        rl(settings, out, SilentProgress(), rewarders={"letters": Killed(1)})
+    for folder in (tmp_path / "whole", out, out):
+        rl(settings, folder, SilentProgress(), rewarders={"letters": Letters()})
+    assert lines(out) == lines(tmp_path / "whole")
+    killed, whole = (
+        (folder / "model" / "model.safetensors").read_bytes()
+        for folder in (out, tmp_path / "whole")
+    )
+    assert killed == whole
 
 
 def test_after_kill_9_a_run_resumes_bit_by_bit(tiny_llava: Path, tmp_path: Path) -> None:
