@@ -31,6 +31,8 @@ from groundtune.store.sealed import read_sealed, write_sealed
 
 TRAINS = ("train", "rl", "align", "reward train")
 """Commands whose recipes can be arms."""
+SHARED = "shared"
+"""Folder, under the study's, of what a model said before training: runs of `rl` share it."""
 _DATA = re.compile(r"\{([a-z0-9-]+)\}")
 
 
@@ -284,7 +286,8 @@ def _train(settings: Any, out: Path, progress: Progress) -> Path:
 def _rl(settings: Any, out: Path, progress: Progress) -> Path:
     from groundtune.pipeline.rl.run import rl
 
-    return rl(settings, out, progress).model
+    shared = out.parent.parent / SHARED  # out is runs/NAME or data/NAME
+    return rl(settings, out, progress, reference_folder=shared).model
 
 
 def _align(settings: Any, out: Path, progress: Progress) -> Path:

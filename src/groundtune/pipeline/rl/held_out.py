@@ -7,6 +7,7 @@ the labeler's verdicts on the answers' claims are, and their lengths.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -21,6 +22,7 @@ from groundtune.pipeline.rl.metrics import BENCHMARK, estimates, scores_of
 from groundtune.pipeline.rl.prepare import held_out_prompts
 from groundtune.pipeline.rl.rules import found, symbolic
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.rl.shared import BeforeTraining
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Reply, TruthScorer
 from groundtune.records import Claim, Prompt, Score
@@ -41,6 +43,8 @@ class HeldOut:
     truth: TruthScorer | None
     parallel: Parallel
     stored: RecordSet[Score]
+    before: BeforeTraining
+    """The model before training, whose scores runs may share."""
 
     @classmethod
     def open(
@@ -50,6 +54,7 @@ class HeldOut:
         vlm: Vlm,
         labelling: Labelling | None,
         parallel: Parallel,
+        before: BeforeTraining,
     ) -> Self:
         """Return the evaluation of a run's held-out prompts; without any it measures nothing."""
         prompts, images = held_out_prompts(out).read(), RunFolder(out).images
@@ -62,6 +67,7 @@ class HeldOut:
             truth=source.truth if source and settings.task == "answer" else None,
             parallel=parallel,
             stored=scores_of(out),
+            before=before,
         )
 
     def __call__(self, step: int) -> Mapping[str, float]:
@@ -71,6 +77,21 @@ class HeldOut:
         """
         if not self.prompts:
             return {}
+        # several processes would wait for the one that holds the shared folder
+        shares = step == 0 and self.parallel.processes == 1
+        scores = (
+            self.before.scores(self.prompts, partial(self._scores, step))
+            if shares
+            else self._scores(step)
+        )
+        if self.parallel.main:
+            stored = self.stored.keys()
+            self.stored.append([score for score in scores if score.key not in stored])
+        means = estimates(scores, f"step-{step}")
+        return {f"held_out/{each.metric}": each.value for each in means}
+
+    def _scores(self, step: int) -> list[Score]:
+        """Return the score of each prompt, the same in every process."""
         own_prompts = self.parallel.share(list(self.prompts))
         greedy = self.settings.sampling.model_copy(update={"temperature": 0.0})
         replies = (
@@ -84,12 +105,7 @@ class HeldOut:
             self._score(step, prompt, reply, claims.get(key, ()))
             for (key, prompt, _), reply in zip(texts, replies, strict=True)
         ]
-        scores = [score for part in self.parallel.gather(own_scores) for score in part]
-        if self.parallel.main:
-            stored = self.stored.keys()
-            self.stored.append([score for score in scores if score.key not in stored])
-        means = estimates(scores, f"step-{step}")
-        return {f"held_out/{each.metric}": each.value for each in means}
+        return [score for part in self.parallel.gather(own_scores) for score in part]
 
     def _score(self, step: int, prompt: Prompt, reply: Reply, claims: Sequence[Claim]) -> Score:
         values = self._row(prompt, reply.text, claims)

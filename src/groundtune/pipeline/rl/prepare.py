@@ -165,25 +165,23 @@ def ask_reference(settings: RLSettings, vlm: "Vlm", out: Path, progress: Progres
         )
 
 
-def references_of(
-    settings: RLSettings,
-    folder: RunFolder,
-    labelling: Labelling,
-    progress: Progress,
-    *,
-    write: bool,
-) -> dict[str, FirstAnswer]:
-    """Return what the reference says to each prompt; with `write`, check its claims first.
+def check_reference(
+    settings: RLSettings, folder: RunFolder, labelling: Labelling, progress: Progress
+) -> None:
+    """Check the claims of the reference's answers.
 
     Raises:
-        UserError: no claim was checked.
+        UserError: none could be checked.
     """
-    feedback, kinds = settings.feedback, settings.rewards.kinds
-    if write:
-        summary = label_claims(folder.path, folder.path, labelling, progress)
-        require_verdicts(summary, feedback.labeler, feedback.divider, folder.path)
+    feedback = settings.feedback
+    summary = label_claims(folder.path, folder.path, labelling, progress)
+    require_verdicts(summary, feedback.labeler, feedback.divider, folder.path)
+
+
+def references_of(settings: RLSettings, folder: RunFolder) -> dict[str, FirstAnswer]:
+    """Return what the reference says to each prompt, once that is checked."""
     claims = by_answer(folder.claims.read())
     return {
-        answer.prompt: reference_of(answer.text, claims.get(answer.key, ()), kinds)
+        answer.prompt: reference_of(answer.text, claims.get(answer.key, ()), settings.rewards.kinds)
         for answer in folder.answers.read()
     }

@@ -33,7 +33,6 @@ from groundtune.pipeline.rl.policy import (
     tuned,
 )
 from groundtune.pipeline.rl.prepare import (
-    ask_reference,
     held_out_prompts,
     prepare_prompts,
     references_of,
@@ -42,6 +41,7 @@ from groundtune.pipeline.rl.prepare import (
 )
 from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
+from groundtune.pipeline.rl.shared import BeforeTraining
 from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.pipeline.runs.resume import open_run
 from groundtune.pipeline.train.parallel import is_first_process
@@ -75,11 +75,14 @@ def rl(
     progress: Progress,
     *,
     rewarders: Mapping[str, Rewarder] | None = None,
+    reference_folder: Path | None = None,
     command: Sequence[str] = (),
 ) -> RLResult:
     """Train by the recipe, or resume, and return the folder of the result.
 
-    `rewarders` are custom components of the reward, by their names in `rewards.more`.
+    `rewarders` are custom components of the reward, by their names in `rewards.more`. Runs of the
+    same model on the same prompts may share a `reference_folder`, at once, too: what one of them
+    had the model say before training, the others use.
 
     Raises:
         UserError: settings or prompts can't be used, a model can't be loaded or trained this way,
@@ -98,7 +101,7 @@ def rl(
                     command=command,
                 )
             )
-        return _run(settings, out, progress, rewarders or {}, stack)
+        return _run(settings, out, progress, rewarders or {}, stack, reference_folder)
 
 
 class _Task(NamedTuple):
@@ -109,6 +112,7 @@ class _Task(NamedTuple):
     labelling: Labelling | None
     """Who checks claims, for the rewards or for the choice of a step; None if nothing needs it."""
     references: dict[str, FirstAnswer]
+    before: BeforeTraining
 
 
 def _run(
@@ -117,6 +121,7 @@ def _run(
     progress: Progress,
     rewarders: Mapping[str, Rewarder],
     stack: ExitStack,
+    reference_folder: Path | None,
 ) -> RLResult:
     import torch
 
@@ -130,7 +135,7 @@ def _run(
     vlm = load_policy(settings)
     bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
     parallel = Parallel(vlm.device, bf16=bf16)
-    task = _asked(settings, vlm, parallel, out, all_rewarders, progress, stack)
+    task = _asked(settings, vlm, parallel, out, all_rewarders, progress, stack, reference_folder)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     frozen = frozen_copy(settings, vlm)
     vlm = tuned(settings, vlm)
@@ -192,6 +197,7 @@ def _asked(
     rewarders: dict[str, Rewarder],
     progress: Progress,
     stack: ExitStack,
+    reference_folder: Path | None,
 ) -> _Task:
     """Read the prompts, and have the reference answer them; the main process does it for all."""
     folder = RunFolder(out)
@@ -199,18 +205,17 @@ def _asked(
         prepare_prompts(settings, out, progress)
         refuse_evaluation_images(settings, out)
         check_prompts(settings, read_some(folder.prompts), held_out_prompts(out).read())
-        if settings.rewards.by_claims:
-            ask_reference(settings, vlm, out, progress)
     parallel.wait()
     labelling: Labelling | None = None
     if settings.checks_claims:
         feedback = with_self(settings.feedback, settings.model)
         labelling = stack.enter_context(open_labelling(feedback, folder, answered=False))
-    references: dict[str, FirstAnswer] = {}
-    if labelling and settings.rewards.by_claims:
-        references = references_of(settings, folder, labelling, progress, write=parallel.main)
+    before = BeforeTraining(settings, vlm, labelling, reference_folder)
+    if settings.rewards.by_claims and parallel.main:
+        before.prepare(out, progress)
     parallel.wait()
-    return _Task(read_some(folder.prompts), rewarders, labelling, references)
+    references = references_of(settings, folder) if settings.rewards.by_claims else {}
+    return _Task(read_some(folder.prompts), rewarders, labelling, references, before)
 
 
 def _trainer(
@@ -254,7 +259,7 @@ def _trainer(
         bound="factor" if parallel.arithmetic or settings.server else "exact",
         plan=_schedule(settings),
         parallel=parallel,
-        evaluate=HeldOut.open(settings, out, vlm, task.labelling, parallel),
+        evaluate=HeldOut.open(settings, out, vlm, task.labelling, parallel, task.before),
         stop=_stopping(settings, out, parallel),
         **rest,
     )
