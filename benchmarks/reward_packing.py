@@ -68,7 +68,7 @@ def timed(run: Callable[..., list[torch.Tensor]], values: Any, vlm: Any, rows: A
         with torch.inference_mode():
             found = [run(values, vlm, row) for row in rows]
         seconds.append((time.process_time() - began[0], time.perf_counter() - began[1]))
-        scores = [[float(read_reward(v, len(v), "mean")) for v in own] for own in found]
+        scores = [[float(read_reward(v, slice(len(v)), "mean")) for v in own] for own in found]
     return scores, min(seconds)
 
 

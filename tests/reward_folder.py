@@ -20,16 +20,18 @@ def fill_compared(
     *,
     texts: dict[str, str] | None = None,
     ties: int = 0,
+    start: int = 0,
 ) -> RunFolder:
     """Write answers and all comparisons of a prompt's answers: fewer cats are better.
 
     An answer without cats hallucinates as much as the others.
 
-    `texts` replaces those of answers by key; the first `ties` comparisons have no better answer.
+    `texts` replaces those of answers by key; the first `ties` comparisons have no better answer;
+    `start` is the number of the first prompt, which other numbers' images differ from.
     """
     folder = RunFolder(path)
     asked, said, compared = list[Prompt](), list[Answer](), list[Comparison]()
-    for number in range(prompts):
+    for number in range(start, start + prompts):
         image = folder.images.add(image_bytes(COLOURS[number % len(COLOURS)], number + 16))
         prompt = ask(f"p{number}", "How many cups are there?" + " Look." * (number % 3), [image])
         cups = number % 3 + 1
@@ -69,9 +71,9 @@ def fill_compared(
     return folder
 
 
-def fill_corrected(path: Path, prompts: int = 24) -> RunFolder:
+def fill_corrected(path: Path, prompts: int = 24, *, start: int = 0) -> RunFolder:
     """Write corrections of the answers of `fill_compared`: cats are wrong."""
-    folder = fill_compared(path, prompts)
+    folder = fill_compared(path, prompts, start=start)
     corrections = list[Correction]()
     for answer in folder.answers.read():
         marks = [

@@ -8,9 +8,9 @@ from groundtune.train.reward_head import RewardHead, read_reward
 
 def test_a_reward_is_read_from_the_last_token_or_the_answers_own():
     values = torch.tensor([1.0, 2.0, 6.0, 10.0])
-    assert read_reward(values, 3, "last") == 10
-    assert read_reward(values, 3, "mean") == 3
-    assert read_reward(values, 3, "sum") == 9
+    assert read_reward(values, slice(3), "last") == 10
+    assert read_reward(values, slice(3), "mean") == 3
+    assert read_reward(values, slice(3), "sum") == 9
 
 
 @pytest.mark.parametrize(("kind", "layers"), [("linear", 1), ("mlp2", 2)])

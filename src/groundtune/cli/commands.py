@@ -94,6 +94,9 @@ COMMANDS: dict[str, Command] = {
     "reward train": Command(
         "groundtune.cli.reward:train", "Train a reward model on comparisons or corrections."
     ),
+    "reward measure": Command(
+        "groundtune.cli.reward:measure", "Measure a reward model on feedback that it didn't learn."
+    ),
     "reward study": Command(
         "groundtune.cli.reward_study:study",
         "Compare reward models with and without facts on the same comparisons.",
@@ -139,6 +142,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "report": Command(
         "groundtune.cli.report:report", "Write a run's report as one HTML page.", EVALUATE
+    ),
+    "facts": Command(
+        "groundtune.cli.facts:facts", "Add what is known about the images to a run's prompts.", DATA
     ),
     "import": Command(
         "groundtune.cli.import_:import_",

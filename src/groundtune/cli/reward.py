@@ -3,9 +3,12 @@
 import os
 import sys
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from groundtune.cli.recipe_argument import Settings
+
+if TYPE_CHECKING:
+    from groundtune.pipeline.reward.accuracy import RewardAccuracy
 
 
 def train(
@@ -48,7 +51,6 @@ def train(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
-    from groundtune.pipeline.reward.accuracy import summary
     from groundtune.pipeline.reward.run import train_reward
     from groundtune.pipeline.reward.settings import RewardSettings
 
@@ -74,15 +76,22 @@ def train(
     evaluation = result.evaluation
     output: dict[str, object] = evaluation.model_dump(mode="json")
     if not json:
-        rows = {evaluation.accuracy.metric: evaluation.accuracy, **evaluation.baselines}
-        output = {**summary(rows), "report": result.report}
-        output |= {f"left out, {why}": number for why, number in evaluation.left_out.items()}
+        output = {**_shown(evaluation), "report": result.report}
     finish(
         output,
         path=result.model,
         next_command=["groundtune", "reward", "score", result.model, params.feedback],
         json=json,
     )
+
+
+def _shown(evaluation: "RewardAccuracy") -> dict[str, object]:
+    """Return an evaluation as lines of text."""
+    from groundtune.pipeline.reward.accuracy import summary
+
+    rows = {evaluation.accuracy.metric: evaluation.accuracy, **evaluation.baselines}
+    left_out = {f"left out, {why}": number for why, number in evaluation.left_out.items()}
+    return {**summary(rows), **left_out}
 
 
 def score(
@@ -124,6 +133,47 @@ def score(
     with open_progress(silent=json) as progress:
         summary = score_answers(answers, out or answers, params, progress, command=sys.argv)
     finish(summary.model_dump(), path=(out or answers) / "scores.jsonl", json=json)
+
+
+def measure(
+    rewarder: str,
+    feedback: Path,
+    /,
+    *settings: Settings,
+    facts: str | None = None,
+    out: Path = Path("runs/reward-measure"),
+    json: bool = False,
+) -> None:
+    """Measure a reward on comparisons, pairs or corrections that nothing was learnt from.
+
+    The report has the accuracy as that of `groundtune reward train`: of a token-level reward model
+    the F1 of wrong words on corrections, of all others the accuracy on comparisons or pairs.
+
+    For example:
+
+        groundtune reward measure runs/reward/model runs/other-comparisons
+        groundtune reward measure runs/words/model runs/other-corrections --out runs/words-measure
+
+    Args:
+        rewarder: Folder of a reward model, name of an installed reward, or the URL of a server.
+        feedback: Folder with comparisons, pairs or corrections.
+        settings: Settings that have no option: learn, use, ties, skip_bad, device, dtype,
+            allow_chance, allow_training_images, and limits of a server.
+        facts: Facts that it reads, as in `groundtune reward score`.
+        out: Folder for the report and evaluation.json.
+        json: Print the result as one JSON object.
+    """
+    from groundtune.cli.finish import finish
+    from groundtune.cli.progress import open_progress
+    from groundtune.pipeline.reward.held_out import RewardMeasureSettings, measure_reward
+    from groundtune.recipe_loading import load
+
+    options = {"rewarder": rewarder, "feedback": feedback, "facts": facts}
+    params = load(None, list(settings), RewardMeasureSettings, options=options)
+    with open_progress(silent=json) as progress:
+        evaluation = measure_reward(params, out, progress, command=sys.argv)
+    output = evaluation.model_dump(mode="json") if json else _shown(evaluation)
+    finish(output, path=out / "report.html", json=json)
 
 
 def filter_(

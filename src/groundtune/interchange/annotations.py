@@ -213,16 +213,20 @@ def _is_outside(box: Region, size: tuple[int, int]) -> bool:
 
 
 def region_lines(image: ImageAnnotations) -> Iterator[str]:
-    """The annotations as lines of text, boxes in shares of the image's sides where these are known.
+    """The annotations as the lines of a list."""
+    return (f"- {text}" for text in region_texts(image))
+
+
+def region_texts(image: ImageAnnotations) -> Iterator[str]:
+    """The annotations as texts, boxes in shares of the image's sides where these are known.
 
     As HA-DPO gives them to its judge (github.com/opendatalab/HA-DPO, SHR): two decimals.
     """
     for box in (*image.regions, *image.objects):
         if image.size is None:
-            yield f"- {box.phrase}"
+            yield box.phrase
             continue
         width, height = image.size
         corners = box.left / width, box.top / height, box.right / width, box.bottom / height
-        yield f"- [{', '.join(f'{corner:.2f}' for corner in corners)}]: {box.phrase}"
-    for caption in image.captions:
-        yield f"- {caption}"
+        yield f"[{', '.join(f'{corner:.2f}' for corner in corners)}]: {box.phrase}"
+    yield from image.captions

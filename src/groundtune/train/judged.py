@@ -21,11 +21,18 @@ from groundtune.vlm.encoded import EncodedAnswer, EncodedPrompt
 
 
 class JudgedAnswer(NamedTuple):
-    """An answer's tokens, followed by those of the request for a score, if there is one."""
+    """An answer's tokens, those of a request for a score, and the answer's again if read twice."""
 
     encoded: EncodedAnswer
     length: int
     """Tokens of the answer itself, its end token included."""
+    start: int = 0
+    """Place of the first token of the answer whose values count: that of the second reading."""
+
+    @property
+    def places(self) -> slice:
+        """Places of the tokens whose values count, the end token included."""
+        return slice(self.start, self.start + self.length)
 
 
 class ComparedAnswers(NamedTuple):
@@ -149,7 +156,7 @@ class ComparisonExamples(JudgedExamples):
         """Return the rewards of both answers of each comparison."""
         values_by_example = self._found(rows, logp)
         rewards = [
-            [read_reward(v, a.length, self.readout) for v, a in zip(values, e.answers, strict=True)]
+            [read_reward(v, a.places, self.readout) for v, a in zip(values, e.answers, strict=True)]
             for e, values in values_by_example
         ]
         better_B, worse_B = (torch.stack([sides[side] for sides in rewards]) for side in (0, 1))
@@ -167,7 +174,7 @@ class Marks(JudgedExamples):
         for example, (values_T,) in self._found(rows, logp):
             assert isinstance(example, MarkedAnswer)
             length = example.answer.length - 1  # the end token has no text
-            values.append(values_T[:length])
+            values.append(values_T[example.answer.places][:length])
             wrong.append(torch.tensor(example.wrong[:length], device=values_T.device))
             counted.append(torch.ones(length, dtype=torch.bool, device=values_T.device))
         value_BT, wrong_BT, mask_BT = (

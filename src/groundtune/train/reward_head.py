@@ -35,11 +35,11 @@ class RewardHead(nn.Module):
             return value[:, 0]
 
 
-def read_reward(values_T: Tensor, length: int, readout: Readout) -> Tensor:
-    """Return an answer's reward from the values of its tokens; the first `length` are its text's.
+def read_reward(values_T: Tensor, places: slice, readout: Readout) -> Tensor:
+    """Return an answer's reward from the values of all that is read; `places` are the answer's.
 
-    What follows them is the request for a score.
+    `last` is the value of the last token of all, which may be that of a request for a score.
     """
     if readout == "last":
         return values_T[-1]
-    return values_T[:length].mean() if readout == "mean" else values_T[:length].sum()
+    return values_T[places].mean() if readout == "mean" else values_T[places].sum()

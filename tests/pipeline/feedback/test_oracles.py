@@ -11,13 +11,13 @@ from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.feedback.conquer import question_prompt
 from groundtune.generate.scripted import ScriptedGenerator
-from groundtune.interchange.annotations import read_annotations
+from groundtune.interchange.annotations import Region, read_annotations, region_texts
 from groundtune.pipeline.feedback.annotation_labeler import (
     AnnotationLabeler,
     images_of,
     read_answers,
 )
-from groundtune.pipeline.feedback.detector import open_detector
+from groundtune.pipeline.feedback.detector import Detections, open_detector
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Reply
 from groundtune.records import Producer, Prompt
@@ -168,8 +168,15 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_detector_answers_questions_about_its_classes(folder: RunFolder, detector: Path):
     labeler = open_detector(str(detector), folder.images, "cpu")
     prompt = folder.prompts.read()[0]
-    told = {"cup": [0.9, 0.8], "person": [0.1]}
-    labeler._scores_of[prompt.images[0]] = told  # pyright: ignore[reportPrivateUsage]  # no training here
+
+    def detect(*found: tuple[float, str, int]) -> None:
+        regions = tuple((score, Region(name, left, 0, 50, 25)) for score, name, left in found)
+        detections = Detections((100, 50), regions)
+        labeler._detections_of[prompt.images[0]] = detections  # pyright: ignore[reportPrivateUsage]  # no training here
+
+    detect((0.8, "cup", 10), (0.9, "cup", 20), (0.1, "person", 30), (0.6, "cup", 40))
+    texts = list(region_texts(labeler.detected(prompt.images[0])))
+    assert texts == ["[0.20, 0.00, 0.50, 0.50]: cup", "[0.10, 0.00, 0.50, 0.50]: cup"]
 
     def answer(question: str) -> bool | None:
         reply = labeler.yes_no([question_prompt(prompt, question)])[0]
@@ -182,7 +189,7 @@ def test_a_detector_answers_questions_about_its_classes(folder: RunFolder, detec
     assert answer("Is the person red?") is False
     assert answer("Is the cup red?") is None
     assert answer("Is there a dog in the image?") is None
-    told["cup"] = [0.5]
+    detect((0.5, "cup", 10))
     assert answer("Is there a cup in the image?") is None
 
 

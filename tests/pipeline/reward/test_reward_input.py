@@ -42,7 +42,7 @@ def test_ties_are_left_out_and_counted_or_learnt_as_half(tmp_path: Path):
 
 def test_only_ties_are_refused(tmp_path: Path):
     fill_compared(tmp_path, ties=72)
-    with pytest.raises(UserError, match="No example can be learnt from: 72 ties"):
+    with pytest.raises(UserError, match="No example can be used: 72 ties"):
         read_data(settings_for(tmp_path, tmp_path))
 
 

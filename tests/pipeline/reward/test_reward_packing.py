@@ -32,6 +32,6 @@ def test_eight_packed_answers_have_the_rewards_of_each_alone(tmp_path):
         ]
     for one, other in zip(together, alone, strict=True):
         for readout in ("last", "mean"):
-            found = read_reward(one, len(one), readout)
-            exact = read_reward(other[0][0], len(one), readout)
+            found = read_reward(one, slice(len(one)), readout)
+            exact = read_reward(other[0][0], slice(len(one)), readout)
             assert abs(float(found - exact)) < 1e-5

@@ -7,10 +7,11 @@ is answered by what it finds. Everything else has no answer.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from groundtune.errors import UserError
 from groundtune.feedback.object_words import question_of, verdict_of
+from groundtune.interchange.annotations import ImageAnnotations, Region
 from groundtune.protocols import NO_ANSWER, Images, YesNoReply
 from groundtune.records import Producer, Prompt
 
@@ -18,6 +19,15 @@ SURE = 0.7
 """Score from which on an object is there."""
 ABSENT = 0.2
 """Score below which it is not; between both nobody knows."""
+
+
+class Detections(NamedTuple):
+    """What a detector finds in an image."""
+
+    size: tuple[int, int]
+    """Width and height."""
+    found: tuple[tuple[float, Region], ...]
+    """Scores, and classes with boxes in pixels."""
 
 
 class Detector:
@@ -34,7 +44,7 @@ class Detector:
         labels = cast("dict[int, str]", model.config.id2label)
         self._labels = {int(i): str(label) for i, label in labels.items()}
         self._classes = frozenset(self._labels.values())
-        self._scores_of: dict[str, dict[str, list[float]]] = {}
+        self._detections_of: dict[str, Detections] = {}
 
     def producer(self) -> Producer:
         """The model, and the scores that decide."""
@@ -49,7 +59,8 @@ class Detector:
         question = question_of(prompt.question, self._classes)
         if question is None or not prompt.images:
             return NO_ANSWER
-        scores = self._scores(prompt.images[0]).get(question.name, [])
+        found = self._detections(prompt.images[0]).found
+        scores = [score for score, region in found if region.phrase == question.name]
         best = max(scores, default=0.0)
         if ABSENT <= best < SURE:
             return NO_ANSWER
@@ -59,25 +70,32 @@ class Detector:
             NO_ANSWER if so is None else YesNoReply(*((sure, 1 - sure) if so else (1 - sure, sure)))
         )
 
-    def _scores(self, sha256: str) -> dict[str, list[float]]:
-        """The scores of everything found in an image, by class."""
-        if sha256 not in self._scores_of:
+    def detected(self, sha256: str) -> ImageAnnotations:
+        """What is surely in an image, with boxes in pixels, the surest first."""
+        size, found = self._detections(sha256)
+        ordered = sorted(found, key=lambda each: -each[0])
+        objects = [region for score, region in ordered if score >= SURE]
+        return ImageAnnotations(objects=objects, size=size)
+
+    def _detections(self, sha256: str) -> "Detections":
+        """Everything found in an image, with its scores."""
+        if sha256 not in self._detections_of:
             import torch
 
             image = self._images.open(sha256)
             inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
             with torch.inference_mode():
                 output = self._model(**inputs)
-            detections = self._processor.post_process_object_detection(
+            [detections] = self._processor.post_process_object_detection(
                 output, threshold=0.0, target_sizes=[(image.height, image.width)]
-            )[0]
-            scores: dict[str, list[float]] = {}
-            for score, label in zip(
-                detections["scores"].tolist(), detections["labels"].tolist(), strict=True
-            ):
-                scores.setdefault(self._labels[int(label)], []).append(float(score))
-            self._scores_of[sha256] = scores
-        return self._scores_of[sha256]
+            )
+            columns = (detections[name].tolist() for name in ("scores", "labels", "boxes"))
+            found = tuple(
+                (float(score), Region(self._labels[int(label)], *box))
+                for score, label, box in zip(*columns, strict=True)
+            )
+            self._detections_of[sha256] = Detections((image.width, image.height), found)
+        return self._detections_of[sha256]
 
 
 def open_detector(name: str, images: Images, device: str) -> Detector:

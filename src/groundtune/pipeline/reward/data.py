@@ -2,11 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from groundtune.errors import UserError
-from groundtune.pipeline.reward.settings import RewardSettings
+from groundtune.pipeline.reward.settings import FeedbackSettings, Learn, RewardSettings
 from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.records import Comparison, Correction, Pair, Prompt, Span
 from groundtune.store.contents import hashes_of_all
@@ -65,18 +65,8 @@ def read_data(settings: RewardSettings) -> RewardData:
         UserError: there are none, an example can't be used, or nothing is left to learn from or to
             hold out.
     """
-    folder = RunFolder(settings.feedback)
-    prompts = folder.prompts_by_key()
-    left_out = Counter[str]()
-    examples, hashes = _read(settings, folder, left_out)
-    usable = [each for each in examples if not _is_bad(each, prompts, settings, left_out)]
-    if not usable:
-        reasons = ", ".join(f"{n} {why}" for why, n in left_out.items()) or "there are none"
-        raise UserError(
-            f"No example can be learnt from: {reasons}.",
-            str(settings.feedback),
-            "Compare or correct more answers.",
-        )
+    whole = read_held_out(settings, settings.learn)
+    usable, prompts, left_out = whole.held_out, whole.prompts, Counter(whole.left_out)
     share = settings.validation.share
     is_held = {each.key: _is_held(prompts[each.prompt], share, settings.seed) for each in usable}
     training = [each for each in usable if not is_held[each.key]]
@@ -89,10 +79,31 @@ def read_data(settings: RewardSettings) -> RewardData:
             "Use examples about more images, or change validation.share or seed.",
         )
     training = [each for each in training if not _is_unbalanced(each, settings, left_out)]
+    return replace(whole, training=training, held_out=held_out, left_out=dict(left_out))
+
+
+def read_held_out(settings: FeedbackSettings, learn: Learn) -> RewardData:
+    """Return all examples of a folder as held out: comparisons or pairs, or for words corrections.
+
+    Raises:
+        UserError: there are none, or an example can't be used.
+    """
+    folder = RunFolder(settings.feedback)
+    prompts = folder.prompts_by_key()
+    left_out = Counter[str]()
+    examples, hashes = _read(settings, learn, folder, left_out)
+    usable = [each for each in examples if not _is_bad(each, prompts, settings, left_out)]
+    if not usable:
+        reasons = ", ".join(f"{n} {why}" for why, n in left_out.items()) or "there are none"
+        raise UserError(
+            f"No example can be used: {reasons}.",
+            str(settings.feedback),
+            "Compare or correct more answers.",
+        )
     used_prompts = {each.prompt: prompts[each.prompt] for each in usable}
     return RewardData(
-        training=training,
-        held_out=held_out,
+        training=[],
+        held_out=usable,
         prompts=used_prompts,
         folder=folder,
         left_out=dict(left_out),
@@ -101,9 +112,9 @@ def read_data(settings: RewardSettings) -> RewardData:
 
 
 def _read(
-    settings: RewardSettings, folder: RunFolder, left_out: Counter[str]
+    settings: FeedbackSettings, learn: Learn, folder: RunFolder, left_out: Counter[str]
 ) -> tuple[list[Example], dict[str, str]]:
-    if settings.learn == "words":
+    if learn == "words":
         corrections = read_some(folder.corrections)
         latest = _latest([each for each in corrections if each.verdict != "unsure"])
         left_out["unsure"] += len(corrections) - len(latest)
@@ -137,7 +148,7 @@ def _marked(correction: Correction) -> AnswerWithSpans:
 def _compared(
     comparisons: Sequence[Comparison],
     texts: Mapping[str, str],
-    settings: RewardSettings,
+    settings: FeedbackSettings,
     left_out: Counter[str],
 ) -> list[Example]:
     examples: list[Example] = []
@@ -169,7 +180,7 @@ def _differs(row: Comparison) -> str:
 def _is_bad(
     example: Example,
     prompts: Mapping[str, Prompt],
-    settings: RewardSettings,
+    settings: FeedbackSettings,
     left_out: Counter[str],
 ) -> bool:
     """Return whether an example is left out.

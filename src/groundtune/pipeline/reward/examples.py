@@ -75,14 +75,15 @@ def _encode(vlm: "Vlm", example: Example, data: RewardData, judging: RewardReque
     from groundtune.engine.changed_tokens import changed_tokens
     from groundtune.train.judged import ComparedAnswers, MarkedAnswer
 
-    prompt = data.prompts[example.prompt]
+    prompt, twice = data.prompts[example.prompt], judging.settings.read_twice
     if isinstance(example, AnswerPair):
         better, worse = (
-            encode_judged(vlm, text, judging.request(prompt, text))
+            encode_judged(vlm, text, judging.request(prompt, text), twice=twice)
             for text in (example.better, example.worse)
         )
         return ComparedAnswers(example.key, example.prompt, better, worse, example.tie)
-    answer = encode_judged(vlm, example.text, judging.request(prompt, example.text))
+    request = judging.request(prompt, example.text)
+    answer = encode_judged(vlm, example.text, request, twice=twice)
     wrong = changed_tokens(answer.encoded.offsets, example.wrong)
     return MarkedAnswer(example.key, example.prompt, answer, wrong)
 

@@ -64,8 +64,8 @@ class RewardRequests:
         return self.settings.request.replace("{facts}", text)
 
 
-def encode_judged(vlm: "Vlm", answer: str, request: str) -> "JudgedAnswer":
-    """Return an answer's tokens, then those of the request for a score.
+def encode_judged(vlm: "Vlm", answer: str, request: str, *, twice: bool = False) -> "JudgedAnswer":
+    """Return an answer's tokens, then those of the request, then the answer's again if `twice`.
 
     Raises:
         UserError: the answer is empty, or spells a special token.
@@ -82,12 +82,14 @@ def encode_judged(vlm: "Vlm", answer: str, request: str) -> "JudgedAnswer":
         )
     encoded = encode_answer(vlm, answer)
     length = len(encoded.ids)
-    if not request:
-        return JudgedAnswer(encoded, length)
-    ids: list[int] = vlm.processor.tokenizer.encode(" " + request, add_special_tokens=False)
-    end = (len(answer), len(answer))
-    longer = EncodedAnswer(ids=(*encoded.ids, *ids), offsets=(*encoded.offsets, *[end] * len(ids)))
-    return JudgedAnswer(longer, length)
+    ids: tuple[int, ...] = ()
+    if request:
+        ids = tuple(vlm.processor.tokenizer.encode(" " + request, add_special_tokens=False))
+    offsets = ((len(answer), len(answer)),) * len(ids)
+    if twice:
+        ids, offsets = (*ids, *encoded.ids), (*offsets, *encoded.offsets)
+    longer = EncodedAnswer(ids=(*encoded.ids, *ids), offsets=(*encoded.offsets, *offsets))
+    return JudgedAnswer(longer, length, len(longer.ids) - length if twice else 0)
 
 
 def check_facts(prompts: Sequence[Prompt], facts: FactSettings, where: str) -> None:
@@ -104,7 +106,7 @@ def check_facts(prompts: Sequence[Prompt], facts: FactSettings, where: str) -> N
         raise UserError(
             f"{bare} of {len(prompts)} prompts have no facts.",
             where,
-            "Use facts.show=none, or import prompts with facts.",
+            "Use facts.show=none, or add facts: groundtune facts.",
         )
     source = source_of(prompts)
     if facts.show == "truth":

@@ -1,9 +1,11 @@
 """A trained reward model on its held-out examples: accuracy, baselines, recorded scores."""
 
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from groundtune.errors import UserError
 from groundtune.pipeline.reward.accuracy import (
     Accuracy,
     Margin,
@@ -18,7 +20,7 @@ from groundtune.pipeline.reward.data import AnswerPair, Example, RewardData
 from groundtune.pipeline.reward.judging import RewardRequests
 from groundtune.pipeline.reward.model import Reads, RewardModel
 from groundtune.pipeline.reward.spec import Probe
-from groundtune.protocols import Progress
+from groundtune.protocols import Progress, Rewarder
 
 AT_ONCE = 200
 """Comparisons between two signs of progress."""
@@ -31,8 +33,12 @@ class RewardMeasurement(NamedTuple):
     spread: float
 
 
-def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardMeasurement:
-    """Return a reward model's figures on the held-out comparisons."""
+def measure(model: Rewarder, data: RewardData, progress: Progress) -> RewardMeasurement:
+    """Return a rewarder's figures on the held-out comparisons that are no ties.
+
+    Raises:
+        UserError: all are ties, or an answer has no reward.
+    """
     comparisons = [each for each in data.held_out if isinstance(each, AnswerPair) and not each.tie]
     texts = [(each.prompt, text) for each in comparisons for text in (each.better, each.worse)]
     distinct = list(dict.fromkeys(texts))
@@ -40,6 +46,7 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardM
     rewards: dict[tuple[str, str], float] = {}
     prompts = [data.prompts[key] for key, _ in distinct]
     values = model.reward(prompts, [text for _, text in distinct])
+    _refuse_unrewarded(comparisons, values, data)
     rewards = dict(zip(distinct, values, strict=True))
     progress.advance(len(distinct))
     margins = [
@@ -62,6 +69,23 @@ def measure(model: RewardModel, data: RewardData, progress: Progress) -> RewardM
         left_out={why: n for why, n in data.left_out.items() if n},
     )
     return RewardMeasurement(evaluation, statistics.pstdev(values))
+
+
+def _refuse_unrewarded(
+    comparisons: Sequence[AnswerPair], values: Sequence[float], data: RewardData
+) -> None:
+    unrewarded = sum(not math.isfinite(value) for value in values)
+    if comparisons and not unrewarded:
+        return
+    raise UserError(
+        f"{unrewarded} of {len(values)} answers have no reward: a value is not a number."
+        if comparisons
+        else "No held-out comparison has a better answer.",
+        str(data.folder.path),
+        "Check who scores on these answers."
+        if comparisons
+        else "Compare more answers, or hold out more of them.",
+    )
 
 
 def _baselines(

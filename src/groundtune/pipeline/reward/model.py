@@ -114,7 +114,11 @@ class RewardModel:
         self.vlm.model.eval()
         for group in groups.values():
             prompt = encode_prompt(self.vlm, reads[group[0]].prompt, self._images())
-            judged = {i: encode_judged(self.vlm, reads[i].answer, reads[i].request) for i in group}
+            twice = self.reading.judging.read_twice
+            judged = {
+                i: encode_judged(self.vlm, reads[i].answer, reads[i].request, twice=twice)
+                for i in group
+            }
             for some in _parts(group, judged, len(prompt.ids), self.max_tokens):
                 row = PromptRow(prompt, tuple(judged[i].encoded for i in some))
                 with torch.inference_mode():
@@ -137,8 +141,8 @@ class RewardModel:
         if judged is None or values_T is None:
             return math.nan
         if self.reading.learn == "answers":
-            return float(read_reward(values_T, judged.length, self.reading.readout))
-        text_T = values_T[: judged.length - 1] - self.reading.threshold
+            return float(read_reward(values_T, judged.places, self.reading.readout))
+        text_T = values_T[judged.places][:-1] - self.reading.threshold
         return -float((-text_T).sigmoid().sum())
 
     def _words(
@@ -150,7 +154,7 @@ class RewardModel:
         for word in re.finditer(r"\S+", text):
             word_values = [
                 float(value)
-                for (start, end), value in zip(offsets, values_T, strict=False)
+                for (start, end), value in zip(offsets, values_T[judged.places], strict=False)
                 if max(start, word.start()) < min(end, word.end())
             ]
             value = min(word_values) - self.reading.threshold if word_values else math.nan

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 from groundtune.bench.metric import Metric
 from groundtune.pipeline.reward.accuracy import BUCKETS, Accuracy, RewardAccuracy
@@ -30,14 +31,27 @@ WORDS = Metric(
 LIMIT = "Intervals know about images, not about another training of the model."
 
 
-def write_page(out: Path, settings: RewardSettings, result: RewardAccuracy) -> Path:
+class PageTexts(NamedTuple):
+    """What a page is about."""
+
+    title: str
+    summary: str
+
+
+def training_texts(settings: RewardSettings, result: RewardAccuracy) -> PageTexts:
+    """Return the texts of the page of a training."""
+    return PageTexts(f"Reward model on {settings.model}", _summary(settings, result))
+
+
+def write_page(out: Path, texts: PageTexts, result: RewardAccuracy) -> Path:
     """Write OUT/report.html."""
-    metric = WORDS if settings.learn == "words" else METRIC
+    is_of_words = result.accuracy.metric != Accuracy.model_fields["metric"].default
+    metric = WORDS if is_of_words else METRIC
     rows = {REWARD: result.accuracy, **result.baselines}
     [spec] = metric_specs([metric])
     page = model.ReportInput(
-        title=f"Reward model on {settings.model}",
-        summary=_summary(settings, result),
+        title=texts.title,
+        summary=texts.summary,
         finding=_finding(result, spec),
         models=tuple(model.ModelSpec(name=name, label=_label(name)) for name in rows),
         subject=model.Subject(

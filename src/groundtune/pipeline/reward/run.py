@@ -215,9 +215,9 @@ def _write(
         **{f"images/{each[:2]}/{each}": data.folder.images.read(each) for each in sorted(images)},
     }
     write_model(vlm, out / "model", files)
-    from groundtune.pipeline.reward.page import write_page
+    from groundtune.pipeline.reward.page import training_texts, write_page
 
-    write_page(out, settings, measured.evaluation)
+    write_page(out, training_texts(settings, measured.evaluation), measured.evaluation)
     write_sealed(out / "evaluation.json", measured.evaluation)  # last: the run is finished
     if measured.evaluation.accuracy.at_chance:
         log.warning("the reward model is at chance on held-out examples: no stage will use it")

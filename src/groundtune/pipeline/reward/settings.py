@@ -14,6 +14,7 @@ from groundtune.train.optim import Optim
 from groundtune.train.reward_kinds import HeadKind, Readout
 from groundtune.train.tune import Lora
 
+Learn = Literal["answers", "words"]
 Show = Literal["none", "shown", "other-scene", "truth"]
 """`shown`: the prompts' facts. `other-scene`: a placebo, the facts of another image. `truth`: all
 facts of a source that knows the whole truth, as an upper bound."""
@@ -52,6 +53,10 @@ class JudgingSettings(Settings):
     facts: FactSettings = FactSettings()
     request: str = ""
     """A request for a score that follows the answer; {facts} is where facts with place=after go."""
+    read_twice: bool = False
+    """The answer is read twice, and the second reading's values count: there each token has the
+    whole answer before it (arXiv 2402.15449), so that "two" is known to be of cups. Costs as many
+    tokens again."""
     hide_image: bool = False
     """Read a grey image instead, to see what the text alone gives away."""
 
@@ -72,21 +77,28 @@ class Validation(Record):
     """Answers whose scores are stored with the model, to be reproduced when it is loaded."""
 
 
-class RewardSettings(OneRun):
+class FeedbackSettings(Settings):
+    """Which examples a reward model learns from, or is measured on."""
+
+    feedback: Path
+    """Folder with comparisons, pairs or corrections."""
+    use: Literal["auto", "comparisons", "pairs"] = "auto"
+    """Where `answers` come from; "auto" prefers comparisons."""
+    ties: Literal["drop", "half"] = "drop"
+    """Comparisons without a better answer: leave them out, or learn that both are as good."""
+    skip_bad: bool = False
+    """Drop, count and list examples that can't be used, instead of stopping at the first."""
+
+
+class RewardSettings(FeedbackSettings, OneRun):
     """A reward model: what it learns from, what it reads, its head and its training."""
 
     MAY_CHANGE = OneRun.MAY_CHANGE | {"pack"}
 
     command: Literal["reward train"] = "reward train"
-    feedback: Path
-    """Folder with comparisons, pairs or corrections."""
-    learn: Literal["answers", "words"] = "answers"
+    learn: Learn = "answers"
     """`answers`: one reward per answer, from comparisons or pairs. `words`: one value per token,
     from the spans of corrections."""
-    use: Literal["auto", "comparisons", "pairs"] = "auto"
-    """Where `answers` come from; "auto" prefers comparisons."""
-    ties: Literal["drop", "half"] = "drop"
-    """Comparisons without a better answer: leave them out, or learn that both are as good."""
     head: HeadKind = "mlp2"
     """"linear": one layer, as in LLaVA-RLHF. "mlp2": two layers with SiLU between them, which
     BaseReward found better."""
@@ -108,7 +120,5 @@ class RewardSettings(OneRun):
     length_balance: float = Field(default=0.0, ge=0)
     """Leave out comparisons whose better answer is more than this many times as long as the other,
     as IXC-2.5-Reward does; 0 keeps all."""
-    skip_bad: bool = False
-    """Drop, count and list examples that can't be used, instead of stopping at the first."""
     pack: bool = True
     """All answers to a prompt in one row, where the family allows it."""

@@ -7,7 +7,7 @@ from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.accuracy import Accuracy
-from groundtune.pipeline.reward.settings import JudgingSettings
+from groundtune.pipeline.reward.settings import JudgingSettings, Learn
 from groundtune.records import Prompt, Record
 from groundtune.train.reward_kinds import HeadKind, Readout
 
@@ -29,7 +29,7 @@ class Probe(Record):
 class Reading(Record):
     """How a reward is read from a model."""
 
-    learn: Literal["answers", "words"]
+    learn: Learn
     head: HeadKind
     readout: Readout
     judging: JudgingSettings

@@ -16,7 +16,7 @@ from groundtune.pipeline.reward.accuracy import Accuracy, RewardAccuracy
 from groundtune.pipeline.reward.data import AnswerWithSpans, Example, RewardData
 from groundtune.pipeline.reward.measure import RewardMeasurement
 from groundtune.pipeline.reward.model import RewardModel
-from groundtune.protocols import Progress, SpanReward
+from groundtune.protocols import Progress, SpanReward, SpanRewarder
 from groundtune.records import Span
 
 TUNED_ON = 300
@@ -38,9 +38,16 @@ def measure_words(
 ) -> tuple[RewardMeasurement, float]:
     """Return the F1 on held-out corrections, and the threshold chosen on learnt ones."""
     tuned = random.Random(seed).sample(data.training, min(TUNED_ON, len(data.training)))
-    progress.start("score answers", total=len(tuned) + len(data.held_out))
-    training_words = _words(model, tuned, data, progress)
-    threshold = best_threshold(training_words)
+    progress.start("score learnt answers", total=len(tuned))
+    threshold = best_threshold(_words(model, tuned, data, progress))
+    return accuracy_of_words(model, data, progress, threshold), threshold
+
+
+def accuracy_of_words(
+    model: SpanRewarder, data: RewardData, progress: Progress, threshold: float = 0.0
+) -> RewardMeasurement:
+    """Return the F1 on held-out corrections, words below the threshold called wrong."""
+    progress.start("score held-out answers", total=len(data.held_out))
     held_words = _words(model, data.held_out, data, progress)
     every = f1([w._replace(values=(-1.0,) * len(w.values)) for w in held_words], 0.0)
     accuracy = f1(held_words, threshold).model_copy(update={"chance": every.value})
@@ -56,7 +63,7 @@ def measure_words(
         left_out={why: n for why, n in data.left_out.items() if n},
     )
     values = [value for each in held_words for value in each.values]
-    return RewardMeasurement(evaluation, statistics.pstdev(values)), threshold
+    return RewardMeasurement(evaluation, statistics.pstdev(values))
 
 
 def best_threshold(words: Sequence[WordRewards]) -> float:
@@ -96,7 +103,7 @@ def _ratio(sums: "np.ndarray") -> "np.ndarray":
 
 
 def _words(
-    model: RewardModel, examples: Sequence[Example], data: RewardData, progress: Progress
+    model: SpanRewarder, examples: Sequence[Example], data: RewardData, progress: Progress
 ) -> list[WordRewards]:
     with_spans = [each for each in examples if isinstance(each, AnswerWithSpans)]
     rewards: list[WordRewards] = []

@@ -3,7 +3,8 @@
 A model that is evaluated on the images that it learnt from looks better than it is. `train` holds
 its pairs against the evaluations that it knows, `rl` its prompts, `align` and `rounds` what is
 learnt from against what they report on, `bench run`, `demo` and `study` their items against what
-the model was trained on, as far as the `run.json` next to the model leads to them.
+the model was trained on, `reward measure` its feedback, as far as the `run.json` next to the model
+leads to them.
 """
 
 import logging
@@ -140,6 +141,8 @@ def _trained_on(model: Path) -> tuple[list[Path], list[str]]:
         recipe = _recipe(folder)
         if recipe.get("command") == "rl":
             return [folder], _base(recipe)
+        if recipe.get("command") == "reward train":
+            return [Path(str(recipe["feedback"]))], _base(recipe)
         if "pairs" in recipe and "model" in recipe:
             mix = [Path(str(each["folder"])) for each in recipe.get("mix", ())]
             more = [*mix, *([Path(str(recipe["anchor"]))] if recipe.get("anchor") else [])]
