@@ -40,14 +40,16 @@ from groundtune.bench.item import DECODINGS, MODES, Item, ItemAnswer, ItemSelect
 from groundtune.bench.judge.judge import Judging, ReplySource
 from groundtune.bench.metric import Metric
 from groundtune.bench.stats.sums import SumTable
-from groundtune.protocols import Judge, Progress, YesNo
-from groundtune.records import Estimate, Record, Sampling, Score
+from groundtune.protocols import Judge, Progress, Rewarder, YesNo
+from groundtune.records import Estimate, Prompt, Record, Sampling, Score
 from groundtune.store.keys import key_of
 
 if TYPE_CHECKING:
     from groundtune.store.images import ImageStore
 
 D = TypeVar("D")
+RewardReplies = Callable[[Sequence[Prompt]], list[str]]
+"""Replies to items' prompts, in their order, made of rewards."""
 FollowUp = Callable[[Sequence[Score], Sequence[Item], YesNo, Progress, int], list[Score]]
 """Maps a model's scores, their items, the model and a seed to scores of another benchmark."""
 
@@ -162,6 +164,10 @@ class Benchmark(Generic[D]):
     items: "Callable[[D, Path, ImageStore], list[Item]] | None" = None
     """For `bench run`: returns the prompts in the order of the data and adds the images of a folder
     to the store. None if the questions or images are not available."""
+    images_inside: bool = False
+    """Whether files of the data may hold the images: then `bench run` needs no folder of images."""
+    rewarded: "Callable[[D, Sequence[Item], Rewarder], RewardReplies] | None" = None
+    """For `bench run` of a reward model: what it replies to the items, which compare answers."""
     layouts: str = ""
     """The official answer layout in a few words, for `bench list` and the docs."""
     official: OfficialData | None = None

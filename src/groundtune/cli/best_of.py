@@ -45,7 +45,7 @@ def best_of(
         model: The tuned model: a folder, a name on the Hugging Face hub, or world:base.
         reference: The model that it was tuned from.
         reward: What chooses instead: the folder of a reward model, an installed package's reward,
-            or the URL of a server.
+            the URL of a server, or claims, if the answers' claims were checked.
         n: Answers to choose from per prompt, at most 64 (default 16).
         out: Folder for the best answers, the rewards and the report.
         running: Where the answers are sampled and scored.

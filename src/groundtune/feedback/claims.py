@@ -107,6 +107,11 @@ def tally(claims: Sequence[Claim], *, resting: bool = False) -> ClaimTally:
     )
 
 
+def claim_reward(counts: ClaimTally) -> float:
+    """Return a reward of checked claims: fewer rejected ones win, then more supported ones."""
+    return -counts.rejected + 1e-3 * (counts.checked - counts.rejected)
+
+
 def is_unanswered(claim: Claim) -> bool:
     """Return whether the labeler was asked about a claim and gave no verdict.
 

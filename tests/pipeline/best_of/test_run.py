@@ -255,3 +255,33 @@ def test_a_packages_reward_chooses(tmp_path: Path, capsys: pytest.CaptureFixture
     assert "two ways to choose" in capsys.readouterr().err
     assert run(["best-of", str(folder.path), "--out", str(tmp_path / "no")]) == EXIT_INPUT
     assert "or a rewarder" in capsys.readouterr().err
+
+
+def test_checked_claims_choose_with_fewer_rejected_then_more_supported_ones(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = fill_compared(tmp_path / "answers", prompts=2, answers=4)
+    command = ["best-of", str(folder.path), "--reward", "claims", "--n", "4", "--out"]
+    assert run([*command, str(tmp_path / "none")]) == EXIT_INPUT
+    assert "holds no claims" in capsys.readouterr().err
+    statuses = {
+        "a0-0": ("rejected", "supported", "supported"),
+        "a0-1": ("supported",),
+        "a0-2": ("supported", "supported"),
+        "a0-3": ("supported", "supported", "unparsed"),
+        "a1-0": ("rejected", "rejected"),
+        "a1-1": ("rejected",),
+        "a1-2": ("rejected", "rejected", "supported"),
+        "a1-3": ("unparsed",),
+    }
+    folder.claims.append(
+        [
+            Claim(key=f"{key} {n}", answer=key, start=0, end=5, text="There", status=status)
+            for key, own in statuses.items()
+            for n, status in enumerate(own)
+        ]
+    )
+    assert run([*command, str(tmp_path / "out")]) == EXIT_DONE
+    assert {answer.key for answer in RunFolder(tmp_path / "out").answers.read()} == {"a0-2", "a1-1"}
+    found = json.loads((tmp_path / "out" / "best-of.json").read_text())
+    assert found["unrewarded"] == ["a0-3", "a1-3"]

@@ -45,9 +45,13 @@ def run(
         groundtune bench run world:base world --n 100 --out runs/before
         groundtune bench run llava-hf/llava-1.5-7b-hf pope --data official --images val2014 \
 --out runs/pope
+        groundtune bench run runs/reward/model vl_rewardbench --data vl_rewardbench.parquet \
+--out runs/vl-rewardbench
 
     Args:
-        model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL.
+        model: A folder, a name on the Hugging Face hub, world:base, or openai:MODEL@URL. For
+            vl_rewardbench also the folder of a reward model, reward:NAME for an installed reward,
+            or reward:URL for a server's.
         benchmarks: Names of benchmarks, from `groundtune bench list` (default world).
         out: Folder for answers, scores and summary.json.
         data: Questions of a benchmark: a file, a folder, or "official" for what

@@ -24,13 +24,16 @@ class DataPaths(Record):
         """The data of a benchmark, as given for it or for all."""
         return self.data.get(name, self.data.get("", ()))
 
-    def image_folder(self, name: str) -> Path:
-        """The folder of its images.
+    def image_folder(self, name: str, *, inside: bool = False) -> Path:
+        """The folder of its images: that of its data if none is given and files have them `inside`.
 
         Raises:
             UserError: none was given, or it isn't there.
         """
         folder = self.images.get(name, self.images.get(""))
+        paths = self.paths(name)
+        if folder is None and inside and paths:
+            folder = paths[0] if paths[0].is_dir() else paths[0].parent
         if folder is None or not folder.is_dir():
             raise UserError(
                 "The images' folder is missing." if folder is None else "There is no such folder.",

@@ -7,11 +7,13 @@ OUT/self-knowledge/                     what the model says when asked about its
 What was answered is not asked again, and what a judge replied is kept too.
 """
 
+from collections.abc import Generator as Yielding
 from collections.abc import Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from pydantic import Field, model_validator
 
@@ -20,11 +22,13 @@ from groundtune.bench.item import Item, ItemSelection, Mode
 from groundtune.bench.registry import DEFAULT, load_all
 from groundtune.bench.run.exam import Exam, exam_of, items_of, refuse_lacking
 from groundtune.bench.run.opening import opening_of, refuse_closed_split
+from groundtune.bench.run.rewards import refuse_unrewarded, reward_generator
 from groundtune.bench.run.run import ask, store_scores
 from groundtune.bench.summary import all_estimates
 from groundtune.errors import UserError
 from groundtune.pipeline.bench.data_paths import DataPaths, paths_with_official
 from groundtune.pipeline.bench.result import BenchmarkResult, Measurement
+from groundtune.pipeline.bench.reward import is_reward, open_reward
 from groundtune.pipeline.bench.score import (
     measurement,
     refuse_useless,
@@ -36,8 +40,8 @@ from groundtune.pipeline.models.names import Labeler
 from groundtune.pipeline.models.settings import LabelledModel
 from groundtune.pipeline.runs.folder import RunFolder, hash_of
 from groundtune.pipeline.runs.overlap import images_of, refuse_common, training_images
-from groundtune.protocols import Progress, YesNo
-from groundtune.records import Estimate, Sampling, Score
+from groundtune.protocols import Generator, Progress, Rewarder, YesNo
+from groundtune.records import Estimate, Producer, Sampling, Score
 from groundtune.store.images import ImageStore
 from groundtune.store.lock import one_writer
 from groundtune.store.run_json import write_run
@@ -99,20 +103,15 @@ def run_bench(
     """
     benchmarks = load_all(settings.benchmarks)
     _refuse_unasked(benchmarks, settings)
+    if is_reward(settings.model):
+        refuse_unrewarded(benchmarks, settings.model)
     base_scoring = replace(scoring or Scoring(), model=settings.name)
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(benchmarks, settings.selection, opening)
     given_data = paths_with_official(benchmarks, data_paths or DataPaths(), progress)
     images = ImageStore(out / "images")
-    sheets: list[tuple[Exam, list[Item]]] = []
-    for benchmark in benchmarks:
-        progress.start(f"read {benchmark.name}")
-        paths = given_data.paths(benchmark.name)
-        scoring = with_mode(base_scoring, benchmark, settings.mode)
-        exam = exam_of(benchmark, paths, settings.selection, scoring, images)
-        items = items_of(exam, partial(given_data.image_folder, benchmark.name), images)
-        sheets.append((exam, items))
+    sheets = _sheets(benchmarks, given_data, base_scoring, settings, images, progress)
     evaluation_images = images_of((item.prompt for _, items in sheets for item in items), images)
     for training in training_images([settings.model, str(settings.adapter or "")]):
         refuse_common(
@@ -122,28 +121,82 @@ def run_bench(
             setting="--allow-training-images",
             allowed=settings.allow_training_images,
         )
-    if generator is None:
-        progress.start(f"load {settings.model}")
-        generator = open_generator(settings, images)
+    progress.start(f"load {settings.model}")
     results: list[BenchmarkResult] = []
     self_knowledge: list[Estimate] = []
-    for exam, items in sheets:
-        answers = ask(exam.benchmark, items, generator, settings.seed, out, progress)
-        scores = score_answers(exam, answers, out, progress, seed=settings.seed, may_replace=False)
-        if settings.self_knowledge:
-            self_knowledge += _know(scores, items, generator, settings, out, progress)
-        results += scores
+    with _opened(settings, images, generator) as opened:
+        for exam, items in sheets:
+            asked = opened.for_exam(exam, items)
+            answers = ask(exam.benchmark, items, asked, settings.seed, out, progress)
+            scores = score_answers(
+                exam, answers, out, progress, seed=settings.seed, may_replace=False
+            )
+            if settings.self_knowledge:
+                assert opened.model is not None, "no benchmark of rewards has a follow-up"
+                self_knowledge += _know(scores, items, opened.model, settings, out, progress)
+            results += scores
     write_run(
         out / "scores",
         settings.model_dump(mode="json"),
-        {
-            "prompts": hash_of(RunFolder(out).prompts),
-            "model": generator.producer(Sampling(temperature=0), 0).revision,
-        },
+        {"prompts": hash_of(RunFolder(out).prompts), "model": opened.revision},
         {"bench": settings.seed},
         list(command),
     )
     return measurement(results, out, opening if settings.split == "test" else None, self_knowledge)
+
+
+def _sheets(
+    benchmarks: Sequence[Benchmark[Any]],
+    data: DataPaths,
+    scoring: Scoring,
+    settings: BenchSettings,
+    images: ImageStore,
+    progress: Progress,
+) -> list[tuple[Exam, list[Item]]]:
+    """Read each benchmark's data, and make its items."""
+    sheets: list[tuple[Exam, list[Item]]] = []
+    for benchmark in benchmarks:
+        progress.start(f"read {benchmark.name}")
+        own_scoring = with_mode(scoring, benchmark, settings.mode)
+        paths = data.paths(benchmark.name)
+        exam = exam_of(benchmark, paths, settings.selection, own_scoring, images)
+        folder = partial(data.image_folder, benchmark.name, inside=benchmark.images_inside)
+        sheets.append((exam, items_of(exam, folder, images)))
+    return sheets
+
+
+class _Opened(NamedTuple):
+    """What answers: a model, or a reward."""
+
+    model: Labeler | None
+    reward: Rewarder | None
+    by: Producer
+
+    @property
+    def revision(self) -> str:
+        return self.by.revision
+
+    def for_exam(self, exam: Exam, items: Sequence[Item]) -> Generator:
+        """Return what answers an exam's items."""
+        if self.reward is not None:
+            return reward_generator(exam.benchmark, exam.data, items, self.reward, self.by)
+        assert self.model is not None
+        return self.model
+
+
+@contextmanager
+def _opened(
+    settings: BenchSettings, images: ImageStore, generator: Labeler | None
+) -> Yielding[_Opened]:
+    if generator is None and is_reward(settings.model):
+        handle, by = open_reward(settings, images)
+        try:
+            yield _Opened(None, handle.rewarder, by)
+        finally:
+            handle.close()
+        return
+    model = open_generator(settings, images) if generator is None else generator
+    yield _Opened(model, None, model.producer(Sampling(temperature=0), 0))
 
 
 def _refuse_unasked(benchmarks: Sequence[Benchmark[Any]], settings: BenchSettings) -> None:

@@ -3,18 +3,20 @@
 Resumable: a score's key follows from the answer and the models' revisions.
 """
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from groundtune.pipeline.best_of.settings import BestOfSettings
+from groundtune.feedback.claims import by_answer, claim_reward, tally
+from groundtune.pipeline.best_of.settings import CLAIMS, BestOfSettings
 from groundtune.pipeline.models.names import refuse_same
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.models.workers.lazy import Lazy, check_folder, for_workers, load_in_worker
 from groundtune.pipeline.reward.rewarders import RewarderSettings, identity_of, open_rewarder
-from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.pipeline.runs.folder import RunFolder, read_some
 from groundtune.protocols import Progress, Rewarder, Workers
 from groundtune.records import Answer, Prompt, Record
 from groundtune.store.dataset import RecordSet
@@ -70,6 +72,9 @@ def open_scorer(settings: BestOfSettings, folder: RunFolder) -> Scorer:
     Raises:
         UserError: there is no such model or rewarder, or both models are the same.
     """
+    if settings.rewarder == CLAIMS:
+        by_claims = claims_of(folder)
+        return Scorer(Lazy(partial(_Rewards, by_claims)), key_of(CLAIMS, by_claims.rewards), "")
     if settings.rewarder:
         chosen = settings.part(RewarderSettings)
         opening = partial(_open_rewarder, chosen, folder.path.absolute())
@@ -91,6 +96,41 @@ def _open(
     tuned, reference = (load_in_worker(model, revision) for model, revision in models)
     images = RunFolder(folder).images
     return OwnReward(tuned, reference, images, beta=settings.beta, at_once=settings.at_once)
+
+
+class ClaimRewarder:
+    """A `Rewarder` of answers whose claims were checked: see `claim_reward`."""
+
+    def __init__(self, rewards: Mapping[str, float | None]) -> None:
+        """`rewards` by prompt and text; None where a claim has no verdict."""
+        self.rewards = rewards
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """Return a reward per answer, in order; NaN where a claim has no verdict."""
+        rewards = (
+            self.rewards.get(_place(prompt.key, text))
+            for prompt, text in zip(prompts, answers, strict=True)
+        )
+        return [math.nan if each is None else each for each in rewards]
+
+
+def claims_of(folder: RunFolder) -> ClaimRewarder:
+    """Return the rewards of a folder's answers by their checked claims.
+
+    Raises:
+        UserError: no claims were checked.
+    """
+    groups = by_answer(read_some(folder.claims))
+    rewards: dict[str, float | None] = {}
+    for answer in folder.answers.read():
+        counts = tally(groups.get(answer.key, []))
+        known = answer.key in groups and counts.unparsed == counts.unanswered == 0
+        rewards[_place(answer.prompt, answer.text)] = claim_reward(counts) if known else None
+    return ClaimRewarder(rewards)
+
+
+def _place(prompt: str, text: str) -> str:
+    return key_of(prompt, text)
 
 
 class _Rewards:

@@ -9,6 +9,8 @@ from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.reward.settings import Show
 from groundtune.records import Record, Sampling
 
+CLAIMS = "claims"
+"""The rewarder that chooses by claims which were checked before."""
 MOST = 64
 """Candidates a prompt at the most."""
 
@@ -22,7 +24,8 @@ class BestOfSettings(ModelSettings):
     """What `model`, the tuned one, was tuned from."""
     rewarder: str = ""
     """What chooses instead of a tuned model's own reward: a reward model's folder, an installed
-    package's reward, or a URL (docs/reward-custom.md)."""
+    package's reward, a URL (docs/reward-custom.md), or "claims": fewer rejected claims win, then
+    more supported ones, of answers whose claims were checked."""
     facts: Show | None = None
     """Facts that a `rewarder` reads."""
     n: int = Field(default=16, ge=1, le=MOST)

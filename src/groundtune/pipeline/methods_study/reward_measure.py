@@ -9,7 +9,7 @@ from groundtune.bench.item import ItemSelection
 from groundtune.bench.metric import Metric
 from groundtune.bench.registry import load
 from groundtune.errors import UserError
-from groundtune.feedback.claims import by_answer, tally
+from groundtune.feedback.claims import by_answer, claim_reward, tally
 from groundtune.pipeline.feedback.claim_settings import ClaimSettings, open_labelling
 from groundtune.pipeline.feedback.claims import label_claims
 from groundtune.pipeline.feedback.comparisons import CompareSettings, compare_answers
@@ -163,11 +163,7 @@ def _rewards(folder: Path, settings: RewardStep, source: RunFolder) -> Mapping[s
         return {answer.key: -len(_words(answer.text)) for answer in answers}
     if settings.model == "claims":
         checked = by_answer(source.claims.read())
-        counts = {key: tally(claims) for key, claims in checked.items()}
-        return {
-            key: -each.rejected + 1e-3 * (each.checked - each.rejected)
-            for key, each in counts.items()
-        }
+        return {key: claim_reward(tally(claims)) for key, claims in checked.items()}
     handle = open_rewarder(
         RewarderSettings(
             rewarder=str(folder / settings.model),

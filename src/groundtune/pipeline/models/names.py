@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 
+REWARD = "reward.json"
+"""In the folder of a reward model: what it is."""
+
+
 class Labeler(Generator, YesNo, Protocol):
     """A model that answers prompts and yes/no questions."""
 
@@ -76,6 +80,12 @@ def load_vlm(settings: ModelSettings) -> "Vlm":
         UserError: it can't be loaded.
     """
     model = resolve(settings.model)  # a folder that doesn't exist is refused at once
+    if (Path(model) / REWARD).is_file():
+        raise UserError(
+            "The folder has a reward model, which scores answers and gives none.",
+            model,
+            "Name a model that answers; or use the reward model with groundtune reward score.",
+        )
     from groundtune.vlm.load import load
 
     vlm = load(

@@ -111,7 +111,7 @@ def _baselines(
 
 def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
     """Return a reward of checked claims by prompt and text; empty where none were checked."""
-    from groundtune.feedback.claims import by_answer, tally
+    from groundtune.feedback.claims import by_answer, claim_reward, tally
 
     claims = data.folder.claims.read()
     if not claims:
@@ -120,10 +120,7 @@ def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:
     rewards: dict[tuple[str, str], float] = {}
     for answer in data.folder.answers.read():
         if answer.key in groups:
-            counts = tally(groups[answer.key])
-            rewards[answer.prompt, answer.text] = -counts.rejected + 1e-3 * (
-                counts.checked - counts.rejected
-            )
+            rewards[answer.prompt, answer.text] = claim_reward(tally(groups[answer.key]))
     return rewards
 
 

@@ -6,12 +6,13 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from groundtune.errors import UserError
+from groundtune.pipeline.models.names import REWARD
 from groundtune.pipeline.reward.accuracy import Accuracy
 from groundtune.pipeline.reward.settings import JudgingSettings, Learn
 from groundtune.records import Prompt, Record
 from groundtune.train.reward_kinds import HeadKind, Readout
 
-NAME = "reward.json"
+NAME = REWARD
 HEAD = "head"
 
 

@@ -278,5 +278,6 @@ MMBENCH = Benchmark(
     score=score,
     layouts="table of index and prediction (.xlsx, .tsv, .csv), or JSON lines",
     items=items,
+    images_inside=True,
     notes=notes,
 )

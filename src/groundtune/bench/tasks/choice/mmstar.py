@@ -186,5 +186,6 @@ MMSTAR = Benchmark(
     score=score,
     layouts="table of index and prediction (.xlsx, .tsv, .csv), or JSON lines",
     items=items,
+    images_inside=True,
     notes=notes,
 )

@@ -8,17 +8,21 @@ from typing import Any, NamedTuple, cast
 
 import numpy as np
 
+from groundtune.bench.benchmark import RewardReplies
 from groundtune.bench.files.answers import ITEM_COLUMNS, answers_of
 from groundtune.bench.files.checks import by_id
-from groundtune.bench.item import ItemAnswer
+from groundtune.bench.item import Item, ItemAnswer
 from groundtune.bench.tasks.vl_rewardbench.pairs import (
     Identity,
     OrderedPair,
     identity_of,
     numbers_in,
+    question_of,
     texts_in,
 )
 from groundtune.errors import UserError
+from groundtune.protocols import Rewarder
+from groundtune.records import Prompt
 from groundtune.store.json_writing import json_of
 from groundtune.store.rows import Row, plain
 from groundtune.store.sheets import rows_of
@@ -119,8 +123,35 @@ def calls_in(answers: Sequence[ItemAnswer], place: int) -> list[Call]:
     ]
 
 
+def rewarded(
+    data: Sequence[OrderedPair], items: Sequence[Item], rewarder: Rewarder
+) -> RewardReplies:
+    """Return the replies of a reward model: the answer with the higher reward is better.
+
+    Both orders of a pair get the rewards of one call.
+    """
+    orders = {item.prompt.key: (ordered, item) for ordered, item in zip(data, items, strict=True)}
+    stored: dict[str, Sequence[float]] = {}
+
+    def replies(prompts: Sequence[Prompt]) -> list[str]:
+        asked = [orders[prompt.key] for prompt in prompts]
+        pairs = {o.pair.id: (o.pair, item) for o, item in asked if o.pair.id not in stored}
+        questions = [question_of(pair, item) for pair, item in pairs.values() for _ in range(2)]
+        texts = [text for pair, _ in pairs.values() for text in pair.responses]
+        rewards = rewarder.reward(questions, texts) if texts else []
+        stored.update(zip(pairs, zip(rewards[::2], rewards[1::2], strict=True), strict=True))
+        return [
+            _judgement(*(stored[o.pair.id][::-1] if o.swapped else stored[o.pair.id]))
+            for o, _ in asked
+        ]
+
+    return replies
+
+
 def _judgement(first: float, second: float) -> str:
     """A reward model's scores, in the order shown, as a judge's words: the higher is better."""
+    if not np.isfinite([first, second]).all():
+        return "An answer has no reward."
     scores = f"The scores are {first} and {second}."
     if first == second:
         return f"{scores} Overall Judgment: both answers are as good."

@@ -206,6 +206,21 @@ def items(data: Sequence[OrderedPair], images: Path, store: ImageStore) -> list[
     return all_items
 
 
+def question_of(pair: RewardPair, item: Item) -> Prompt:
+    """Return the pair's question about its image, as a reward model reads it before an answer."""
+    [image] = item.prompt.images
+    content = (ImagePart(image=image), TextPart(text=_plain_query(pair)))
+    return Prompt(
+        key=key_of(NAME, "question", pair.id, pair.query, image),
+        messages=(Message(role="user", content=content),),
+        source=Source(dataset=NAME, row=pair.id),
+    )
+
+
+def _plain_query(pair: RewardPair) -> str:
+    return pair.query.replace("<image>\n", "")
+
+
 def _store_image(pair: RewardPair, image: object, folder: Path, store: ImageStore) -> str:
     data = cast("Mapping[str, object]", image).get("bytes") if isinstance(image, dict) else None
     if isinstance(data, bytes):
@@ -217,8 +232,7 @@ def _item(showing: OrderedPair, image: str) -> Item:
     pair, (first, second) = showing.pair, showing.pair.responses
     if showing.swapped:
         first, second = second, first
-    query = pair.query.replace("<image>\n", "")
-    text = PROMPT.format(query=query, first=first, second=second)
+    text = PROMPT.format(query=_plain_query(pair), first=first, second=second)
     content = (ImagePart(image=image), TextPart(text=text))
     return Item(
         key=showing.item,

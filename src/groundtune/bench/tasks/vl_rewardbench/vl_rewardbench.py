@@ -28,7 +28,13 @@ import numpy as np
 from groundtune.bench.benchmark import Benchmark, Protocol, Scoring, score_key
 from groundtune.bench.item import ItemAnswer
 from groundtune.bench.metric import Floats, Metric, ratio, unparsed_metric, words_metric
-from groundtune.bench.tasks.vl_rewardbench.judgements import Call, calls_in, read_answers, verdict
+from groundtune.bench.tasks.vl_rewardbench.judgements import (
+    Call,
+    calls_in,
+    read_answers,
+    rewarded,
+    verdict,
+)
 from groundtune.bench.tasks.vl_rewardbench.pairs import (
     NAME,
     OrderedPair,
@@ -283,6 +289,8 @@ VL_REWARDBENCH = Benchmark(
     read_answers=read_answers,
     score=score,
     items=items,
+    images_inside=True,
+    rewarded=rewarded,
     notes=notes,
     layouts="lines of inference_hf.py; item and answer; or id and scores of a reward model",
 )

@@ -1,0 +1,34 @@
+"""Rewards as what benchmarks of compared answers ask: `bench run REWARD vl_rewardbench`."""
+
+from pathlib import Path
+
+from groundtune.pipeline.models.settings import ModelSettings
+from groundtune.pipeline.reward.rewarders import (
+    OpenedRewarder,
+    RewarderSettings,
+    identity_of,
+    open_rewarder,
+)
+from groundtune.pipeline.reward.spec import NAME
+from groundtune.protocols import Images
+from groundtune.records import Producer
+
+PREFIX = "reward:"
+"""Before the name of an installed package's reward, or a server's URL."""
+
+
+def is_reward(model: str) -> bool:
+    """Return whether a model's name is that of a reward."""
+    return model.startswith(PREFIX) or (Path(model) / NAME).is_file()
+
+
+def open_reward(settings: ModelSettings, images: Images) -> tuple[OpenedRewarder, Producer]:
+    """Open the reward that the settings name, and return who it is.
+
+    Raises:
+        UserError: there is no such reward, or it can't be used.
+    """
+    name = settings.model.removeprefix(PREFIX)
+    chosen = RewarderSettings(rewarder=name, device=settings.device, dtype=settings.dtype)
+    by = Producer(kind="model", name=settings.model, revision=identity_of(chosen))
+    return open_rewarder(chosen, images), by
