@@ -7,7 +7,7 @@ import pytest
 
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
-from groundtune.pipeline.reward.data import FEWEST, read_data, refuse_other_facts
+from groundtune.pipeline.reward.data import FEWEST, read_data, refuse_other_facts, texts_of
 from groundtune.pipeline.reward.judging import RewardRequests, check_facts
 from groundtune.pipeline.reward.settings import FactSettings, JudgingSettings
 from groundtune.records import Source
@@ -56,7 +56,7 @@ def test_facts_of_other_images_are_counted_and_refused(tmp_path: Path):
     folder = fill_compared(tmp_path)
     data = read_data(settings_for(tmp_path, tmp_path))
     examples = [*data.training, *data.held_out]
-    assert refuse_other_facts(data.prompts, examples, "") > 0.9
+    assert refuse_other_facts(data.prompts, texts_of(examples), "") > 0.9
     keys = sorted(folder.prompts_by_key())
     prompts = folder.prompts_by_key()
     turned = {
@@ -64,9 +64,9 @@ def test_facts_of_other_images_are_counted_and_refused(tmp_path: Path):
         for key, other in zip(keys, [*keys[1:], keys[0]], strict=True)
     }
     with pytest.raises(UserError, match="seem to be of other images"):
-        refuse_other_facts(turned, examples, "")
+        refuse_other_facts(turned, texts_of(examples), "")
     few = [e for e in examples if e.prompt in keys[: FEWEST - 1]]
-    assert refuse_other_facts(turned, few, "") is None
+    assert refuse_other_facts(turned, texts_of(few), "") is None
 
 
 def judging(pool: Path, **facts: object) -> RewardRequests:

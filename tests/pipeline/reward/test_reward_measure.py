@@ -14,10 +14,12 @@ from groundtune.pipeline.reward.judging import encode_judged
 from groundtune.pipeline.reward.model import RewardModel, load_reward_model
 from groundtune.pipeline.reward.rewarders import REWARDS
 from groundtune.pipeline.reward.run import train_reward
+from groundtune.pipeline.reward.score import AnswerScore
 from groundtune.pipeline.reward.settings import JudgingSettings
 from groundtune.pipeline.reward.spec import Reading
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import SilentProgress
+from groundtune.store.dataset import RecordSet
 from groundtune.store.sealed import read_sealed
 from groundtune.train.reward_head import RewardHead
 from groundtune.vlm.encode import encode_answer
@@ -151,3 +153,17 @@ def test_a_model_that_reads_twice_is_stored_so(words_model: Path, tmp_path: Path
     together = model.reward(own, [answer.text for answer in answers])
     alone = [model.reward([p], [a.text])[0] for p, a in zip(own, answers, strict=True)]
     assert together == pytest.approx(alone, abs=1e-5)
+
+
+def test_a_placebo_is_the_same_however_many_prompts_are_scored_at_once(
+    words_model: Path, tmp_path: Path
+):
+    folder = fill_compared(tmp_path / "answers", 5)
+    rewards: list[dict[str, float | None]] = []
+    for at_once in (1, 32):
+        out = tmp_path / str(at_once)
+        command = ["reward", "score", str(words_model), str(folder.path), "--facts", "other-scene"]
+        assert run([*command, f"prompts_at_once={at_once}", "--out", str(out)]) == EXIT_DONE
+        rows = RecordSet(out / "scores", AnswerScore).read()
+        rewards.append({row.answer: row.reward for row in rows})
+    assert rewards[0] == pytest.approx(rewards[1], abs=1e-6)

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -202,3 +203,29 @@ def test_what_was_scored_is_not_scored_again_but_another_rewarder_is(
 def scored_mean(folder: RunFolder) -> float:
     known = [each for each in rows(folder.path).values() if each is not None]
     return sum(known) / len(known)
+
+
+def test_facts_of_other_images_are_refused_when_answers_are_scored_measured_or_chosen(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = fill_compared(tmp_path / "answers", prompts=9)
+    prompts = folder.prompts.read()
+    shutil.rmtree(folder.prompts.path)
+    turned = [*prompts[1:], prompts[0]]
+    folder.prompts.append(
+        [p.model_copy(update={"facts": o.facts}) for p, o in zip(prompts, turned, strict=True)]
+    )
+    with installed(install_example("own_reward", tmp_path / "site"), REWARDS):
+        for number, command in enumerate(
+            (
+                ["reward", "score", "few-words", str(folder.path)],
+                ["reward", "measure", "few-words", str(folder.path)],
+                ["best-of", str(folder.path), "--reward", "few-words", "--n", "3"],
+            )
+        ):
+            out = ["--out", str(tmp_path / f"out {number}")]
+            facts = "facts=shown" if command[0] == "best-of" else "--facts=shown"
+            assert run([*command, facts, *out]) == EXIT_INPUT
+            what = capsys.readouterr().err.splitlines()[-3]
+            assert "seem to be of other images" in what
+        assert run([*command, "facts=none", *out]) == EXIT_DONE

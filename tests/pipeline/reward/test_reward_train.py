@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
+import tiny_processors
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes.registry import find
 from groundtune.pipeline.reward.data import DIFFERS
@@ -29,6 +30,7 @@ from groundtune.protocols import SilentProgress
 from groundtune.recipe_loading import load
 from groundtune.records import Claim
 from groundtune.store import checksums
+from groundtune.store.images import ImageStore
 from groundtune.store.lines import read_lines
 from reward_folder import fill_compared, settings_for
 
@@ -111,15 +113,29 @@ def test_scoring_refuses_facts_that_are_not_there(trained: Trained):
         model.reward([bare], ["Two cups."])
 
 
-def test_the_loader_of_the_docs_gives_the_recorded_scores(trained: Trained):
-    spec = read_spec(trained.result.model)
+def refuse_another_score(model: Path, images: ImageStore) -> None:
+    """Compare what the loader of the docs gives with the recorded scores."""
     [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
     space: dict[str, Any] = {}
-    exec(code.replace("runs/reward/model", str(trained.result.model)), space)
-    for probe in spec.probes:
-        image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
-        found = space["reward"](image, probe.prompt.question, probe.answer)
-        assert found == pytest.approx(probe.score, abs=1e-4)
+    exec(code.replace("runs/reward/model", str(model)), space)
+    for probe in read_spec(model).probes:
+        image = Image.open(images.path(probe.prompt.images[0])).convert("RGB")
+        score = space["reward"](image, probe.prompt.question, probe.answer)
+        assert score == pytest.approx(probe.score, abs=1e-4)
+
+
+def test_the_loader_of_the_docs_gives_the_recorded_scores(trained: Trained):
+    refuse_another_score(trained.result.model, trained.folder.images)
+
+
+@pytest.mark.parametrize("family", ["qwen2_5_vl", "gemma3", "idefics3", "llava_next"])
+def test_the_loader_of_the_docs_loads_models_of_other_families(
+    family: str, trained: Trained, tmp_path: Path
+):
+    base = tiny_processors.saved(getattr(tiny_processors, family), tmp_path / "base")
+    settings = settings_for(Path(base), trained.folder.path, max_steps=1, readout="sum")
+    result = train_reward(settings, tmp_path / "out", SilentProgress())
+    refuse_another_score(result.model, trained.folder.images)
 
 
 def test_the_loader_of_the_docs_loads_an_adapter(trained: Trained, tmp_path: Path):
@@ -129,13 +145,7 @@ def test_the_loader_of_the_docs_loads_an_adapter(trained: Trained, tmp_path: Pat
     result = train_reward(settings, tmp_path / "out", SilentProgress())
     assert (result.model / "adapter_model.safetensors").exists()
     load_reward_model(result.model, trained.folder.images, allow_chance=True)
-    [code] = re.findall(r"```python\n(import json.*?)```", DOCS.read_text("utf-8"), re.DOTALL)
-    space: dict[str, Any] = {}
-    exec(code.replace("runs/reward/model", str(result.model)), space)
-    probe = read_spec(result.model).probes[0]
-    image = Image.open(trained.folder.images.path(probe.prompt.images[0])).convert("RGB")
-    found = space["reward"](image, probe.prompt.question, probe.answer)
-    assert found == pytest.approx(probe.score, abs=1e-4)
+    refuse_another_score(result.model, trained.folder.images)
 
 
 def test_the_published_settings_run_and_reproduce_their_scores(trained: Trained, tmp_path: Path):

@@ -1,5 +1,6 @@
 """Rewards as what benchmarks of compared answers ask: `bench run REWARD vl_rewardbench`."""
 
+import logging
 from pathlib import Path
 
 from groundtune.pipeline.models.settings import ModelSettings
@@ -9,9 +10,11 @@ from groundtune.pipeline.reward.rewarders import (
     identity_of,
     open_rewarder,
 )
-from groundtune.pipeline.reward.spec import NAME
+from groundtune.pipeline.reward.spec import NAME, read_spec
 from groundtune.protocols import Images
 from groundtune.records import Producer
+
+log = logging.getLogger(__name__)
 
 PREFIX = "reward:"
 """Before the name of an installed package's reward, or a server's URL."""
@@ -29,6 +32,11 @@ def open_reward(settings: ModelSettings, images: Images) -> tuple[OpenedRewarder
         UserError: there is no such reward, or it can't be used.
     """
     name = settings.model.removeprefix(PREFIX)
-    chosen = RewarderSettings(rewarder=name, device=settings.device, dtype=settings.dtype)
+    folder = Path(name)
+    if (folder / NAME).is_file() and read_spec(folder).reading.judging.facts.show != "none":
+        log.warning("%s: learnt with facts, which a benchmark has none of: it reads none", name)
+    chosen = RewarderSettings(
+        rewarder=name, facts="none", device=settings.device, dtype=settings.dtype
+    )
     by = Producer(kind="model", name=settings.model, revision=identity_of(chosen))
     return open_rewarder(chosen, images), by

@@ -152,7 +152,11 @@ class _Rewards:
 
 def _open_rewarder(settings: RewarderSettings, folder: Path) -> LogRatios:
     check_folder(folder)
-    return _Rewards(open_rewarder(settings, RunFolder(folder).images).rewarder)
+    run = RunFolder(folder)
+    prompts = {prompt.key: prompt for prompt in run.prompts.read()}
+    handle = open_rewarder(settings, run.images, tuple(prompts.values()))
+    handle.check_facts(prompts, ((a.prompt, a.text) for a in run.answers.read()), str(folder))
+    return _Rewards(handle.rewarder)
 
 
 def score(

@@ -172,6 +172,7 @@ def _rewards(folder: Path, settings: RewardStep, source: RunFolder) -> Mapping[s
             allow_chance=True,
         ),
         source.images,
+        tuple(source.prompts.read()),
     )
     prompts = source.prompts_by_key()
     values = handle.rewarder.reward(

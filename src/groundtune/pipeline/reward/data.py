@@ -1,7 +1,7 @@
 """The examples of a reward model: read, checked, and split into learnt and held out by image."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -223,25 +223,34 @@ def _is_unbalanced(example: Example, settings: RewardSettings, left_out: Counter
     return longer
 
 
+def texts_of(examples: Sequence[Example]) -> list[tuple[str, str]]:
+    """Return the prompt and text of each answer of the examples."""
+    return [
+        (example.prompt, text)
+        for example in examples
+        for text in (
+            [example.text]
+            if isinstance(example, AnswerWithSpans)
+            else [example.better, example.worse]
+        )
+    ]
+
+
 def refuse_other_facts(
-    prompts: Mapping[str, Prompt], examples: Sequence[Example], where: str
+    prompts: Mapping[str, Prompt], answers: Iterable[tuple[str, str]], where: str
 ) -> float | None:
     """Return the share of prompts whose facts fit their own answers at least as well as others'.
 
     A prompt's facts fit an answer by the share of their words that the answer has. They are held
-    against the answers of the next prompt about another image. None below FEWEST prompts.
+    against the answers of the next prompt about another image. None below FEWEST prompts. `answers`
+    are prompts' keys and texts.
 
     Raises:
         UserError: facts seem to be those of other images.
     """
     words_of: dict[str, set[str]] = {}
-    for example in examples:
-        texts = (
-            [example.text]
-            if isinstance(example, AnswerWithSpans)
-            else [example.better, example.worse]
-        )
-        words_of.setdefault(example.prompt, set()).update(w for t in texts for w in _words(t))
+    for key, text in answers:
+        words_of.setdefault(key, set()).update(_words(text))
     keys = sorted(words_of)
     if len({prompts[key].images for key in keys}) < FEWEST:
         return None

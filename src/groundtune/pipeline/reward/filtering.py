@@ -78,8 +78,11 @@ def filter_pairs(
     keys = {key_of("pair score", pair.key, identity): pair for pair in pairs}
     missing = stored.missing(keys)
     if missing:
-        handle = open_rewarder(settings, folder.images)
+        handle = open_rewarder(settings, folder.images, tuple(prompts.values()))
         try:
+            handle.check_facts(
+                prompts, ((p.prompt, t) for p in pairs for t in (p.chosen, p.rejected)), str(source)
+            )
             progress.start("score pairs", total=len(missing))
             for first in range(0, len(missing), AT_ONCE):
                 some = missing[first : first + AT_ONCE]

@@ -9,7 +9,11 @@ from typing import Literal
 
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.accuracy import RewardAccuracy
-from groundtune.pipeline.reward.data import RewardData, read_held_out
+from groundtune.pipeline.reward.data import (
+    RewardData,
+    read_held_out,
+    texts_of,
+)
 from groundtune.pipeline.reward.measure import measure
 from groundtune.pipeline.reward.page import PageTexts, write_page
 from groundtune.pipeline.reward.rewarders import (
@@ -51,8 +55,10 @@ def measure_reward(
     identity, learn = identity_of(settings), _learn(settings)
     data = read_held_out(settings, learn)
     _refuse_learnt(settings, data)
-    handle = open_rewarder(settings, data.folder.images)
+    pool = tuple(data.prompts.values())
+    handle = open_rewarder(settings, data.folder.images, pool)
     try:
+        handle.check_facts(data.prompts, texts_of(data.held_out), str(settings.feedback))
         result = _measured(handle, learn, data, settings, progress)
     finally:
         handle.close()

@@ -92,8 +92,12 @@ def encode_judged(vlm: "Vlm", answer: str, request: str, *, twice: bool = False)
     return JudgedAnswer(longer, length, len(longer.ids) - length if twice else 0)
 
 
-def check_facts(prompts: Sequence[Prompt], facts: FactSettings, where: str) -> None:
+def check_facts(
+    prompts: Sequence[Prompt], facts: FactSettings, where: str, pool: Sequence[Prompt] = ()
+) -> None:
     """Refuse facts that aren't there, or that are more than their name says.
+
+    A placebo shows facts of the `pool`, or else of the prompts themselves.
 
     Raises:
         UserError: no prompt has facts; the whole truth is asked of a source that doesn't know it,
@@ -118,7 +122,7 @@ def check_facts(prompts: Sequence[Prompt], facts: FactSettings, where: str) -> N
             where,
             "Leave some out (facts.left_out=0.34), or use facts.show=truth as an upper bound.",
         )
-    if facts.show == "other-scene" and len({prompt.images for prompt in prompts}) < 2:
+    if facts.show == "other-scene" and len({prompt.images for prompt in pool or prompts}) < 2:
         raise UserError(
             "Facts of another image need prompts about several images.",
             where,

@@ -54,6 +54,8 @@ class RewardModel:
     values: "TokenValues"
     reading: Reading
     images: Images
+    pool: tuple[Prompt, ...] = ()
+    """Prompts whose facts a placebo may show; those that are scored together if empty."""
     max_tokens: int = 4096
     """Tokens of a forward pass; an answer that needs more runs alone."""
 
@@ -90,8 +92,10 @@ class RewardModel:
     ) -> "list[tuple[JudgedAnswer | None, Tensor | None]]":
         """Return each answer's tokens and their values; None for an empty one."""
         distinct = {prompt.key: prompt for prompt in prompts}
-        check_facts(list(distinct.values()), self.reading.judging.facts, "the prompts to score")
-        judging = RewardRequests(self.reading.judging, self.reading.seed, tuple(distinct.values()))
+        pool = self.pool or tuple(distinct.values())
+        facts = self.reading.judging.facts
+        check_facts(list(distinct.values()), facts, "the prompts to score", pool)
+        judging = RewardRequests(self.reading.judging, self.reading.seed, pool)
         judged = {key: judging.prompt(prompt) for key, prompt in distinct.items()}
         reads = [
             Reads(judged[p.key], a, judging.request(p, a))

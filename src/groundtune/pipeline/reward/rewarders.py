@@ -4,7 +4,7 @@ Third parties register theirs through the entry point group `groundtune.rewards`
 takes the prompts' `Images` and returns a `Rewarder`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -12,6 +12,7 @@ from pydantic import Field
 
 from groundtune.errors import UserError
 from groundtune.generate.endpoint import EndpointLimits, plain_url
+from groundtune.pipeline.reward.data import refuse_other_facts
 from groundtune.pipeline.reward.settings import Show
 from groundtune.pipeline.reward.spec import NAME, read_spec
 from groundtune.plugins import PluginFault, Plugins
@@ -52,6 +53,19 @@ class OpenedRewarder(NamedTuple):
     close: Callable[[], None]
     by_words: SpanRewarder | None = None
     """The same for words, if it is a reward model that learnt them."""
+    facts: Show = "none"
+    """The facts that it reads."""
+
+    def check_facts(
+        self, prompts: Mapping[str, Prompt], answers: Iterable[tuple[str, str]], where: str
+    ) -> None:
+        """Refuse facts that it reads and that fit other answers better; see `refuse_other_facts`.
+
+        Raises:
+            UserError: facts seem to be those of other images.
+        """
+        if self.facts in ("shown", "truth"):
+            refuse_other_facts(prompts, answers, where)
 
 
 def _fault_of(name: str, plugin: object) -> PluginFault | None:
@@ -93,24 +107,28 @@ def identity_of(settings: RewarderSettings) -> str:
     )
 
 
-def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
-    """Open the rewarder that the settings name.
+def open_rewarder(
+    settings: RewarderSettings, images: Images, pool: Sequence[Prompt] = ()
+) -> OpenedRewarder:
+    """Open the rewarder that the settings name; `pool` are the prompts whose facts a placebo shows.
 
     Raises:
         UserError: the name means nothing; a reward model can't be used; or a package's object is no
             rewarder.
     """
     identity = identity_of(settings)
-    name = settings.rewarder
+    name, shown = settings.rewarder, settings.facts or "none"
     if name.startswith(("http://", "https://")):
         from groundtune.generate.reward_http import HttpRewarder
 
         server = HttpRewarder(name, images, settings.limits)
-        return OpenedRewarder(_WithFacts(server, settings.facts), identity, server.close)
+        return OpenedRewarder(
+            _WithFacts(server, settings.facts), identity, server.close, facts=shown
+        )
     if (Path(name) / NAME).is_file():
-        model = _model(settings, images)
+        model = _model(settings, images, pool)
         words = model if model.reading.learn == "words" else None
-        return OpenedRewarder(model, identity, _nothing, words)
+        return OpenedRewarder(model, identity, _nothing, words, model.reading.judging.facts.show)
     plugin: Any = REWARDS.load(name)(images)
     if not callable(getattr(plugin, "reward", None)):
         raise UserError(
@@ -119,10 +137,10 @@ def open_rewarder(settings: RewarderSettings, images: Images) -> OpenedRewarder:
             "Return an object with reward(prompts, answers), as docs/reward-custom.md shows.",
         )
     checked = _CheckedRewarder(cast(Rewarder, plugin), REWARDS.where(name))
-    return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing)
+    return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing, facts=shown)
 
 
-def _model(settings: RewarderSettings, images: Images) -> "RewardModel":
+def _model(settings: RewarderSettings, images: Images, pool: Sequence[Prompt]) -> "RewardModel":
     from groundtune.pipeline.reward.model import load_reward_model
 
     model = load_reward_model(
@@ -137,6 +155,7 @@ def _model(settings: RewarderSettings, images: Images) -> "RewardModel":
         facts = judging.facts.model_copy(update={"show": settings.facts})
         judging = judging.model_copy(update={"facts": facts})
         model.reading = model.reading.model_copy(update={"judging": judging})
+    model.pool = tuple(pool)
     return model
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.pipeline.reward.accuracy import RewardAccuracy
-from groundtune.pipeline.reward.data import RewardData, read_data, refuse_other_facts
+from groundtune.pipeline.reward.data import RewardData, read_data, refuse_other_facts, texts_of
 from groundtune.pipeline.reward.examples import encode_examples
 from groundtune.pipeline.reward.judging import RewardRequests, check_facts
 from groundtune.pipeline.reward.measure import measure, probes_of
@@ -130,7 +130,7 @@ def check_reading(settings: RewardSettings, data: RewardData) -> None:
     facts, where = settings.judging.facts, str(settings.feedback)
     check_facts(list(data.prompts.values()), facts, where)
     if facts.show in ("shown", "truth"):
-        refuse_other_facts(data.prompts, [*data.training, *data.held_out], where)
+        refuse_other_facts(data.prompts, texts_of([*data.training, *data.held_out]), where)
 
 
 def _freeze_output(model: Any) -> None:
@@ -188,6 +188,7 @@ def _write(
         values=values,
         reading=reward_reading,
         images=data.folder.images,
+        pool=judging.pool,
         max_tokens=settings.micro_tokens,
     )
     if settings.learn == "words":
@@ -202,6 +203,7 @@ def _write(
         model=settings.model,
         revision=vlm.revision,
         processor=processor_hash(vlm.processor),
+        end_token=vlm.form.eos,
         dtype=str(vlm.model.dtype).removeprefix("torch."),
         accuracy=measured.evaluation.accuracy,
         spread=measured.spread,

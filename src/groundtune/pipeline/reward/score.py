@@ -100,8 +100,9 @@ def score_answers(
     keys = {key_of("score", answer.key, identity): answer for answer in answers}
     missing = stored.missing(keys)
     if missing:
-        handle = open_rewarder(settings, folder.images)
+        handle = open_rewarder(settings, folder.images, tuple(prompts.values()))
         try:
+            handle.check_facts(prompts, ((a.prompt, a.text) for a in answers), str(source))
             groups = _by_prompt([(key, keys[key]) for key in missing])
             progress.start("score answers", total=len(missing))
             for first in range(0, len(groups), settings.prompts_at_once):

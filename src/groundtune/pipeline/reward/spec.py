@@ -51,6 +51,8 @@ class RewardSpec(Record):
     revision: str
     processor: str
     """Hash of the tokenizer, the chat template and the image processor."""
+    end_token: int | None = None
+    """The token that ends an answer, for whoever loads the model without Groundtune."""
     dtype: str
     accuracy: Accuracy
     """On the held-out examples."""
