@@ -124,21 +124,21 @@ def run_bench(
     progress.start(f"load {settings.model}")
     results: list[BenchmarkResult] = []
     self_knowledge: list[Estimate] = []
-    with _opened(settings, images, generator) as opened:
+    with _opened(settings, images, generator) as answerer:
         for exam, items in sheets:
-            asked = opened.for_exam(exam, items)
-            answers = ask(exam.benchmark, items, asked, settings.seed, out, progress)
+            model = answerer.for_exam(exam, items)
+            answers = ask(exam.benchmark, items, model, settings.seed, out, progress)
             scores = score_answers(
                 exam, answers, out, progress, seed=settings.seed, may_replace=False
             )
             if settings.self_knowledge:
-                assert opened.model is not None, "no benchmark of rewards has a follow-up"
-                self_knowledge += _know(scores, items, opened.model, settings, out, progress)
+                assert answerer.model is not None, "no benchmark of rewards has a follow-up"
+                self_knowledge += _know(scores, items, answerer.model, settings, out, progress)
             results += scores
     write_run(
         out / "scores",
         settings.model_dump(mode="json"),
-        {"prompts": hash_of(RunFolder(out).prompts), "model": opened.revision},
+        {"prompts": hash_of(RunFolder(out).prompts), "model": answerer.revision},
         {"bench": settings.seed},
         list(command),
     )
@@ -165,7 +165,7 @@ def _sheets(
     return sheets
 
 
-class _Opened(NamedTuple):
+class _Answerer(NamedTuple):
     """What answers: a model, or a reward."""
 
     model: Labeler | None
@@ -187,16 +187,16 @@ class _Opened(NamedTuple):
 @contextmanager
 def _opened(
     settings: BenchSettings, images: ImageStore, generator: Labeler | None
-) -> Yielding[_Opened]:
+) -> Yielding[_Answerer]:
     if generator is None and is_reward(settings.model):
         handle, by = open_reward(settings, images)
         try:
-            yield _Opened(None, handle.rewarder, by)
+            yield _Answerer(None, handle.rewarder, by)
         finally:
             handle.close()
         return
     model = open_generator(settings, images) if generator is None else generator
-    yield _Opened(model, None, model.producer(Sampling(temperature=0), 0))
+    yield _Answerer(model, None, model.producer(Sampling(temperature=0), 0))
 
 
 def _refuse_unasked(benchmarks: Sequence[Benchmark[Any]], settings: BenchSettings) -> None:

@@ -124,8 +124,8 @@ def claims_of(folder: RunFolder) -> ClaimRewarder:
     rewards: dict[str, float | None] = {}
     for answer in folder.answers.read():
         counts = tally(groups.get(answer.key, []))
-        known = answer.key in groups and counts.unparsed == counts.unanswered == 0
-        rewards[_place(answer.prompt, answer.text)] = claim_reward(counts) if known else None
+        is_checked = answer.key in groups and counts.unparsed == counts.unanswered == 0
+        rewards[_place(answer.prompt, answer.text)] = claim_reward(counts) if is_checked else None
     return ClaimRewarder(rewards)
 
 

@@ -26,7 +26,7 @@ class Detections(NamedTuple):
 
     size: tuple[int, int]
     """Width and height."""
-    found: tuple[tuple[float, Region], ...]
+    objects: tuple[tuple[float, Region], ...]
     """Scores, and classes with boxes in pixels."""
 
 
@@ -59,8 +59,8 @@ class Detector:
         question = question_of(prompt.question, self._classes)
         if question is None or not prompt.images:
             return NO_ANSWER
-        found = self._detections(prompt.images[0]).found
-        scores = [score for score, region in found if region.phrase == question.name]
+        objects = self._detections(prompt.images[0]).objects
+        scores = [score for score, region in objects if region.phrase == question.name]
         best = max(scores, default=0.0)
         if ABSENT <= best < SURE:
             return NO_ANSWER
@@ -72,8 +72,8 @@ class Detector:
 
     def detected(self, sha256: str) -> ImageAnnotations:
         """What is surely in an image, with boxes in pixels, the surest first."""
-        size, found = self._detections(sha256)
-        ordered = sorted(found, key=lambda each: -each[0])
+        size, scored = self._detections(sha256)
+        ordered = sorted(scored, key=lambda each: -each[0])
         objects = [region for score, region in ordered if score >= SURE]
         return ImageAnnotations(objects=objects, size=size)
 
@@ -90,11 +90,11 @@ class Detector:
                 output, threshold=0.0, target_sizes=[(image.height, image.width)]
             )
             columns = (detections[name].tolist() for name in ("scores", "labels", "boxes"))
-            found = tuple(
+            objects = tuple(
                 (float(score), Region(self._labels[int(label)], *box))
                 for score, label, box in zip(*columns, strict=True)
             )
-            self._detections_of[sha256] = Detections((image.width, image.height), found)
+            self._detections_of[sha256] = Detections((image.width, image.height), objects)
         return self._detections_of[sha256]
 
 

@@ -86,14 +86,14 @@ def add_facts(
     progress.start("read facts", total=len(prompts))
     facts_of = _open(settings, folder)
     richer: list[Prompt] = []
-    known = 0
+    matches = 0
     for prompt in prompts:
-        found = tuple(facts_of(prompt, names[prompt.key])) if len(prompt.images) == 1 else ()
-        known += bool(found)
-        facts = found if settings.replace else (*prompt.facts, *found)
+        new_facts = tuple(facts_of(prompt, names[prompt.key])) if len(prompt.images) == 1 else ()
+        matches += bool(new_facts)
+        facts = new_facts if settings.replace else (*prompt.facts, *new_facts)
         richer.append(prompt.model_copy(update={"facts": tuple(dict.fromkeys(facts))}))
         progress.advance()
-    if not known:
+    if not matches:
         raise UserError(
             f"The facts are of other images: none of {len(prompts):,} prompts is among them.",
             f"{settings.source}; the first image is {names[prompts[0].key] or 'unnamed'}",
@@ -117,9 +117,9 @@ def _take_rest(folder: RunFolder, target: RunFolder) -> None:
     for name in ("answers", "corrections", "comparisons", "thumbs", "division", "claims", "pairs"):
         rows, copied = getattr(folder, name), getattr(target, name)
         copied.add(rows.read())
-        noted = rows.path / "run.json"
-        if noted.is_file():
-            (copied.path / "run.json").write_bytes(noted.read_bytes())
+        note = rows.path / "run.json"
+        if note.is_file():
+            (copied.path / "run.json").write_bytes(note.read_bytes())
 
 
 def _image_names(folder: RunFolder, prompts: Sequence[Prompt]) -> dict[str, str]:
@@ -141,8 +141,8 @@ def _open(settings: FactSourceSettings, folder: RunFolder) -> FactsOf:
         annotations = read_annotations(Path(name.removeprefix(ANNOTATIONS)))
 
         def annotated(prompt: Prompt, image: str) -> Sequence[str]:
-            known = annotations.of(image)
-            return [] if known is None else list(region_texts(known))
+            content = annotations.of(image)
+            return [] if content is None else list(region_texts(content))
 
         return annotated
     if name.startswith(DETECTOR):

@@ -16,6 +16,8 @@ SURE_SHARE = 0.75
 """Share of the prompts whose facts must fit their own answers better than another prompt's do."""
 DIFFERS = ("answers with more and less wrong", "answers that differ only in what is right")
 """Groups of comparisons, by which answer hallucinates more: one of them, or neither."""
+CORRECTED = ("rlhf-v", "corrections")
+"""Layouts whose chosen answers are the rejected ones as people corrected them."""
 FEWEST = 8
 """Prompts below which that isn't counted."""
 
@@ -114,6 +116,9 @@ def read_held_out(settings: FeedbackSettings, learn: Learn) -> RewardData:
 def _read(
     settings: FeedbackSettings, learn: Learn, folder: RunFolder, left_out: Counter[str]
 ) -> tuple[list[Example], dict[str, str]]:
+    if learn == "words" and _uses_pairs(settings, folder):
+        pairs = read_some(folder.pairs)
+        return [_changed(pair) for pair in pairs], _hashes(pairs, "pairs")
     if learn == "words":
         corrections = read_some(folder.corrections)
         latest = _latest([each for each in corrections if each.verdict != "unsure"])
@@ -138,6 +143,35 @@ def _hashes(
 
 def _latest(corrections: Sequence[Correction]) -> list[Correction]:
     return list({each.key: each for each in corrections}.values())
+
+
+def _uses_pairs(settings: FeedbackSettings, folder: RunFolder) -> bool:
+    """Return whether wrong words come from pairs, since there are no corrections.
+
+    Raises:
+        UserError: nobody said so, and the chosen answers may be other answers, not corrected ones.
+    """
+    if settings.use == "pairs":
+        return True
+    if settings.use == "comparisons" or folder.corrections.keys() or not folder.pairs.keys():
+        return False
+    others = sum(
+        pair.origin != "correction" and pair.source.extra.get("layout") not in CORRECTED
+        for pair in folder.pairs.read()
+    )
+    if others:
+        raise UserError(
+            f"The folder holds no corrections, and {others} of its pairs are not known to be some.",
+            str(folder.path),
+            "Use corrections; or, if the chosen answers are corrected ones, use=pairs: what they "
+            "change is wrong.",
+        )
+    return True
+
+
+def _changed(pair: Pair) -> AnswerWithSpans:
+    wrong = tuple(span for span in pair.rejected_spans if span.end > span.start)
+    return AnswerWithSpans(pair.key, pair.prompt, pair.rejected, wrong)
 
 
 def _marked(correction: Correction) -> AnswerWithSpans:

@@ -117,13 +117,13 @@ def open_rewarder(
             rewarder.
     """
     identity = identity_of(settings)
-    name, shown = settings.rewarder, settings.facts or "none"
+    name, facts = settings.rewarder, settings.facts or "none"
     if name.startswith(("http://", "https://")):
         from groundtune.generate.reward_http import HttpRewarder
 
         server = HttpRewarder(name, images, settings.limits)
         return OpenedRewarder(
-            _WithFacts(server, settings.facts), identity, server.close, facts=shown
+            _WithFacts(server, settings.facts), identity, server.close, facts=facts
         )
     if (Path(name) / NAME).is_file():
         model = _model(settings, images, pool)
@@ -137,7 +137,7 @@ def open_rewarder(
             "Return an object with reward(prompts, answers), as docs/reward-custom.md shows.",
         )
     checked = _CheckedRewarder(cast(Rewarder, plugin), REWARDS.where(name))
-    return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing, facts=shown)
+    return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing, facts=facts)
 
 
 def _model(settings: RewarderSettings, images: Images, pool: Sequence[Prompt]) -> "RewardModel":

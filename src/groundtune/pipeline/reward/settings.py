@@ -83,7 +83,9 @@ class FeedbackSettings(Settings):
     feedback: Path
     """Folder with comparisons, pairs or corrections."""
     use: Literal["auto", "comparisons", "pairs"] = "auto"
-    """Where `answers` come from; "auto" prefers comparisons."""
+    """Where examples come from. Of `answers`, "auto" prefers comparisons. Of `words`, "auto" takes
+    corrections, or pairs of corrected answers; "pairs" takes what the chosen answers of any pairs
+    change in the rejected ones as wrong."""
     ties: Literal["drop", "half"] = "drop"
     """Comparisons without a better answer: leave them out, or learn that both are as good."""
     skip_bad: bool = False

@@ -52,7 +52,7 @@ class RewardSpec(Record):
     processor: str
     """Hash of the tokenizer, the chat template and the image processor."""
     end_token: int | None = None
-    """The token that ends an answer, for whoever loads the model without Groundtune."""
+    """The token that ends an answer, which code that loads the model without Groundtune needs."""
     dtype: str
     accuracy: Accuracy
     """On the held-out examples."""

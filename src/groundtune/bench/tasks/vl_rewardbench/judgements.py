@@ -134,15 +134,15 @@ def rewarded(
     stored: dict[str, Sequence[float]] = {}
 
     def replies(prompts: Sequence[Prompt]) -> list[str]:
-        asked = [orders[prompt.key] for prompt in prompts]
-        pairs = {o.pair.id: (o.pair, item) for o, item in asked if o.pair.id not in stored}
+        batch = [orders[prompt.key] for prompt in prompts]
+        pairs = {o.pair.id: (o.pair, item) for o, item in batch if o.pair.id not in stored}
         questions = [question_of(pair, item) for pair, item in pairs.values() for _ in range(2)]
         texts = [text for pair, _ in pairs.values() for text in pair.responses]
         rewards = rewarder.reward(questions, texts) if texts else []
         stored.update(zip(pairs, zip(rewards[::2], rewards[1::2], strict=True), strict=True))
         return [
             _judgement(*(stored[o.pair.id][::-1] if o.swapped else stored[o.pair.id]))
-            for o, _ in asked
+            for o, _ in batch
         ]
 
     return replies
