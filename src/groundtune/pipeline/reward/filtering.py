@@ -5,7 +5,7 @@ OUT/pair-scores/                        the rewards of all pairs; resumable by k
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from pydantic import Field
@@ -13,8 +13,8 @@ from pydantic import Field
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.rewarders import RewarderSettings, identity_of, open_rewarder
 from groundtune.pipeline.runs.folder import RunFolder, hash_of, read_some
-from groundtune.protocols import Progress
-from groundtune.records import Pair, Record
+from groundtune.protocols import Progress, Rewarder
+from groundtune.records import Pair, Prompt, Record
 from groundtune.store.dataset import RecordSet
 from groundtune.store.keys import key_of
 from groundtune.store.lock import one_writer
@@ -76,28 +76,13 @@ def filter_pairs(
     identity = identity_of(settings)
     stored = RecordSet(out / "pair-scores", PairScore)
     keys = {key_of("pair score", pair.key, identity): pair for pair in pairs}
-    missing = stored.missing(keys)
+    missing = {key: keys[key] for key in stored.missing(keys)}
     if missing:
         handle = open_rewarder(settings, folder.images, tuple(prompts.values()))
         try:
-            handle.check_facts(
-                prompts, ((p.prompt, t) for p in pairs for t in (p.chosen, p.rejected)), str(source)
-            )
-            progress.start("score pairs", total=len(missing))
-            for first in range(0, len(missing), AT_ONCE):
-                some = missing[first : first + AT_ONCE]
-                batch = [keys[key] for key in some]
-                texts = [text for pair in batch for text in (pair.chosen, pair.rejected)]
-                repeated = [prompts[pair.prompt] for pair in batch for _ in range(2)]
-                rewards = handle.rewarder.reward(repeated, texts)
-                finite = [each if math.isfinite(each) else None for each in rewards]
-                stored.append(
-                    [
-                        PairScore(key=k, pair=p.key, chosen=c, rejected=r)
-                        for k, p, c, r in zip(some, batch, finite[::2], finite[1::2], strict=True)
-                    ]
-                )
-                progress.advance(len(some))
+            texts = ((p.prompt, text) for p in pairs for text in (p.chosen, p.rejected))
+            handle.check_facts(prompts, texts, str(source))
+            _score(missing, prompts, handle.rewarder, stored, progress)
         finally:
             handle.close()
     scores = {row.pair: row for row in stored.read() if row.key in keys}
@@ -120,6 +105,33 @@ def filter_pairs(
     inputs = {"pairs": hash_of(folder.pairs), "rewarder": identity}
     target.note(target.pairs, settings=settings, inputs=inputs, seeds={}, command=list(command))
     return summary
+
+
+def _score(
+    pairs: Mapping[str, Pair],
+    prompts: Mapping[str, Prompt],
+    rewarder: Rewarder,
+    stored: RecordSet[PairScore],
+    progress: Progress,
+) -> None:
+    """Store the rewards of pairs, which are by their scores' keys."""
+    progress.start("score pairs", total=len(pairs))
+    rows = list(pairs.items())
+    for first in range(0, len(rows), AT_ONCE):
+        batch = rows[first : first + AT_ONCE]
+        texts = [text for _, pair in batch for text in (pair.chosen, pair.rejected)]
+        repeated = [prompts[pair.prompt] for _, pair in batch for _ in range(2)]
+        rewards = rewarder.reward(repeated, texts)
+        finite = [each if math.isfinite(each) else None for each in rewards]
+        stored.append(
+            [
+                PairScore(key=key, pair=pair.key, chosen=chosen, rejected=rejected)
+                for (key, pair), chosen, rejected in zip(
+                    batch, finite[::2], finite[1::2], strict=True
+                )
+            ]
+        )
+        progress.advance(len(batch))
 
 
 def _agrees(score: PairScore, margin: float) -> bool:
