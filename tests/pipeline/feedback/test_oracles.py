@@ -59,7 +59,9 @@ def test_annotations_by_rules_agree_with_the_truth_on_objects_and_numbers(
     path = annotated(folder, tmp_path / "instances.json")
     told = read_annotations(path)
     prompts = folder.prompts.read()
-    labeler = AnnotationLabeler(images_of(told, prompts, str(path)), frozenset(told.classes), BY)
+    labeler = AnnotationLabeler(
+        images_of(told, prompts, folder.images, str(path)), frozenset(told.classes), BY
+    )
     for prompt in prompts:
         scene = find_scene(prompt.source.row)
         for name in ("cup", "person", "dog", "boat"):
@@ -107,6 +109,42 @@ def test_annotations_of_other_images_are_three_lines(
     assert str(path) in lines[1]
 
 
+def resized(path: Path, out: Path, numbers: slice, size: tuple[int, int]) -> Path:
+    """The annotations with another size of some images."""
+    told = json.loads(path.read_text())
+    for image in told["images"][numbers]:
+        image["width"], image["height"] = size
+    out.write_text(json.dumps(told))
+    return out
+
+
+def test_images_that_have_only_their_number_in_common_are_three_lines(
+    folder: RunFolder, tmp_path: Path
+):
+    path = annotated(folder, tmp_path / "instances.json")
+    other = resized(path, tmp_path / "other.json", slice(0, 3), (640, 480))
+    with pytest.raises(UserError, match="3 of 12 have other proportions") as error:
+        images_of(read_annotations(other), folder.prompts.read(), folder.images, str(other))
+    assert "96 x 96 pixels, its annotations 640 x 480" in error.value.where
+    smaller = resized(path, tmp_path / "smaller.json", slice(0, 12), (481, 480))
+    found = images_of(read_annotations(smaller), folder.prompts.read(), folder.images, "")
+    assert len(found) == 12
+
+
+def test_images_without_annotations_or_of_other_proportions_are_counted(
+    folder: RunFolder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    path = annotated(folder, tmp_path / "instances.json")
+    told = json.loads(path.read_text())
+    gone = told["images"].pop(0)["id"]
+    told["annotations"] = [each for each in told["annotations"] if each["image_id"] != gone]
+    path.write_text(json.dumps(told))
+    other = resized(path, tmp_path / "other.json", slice(0, 1), (640, 480))
+    found = images_of(read_annotations(other), folder.prompts.read(), folder.images, "here")
+    assert len(found) == 10
+    assert "here: 1 of 12 images have no annotations and 1 have other proportions" in caplog.text
+
+
 def asked_of(folder: RunFolder, number: int) -> list[Prompt]:
     prompt = folder.prompts.read()[0]
     return [question_prompt(prompt, f"Is there a thing {i} in the image?") for i in range(number)]
@@ -120,7 +158,7 @@ def test_a_model_reads_annotations_and_answers_by_number(folder: RunFolder, tmp_
         seen.append(prompt.question)
         return "1. yes\n2) No, it is not.\n3. unsure\n5. yes"
 
-    told = images_of(read_annotations(path), folder.prompts.read(), str(path))
+    told = images_of(read_annotations(path), folder.prompts.read(), folder.images, str(path))
     labeler = AnnotationLabeler(told, frozenset(), BY, ScriptedGenerator(reply))
     replies = labeler.yes_no(asked_of(folder, 5))
     assert [r.p_yes > r.p_no if r.is_answer() else None for r in replies] == [

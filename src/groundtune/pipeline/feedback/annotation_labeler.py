@@ -5,8 +5,10 @@ Genome's only what is named is known. A model of text gets all annotations and s
 at once, as HA-DPO's judge did (Zhao et al. 2023, arXiv 2311.16839, section 3).
 """
 
+import logging
 import re
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from groundtune.errors import UserError
 from groundtune.feedback.divide import text_prompt
@@ -18,11 +20,20 @@ from groundtune.protocols import NO_ANSWER, Generator, Reply, YesNoReply
 from groundtune.records import Producer, Prompt, Sampling
 from groundtune.store.keys import key_of, seed_of
 
+if TYPE_CHECKING:
+    from groundtune.store.images import ImageStore
+
 TOGETHER = 20
 """Questions about one image that a model gets at once."""
 GREEDY = Sampling(max_new_tokens=1024, temperature=0)
+OTHER = 0.1
+"""Share of images in other proportions than their annotations say from which on these are of other
+images."""
+TOLERANCE = 0.03
+"""How far the proportions of a smaller copy of an image may differ, by rounding."""
 PARSER = "1"
 _YES, _NO = YesNoReply(1.0, 0.0), YesNoReply(0.0, 1.0)
+log = logging.getLogger(__name__)
 _LINE = re.compile(r"^\s*(\d+)\s*[.):]\s*\W*(yes|no|unsure)\b", re.IGNORECASE)
 
 
@@ -114,23 +125,57 @@ def read_answers(reply: Reply, number: int) -> list[YesNoReply]:
 
 
 def images_of(
-    annotations: Annotations, prompts: Sequence[Prompt], where: str
+    annotations: Annotations, prompts: Sequence[Prompt], images: "ImageStore", where: str
 ) -> dict[str, ImageAnnotations]:
     """The annotations of the prompts' images, by sha256.
 
+    An image whose sides are in another proportion than the annotations say is another image of the
+    same number. Such images, and those without annotations, are counted in a warning.
+
     Raises:
-        UserError: none of the images is annotated.
+        UserError: none of the images is annotated, or many have other proportions.
     """
-    by_sha256: dict[str, ImageAnnotations] = {}
-    for prompt in prompts:
-        image = annotations.of(prompt.source.name or prompt.source.row)
-        if image is not None and len(prompt.images) == 1:
-            by_sha256[prompt.images[0]] = image
+    names = {p.images[0]: p.source.name or p.source.row for p in prompts if len(p.images) == 1}
+    by_sha256 = {sha256: image for sha256, name in names.items() if (image := annotations.of(name))}
+    first = next(iter(names.values()), "") or "unnamed"
     if not by_sha256:
-        name = prompts[0].source.name or prompts[0].source.row if prompts else ""
         raise UserError(
             f"The annotations are of other images: none of {len(prompts):,} is among them.",
-            f"{where}; the first image is {name or 'unnamed'}",
+            f"{where}; the first image is {first}",
             "Give the annotations of these images: the number in a file's name finds them.",
         )
-    return by_sha256
+    other = {
+        sha256: why for sha256, each in by_sha256.items() if (why := _other(each, images, sha256))
+    }
+    if len(other) > OTHER * len(by_sha256):
+        sha256, why = next(iter(other.items()))
+        raise UserError(
+            f"The annotations are of other images: {len(other):,} of {len(by_sha256):,} have other "
+            "proportions.",
+            f"{where}; {names[sha256]} {why}",
+            "Give the annotations of these images: only the number in a file's name was equal.",
+        )
+    unknown = len(names) - len(by_sha256)
+    if unknown or other:
+        log.warning(
+            "%s: %d of %d images have no annotations and %d have other proportions than theirs; "
+            "claims about these images are unsure",
+            where,
+            unknown,
+            len(names),
+            len(other),
+        )
+    return {sha256: image for sha256, image in by_sha256.items() if sha256 not in other}
+
+
+def _other(image: ImageAnnotations, images: "ImageStore", sha256: str) -> str:
+    """How an image's proportions differ from those that its annotations give; "" if they don't."""
+    if image.size is None:
+        return ""
+    with images.open(sha256) as file:
+        width, height = file.size
+    wide, high = image.size
+    upright = (height, width)  # a photograph that its EXIF data turns
+    if any(abs(w * high - h * wide) <= TOLERANCE * w * high for w, h in ((width, height), upright)):
+        return ""
+    return f"has {width} x {height} pixels, its annotations {wide} x {high}"

@@ -53,7 +53,7 @@ def open_oracle(
 
         return open_detector(rest, images, device)
     if name.startswith(ANNOTATIONS):
-        return _annotated(Path(rest), prompts, reader(), reading)
+        return _annotated(Path(rest), prompts, images, reader(), reading)
     source = named_in(name)
     assert source is not None
     if source.oracle is None:
@@ -68,17 +68,21 @@ def open_oracle(
 
 
 def _annotated(
-    path: Path, prompts: Sequence[Prompt], reader: Generator | None, reading: Sampling
+    path: Path,
+    prompts: Sequence[Prompt],
+    images: "ImageStore",
+    reader: Generator | None,
+    reading: Sampling,
 ) -> NamedYesNo:
     from groundtune.interchange.annotations import read_annotations
     from groundtune.store.keys import key_of
 
     annotations = read_annotations(path)
-    images = images_of(annotations, prompts, str(path))
+    by_sha256 = images_of(annotations, prompts, images, str(path))
     contents = {
         sha: [[*each] for each in (*annotation.regions, *annotation.objects)]
         + [annotation.captions]
-        for sha, annotation in images.items()
+        for sha, annotation in by_sha256.items()
     }
     by = Producer(kind="rule", name=f"{ANNOTATIONS}{path.name}", revision=key_of(contents)[:12])
-    return AnnotationLabeler(images, frozenset(annotations.classes), by, reader, reading)
+    return AnnotationLabeler(by_sha256, frozenset(annotations.classes), by, reader, reading)
