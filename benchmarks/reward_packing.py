@@ -2,7 +2,8 @@
 
     .venv/bin/python benchmarks/reward_packing.py --model world:base --prompts 12 --answers 8
 
-The head is random: only the times and the differences of the scores matter. The answers are
+The head is random: only the times matter, and the differences of the scores next to their spread
+(standard deviation). The answers are
 captions of the embedded world, so any model that Groundtune packs can be measured.
 """
 
@@ -68,7 +69,7 @@ def timed(run: Callable[..., list[torch.Tensor]], values: Any, vlm: Any, rows: A
         with torch.inference_mode():
             found = [run(values, vlm, row) for row in rows]
         seconds.append((time.process_time() - began[0], time.perf_counter() - began[1]))
-        scores = [[float(read_reward(v, slice(len(v)), "mean")) for v in own] for own in found]
+        scores = [[float(read_reward(v, slice(len(v)), "sum")) for v in own] for own in found]
     return scores, min(seconds)
 
 
@@ -97,6 +98,7 @@ def main() -> None:
         run, pack = ways[name]
         scores, seconds = timed(run, TokenValues(head, HiddenStates(pack=pack)), vlm, rows)
         exact = exact or scores
+        result["spread"] = float(np.std(exact))
         apart = float(np.abs(np.array(scores) - np.array(exact)).max())
         processor, wall = (round(each, 3) for each in seconds)
         result[name] = {"processor_s": processor, "wall_s": wall, "largest_difference": apart}

@@ -8,9 +8,12 @@ import pytest
 
 from groundtune.errors import UserError
 from groundtune.feedback.repeats import repeated_claims
+from groundtune.pipeline.reward.rewarders import OpenedRewarder
 from groundtune.pipeline.rl.claims import FirstAnswer, words_outside
+from groundtune.pipeline.rl.rewarders import WrongWordRewards
 from groundtune.pipeline.rl.rewards import COMPONENTS, ComponentValue, judge, outside, rewards_of
 from groundtune.pipeline.rl.settings import AnswerRewardSettings, LengthGate
+from groundtune.protocols import SpanReward
 from groundtune.records import Claim, ClaimStatus, Message, Prompt, SpanKind, TextPart
 from groundtune.train.rl_batch import Rewards
 from groundtune.train.rollout import Rollout
@@ -219,3 +222,27 @@ def test_a_sentence_that_can_not_be_divided_counts_as_wrong() -> None:
     silent = claim("and a cup", "unparsed")
     found = rewards([(rollout("a"), [CLAIMS[0], silent])], normalise="none", rejected=1)
     assert found.terminal == (-1.0,)
+
+
+def _prompt() -> Prompt:
+    return Prompt(key="p", messages=(Message(role="user", content=(TextPart(text="?"),)),))
+
+
+class _Spans:
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        return [-0.5] * len(answers)
+
+    def reward_spans(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[SpanReward]]:
+        odds = (math.log(3), -math.log(4), 800.0, -800.0, math.nan)
+        return [[SpanReward(n, n + 1, value) for n, value in enumerate(odds)] for _ in answers]
+
+
+def test_words_are_rewarded_by_the_probability_that_they_are_wrong() -> None:
+    spans = _Spans()
+    rewards = WrongWordRewards(OpenedRewarder(spans, "id", lambda: None, spans))
+    [words] = rewards.reward_spans([_prompt()], ["a b c d e"])
+    assert [each.value for each in words[:4]] == pytest.approx([-0.25, -0.8, 0, -1])
+    assert math.isnan(words[4].value)
+    assert rewards.reward([_prompt()], ["a"]) == [-0.5]

@@ -4,10 +4,12 @@ A component's name in `rewards.more` is the folder of a reward model, the name o
 package's reward, or a server's URL.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 
-from groundtune.pipeline.reward.rewarders import RewarderSettings, open_rewarder
-from groundtune.protocols import Images, Rewarder
+from groundtune.pipeline.reward.rewarders import OpenedRewarder, RewarderSettings, open_rewarder
+from groundtune.protocols import Images, Rewarder, SpanReward
+from groundtune.records import Prompt
 
 
 def open_rewarders(
@@ -26,5 +28,35 @@ def open_rewarders(
             by_name[name] = rewarders[name]
         else:
             settings = RewarderSettings(rewarder=name)
-            by_name[name] = open_rewarder(settings, images).rewarder
+            handle = open_rewarder(settings, images)
+            by_name[name] = WrongWordRewards(handle) if handle.by_words else handle.rewarder
     return by_name
+
+
+class WrongWordRewards:
+    """A token-level reward model: a word's reward is minus the probability that it is wrong.
+
+    Its own values are log-odds, whose sum would pay for every right word: for long answers.
+    """
+
+    def __init__(self, handle: OpenedRewarder) -> None:
+        self._handle = handle
+
+    def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
+        """Return a reward per answer: minus the expected number of its wrong tokens."""
+        return self._handle.rewarder.reward(prompts, answers)
+
+    def reward_spans(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[SpanReward]]:
+        """Return a reward per word, from -1 to 0."""
+        assert self._handle.by_words is not None
+        spans = self._handle.by_words.reward_spans(prompts, answers)
+        return [[each._replace(value=-_sigmoid(-each.value)) for each in words] for words in spans]
+
+
+def _sigmoid(value: float) -> float:
+    """Return 1 / (1 + exp(-value)); NaN for NaN."""
+    if value >= 0:
+        return 1 / (1 + math.exp(-value))
+    return math.exp(value) / (1 + math.exp(value))
