@@ -57,7 +57,7 @@ demo: $(VENV)/.installed-user
 generated: $(VENV)/.installed
 	$(BIN)/groundtune schema --out recipes/schemas
 	$(BIN)/python tools/make_methods_page.py docs/methods.md
-	$(BIN)/python tools/make_recipes_page.py docs/recipes.md
+	$(BIN)/python tools/make_recipes_page.py docs
 	$(BIN)/python tools/make_commands_page.py docs/commands.md
 	$(BIN)/python tools/make_settings_page.py docs/settings.md
 	$(BIN)/python tools/bench_table.py

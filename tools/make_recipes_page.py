@@ -1,6 +1,6 @@
-"""Write docs/recipes.md from what the shipped recipes say of themselves.
+"""Write docs/recipes.md and docs/recipes-published.md from what recipes say of themselves.
 
-python tools/make_recipes_page.py docs/recipes.md
+python tools/make_recipes_page.py docs
 """
 
 import sys
@@ -63,16 +63,30 @@ def page() -> str:
     published = [(r, a) for r, a in found if a and a.published]
     today = [(r, a) for r, a in found if a and not a.published]
     plain = [recipe for recipe, about in found if about is None]
-    parts = [TOP, "\n## Published results\n\n", _table(published)]
+    parts = [TOP, "\n## Published results\n\n", DIFFERENCES, _table(published)]
     parts += ["\n## Models of today\n\n", TODAY, _table(today)]
     parts += [WORLD, *(f"| `{each.name}` | {each.about} |\n" for each in plain), LLAVA_RLHF]
-    parts += [
-        "\n## What differs from the authors' runs\n",
-        *(_details(*each) for each in published),
-    ]
     return "".join(parts)
 
 
+def published_page() -> str:
+    """The text of the page about the authors' runs."""
+    found = [(recipe, about_of(recipe.path)) for recipe in shipped()]
+    details = (_details(recipe, about) for recipe, about in found if about and about.published)
+    return PUBLISHED_TOP + "".join(details)
+
+
+DIFFERENCES = """\
+[Published runs](recipes-published.md) has the authors' settings, what a recipe does otherwise, and
+where figures are from.
+
+"""
+PUBLISHED_TOP = """\
+# Published runs
+
+What the authors of the published [recipes](recipes.md) ran and on what, what the recipes can't
+express, and where the figures are from.
+"""
 TODAY = """\
 Four rounds of RLAIF-V's settings with a LoRA, in which the model labels its own answers. No figure
 is published for these models and this method. The closest is 10.1% of answers with an invented
@@ -115,7 +129,7 @@ def _details(recipe: ShippedRecipe, about: About) -> str:
     assert published is not None
     hours = f", {published.hours} hours" if published.hours else ""
     lines = [
-        f"\n### {recipe.name}\n",
+        f"\n## {recipe.name}\n",
         f"Authors' run: {published.model}; {published.hardware}{hours}.",
     ]
     lines += [published.nearest] if published.nearest else []
@@ -129,4 +143,6 @@ def _details(recipe: ShippedRecipe, about: About) -> str:
 
 
 if __name__ == "__main__":
-    Path(sys.argv[1]).write_text(page(), encoding="utf-8")
+    folder = Path(sys.argv[1])
+    (folder / "recipes.md").write_text(page(), encoding="utf-8")
+    (folder / "recipes-published.md").write_text(published_page(), encoding="utf-8")

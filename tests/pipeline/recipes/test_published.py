@@ -234,10 +234,14 @@ def test_what_a_recipe_says_of_itself_is_no_setting_and_is_checked(tmp_path: Pat
     assert seen.value.where.startswith(f"{path}:")
 
 
-def test_the_page_of_recipes_is_what_the_recipes_say() -> None:
+def test_the_pages_of_recipes_are_what_the_recipes_say() -> None:
     found = importlib.util.spec_from_file_location("page", ROOT / "tools/make_recipes_page.py")
     assert found is not None
     assert found.loader is not None
     maker = importlib.util.module_from_spec(found)
     found.loader.exec_module(maker)
-    assert maker.page() == (ROOT / "docs" / "recipes.md").read_text(), "run make generated"
+    for page, text in (
+        ("recipes.md", maker.page()),
+        ("recipes-published.md", maker.published_page()),
+    ):
+        assert text == (ROOT / "docs" / page).read_text(), "run make generated"
