@@ -1,4 +1,4 @@
-"""Claims that an answer makes again: "a cup and a bowl and a cup".
+"""What an answer says again: claims ("a cup and a bowl and a cup"), and phrases word by word.
 
 Whether a second mention is meant as new is read from its first word: for English alone.
 """
@@ -20,6 +20,16 @@ _DEFINITE = (
     "they ",
     "both ",
 )
+
+
+def repeated_phrases(text: str, words: int = 4) -> float:
+    """Return the share of an answer's phrases (of a number of words) that it said before, 0 to 1.
+
+    Nothing divides or reads the answer. It is 0 for a shorter one, and where words have no spaces.
+    """
+    all_words = text.lower().split()
+    phrases = [tuple(all_words[i : i + words]) for i in range(len(all_words) - words + 1)]
+    return 1 - len(set(phrases)) / len(phrases) if phrases else 0.0
 
 
 def repeated_claims(text: str, claims: Sequence[Claim]) -> list[Claim]:

@@ -20,6 +20,7 @@ from torch.optim import Optimizer
 from groundtune.engine.logprobs import TokenLogProbs
 from groundtune.engine.rows import PromptRow
 from groundtune.errors import UserError
+from groundtune.feedback.repeats import repeated_phrases
 from groundtune.methods.kl import adapted, kl_estimate
 from groundtune.methods.policy_gradient import PolicyGradient
 from groundtune.methods.policy_loss import Level, far_off, importance_weights
@@ -311,11 +312,12 @@ class _Clock:
 
 
 def _shape(rollouts: Sequence[Rollout]) -> dict[str, float]:
-    """Return the lengths of a step's answers, and the share that was truncated."""
+    """Return lengths, repetition and the truncated share of a step's answers."""
     count = len(rollouts)
     return {
         "tokens": sum(len(each.answer_ids) for each in rollouts) / count,
         "words": sum(len(each.text.split()) for each in rollouts) / count,
+        "repeated_phrases": sum(repeated_phrases(each.text) for each in rollouts) / count,
         "truncated": sum(each.finish == "length" for each in rollouts) / count,
         "empty": sum(not each.text for each in rollouts) / count,
     }

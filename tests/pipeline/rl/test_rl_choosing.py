@@ -12,7 +12,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.rl import choosing
 from groundtune.pipeline.rl.choosing import EvaluatedStep, best_step, evaluated_steps
 from groundtune.pipeline.rl.run import read_outcome, rl
-from groundtune.pipeline.rl.settings import RLSettings, StepChoice
+from groundtune.pipeline.rl.settings import EarlyStop, RLSettings, StepChoice
 from groundtune.protocols import SilentProgress
 from groundtune.records import Score
 from rl_folder import Killed, Letters, prompt_rows, recipe
@@ -153,7 +153,7 @@ def test_if_no_step_is_better_the_model_is_unchanged_and_the_page_says_so(tmp_pa
             "optim": {"lr": 3e-2, "schedule": "constant", "warmup": 0},
             "held_out": 4,
             "eval_every": 2,
-            "stop": {"content_loss": 0, "more_words": 0, "repeated": 0, "truncated": 0},
+            "stop": dict.fromkeys(EarlyStop.model_fields, 0),
         }
     )
     result = rl(settings, tmp_path / "out", SilentProgress())

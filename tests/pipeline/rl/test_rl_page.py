@@ -27,7 +27,11 @@ def test_a_run_has_a_page_with_its_curves_and_held_out_answers(
         assert title in html
     scores = scores_of(out).read()
     assert [score.model for score in scores] == [f"step-{n}" for n in (0, 0, 2, 2, 4, 4)]
-    assert {each.metric for each in estimates(scores, "step-4")} == {"words", "truncated"}
+    assert {each.metric for each in estimates(scores, "step-4")} == {
+        "words",
+        "truncated",
+        "repeated_phrases",
+    }
     assert {each.against for each in changes(scores, "step-4")} == {"step-0"}
     assert "Held-out" in html
     before = (out / "model" / "model.safetensors").stat().st_mtime_ns
@@ -40,7 +44,13 @@ def line(step: int, **values: float) -> dict[str, float]:
     return {"step": step} | {f"held_out/{name}": value for name, value in values.items()}
 
 
-GOOD = {"words": 30.0, "supported_claims": 8.0, "repeated_claims": 0.5, "truncated": 0.0}
+GOOD = {
+    "words": 30.0,
+    "supported_claims": 8.0,
+    "repeated_claims": 0.5,
+    "repeated_phrases": 0.05,
+    "truncated": 0.0,
+}
 
 
 @pytest.mark.parametrize(
@@ -52,13 +62,17 @@ GOOD = {"words": 30.0, "supported_claims": 8.0, "repeated_claims": 0.5, "truncat
         ({"words": 46.0}, "words per answer grew by 53%"),
         ({"repeated_claims": 2.6}, "made again as new grew by 2.1"),
         ({"truncated": 0.3}, "truncated answers grew to 30%"),
+        ({"words": 14.0}, "words per answer fell by 53%"),
+        ({"words": 16.0}, ""),
+        ({"repeated_phrases": 0.31}, "phrases said before grew to 31% of an answer's"),
+        ({"repeated_phrases": 0.29}, ""),
     ],
 )
 def test_a_run_stops_by_signals_that_need_no_truth(changed: dict[str, float], says: str) -> None:
     lines = [line(0, **GOOD), {"step": 1, "reward": 1.0}, line(1, **(GOOD | changed))]
     assert says in why_stop(lines, EarlyStop())
     assert bool(says) == bool(why_stop(lines, EarlyStop()))
-    off = EarlyStop(content_loss=0, more_words=0, repeated=0, truncated=0)
+    off = EarlyStop.model_validate(dict.fromkeys(EarlyStop.model_fields, 0))
     assert why_stop(lines, off) == ""
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from groundtune.errors import UserError
-from groundtune.feedback.repeats import repeated_claims
+from groundtune.feedback.repeats import repeated_claims, repeated_phrases
 from groundtune.pipeline.reward.rewarders import OpenedRewarder
 from groundtune.pipeline.rl.claims import FirstAnswer, words_outside
 from groundtune.pipeline.rl.rewarders import WrongWordRewards
@@ -246,3 +246,10 @@ def test_words_are_rewarded_by_the_probability_that_they_are_wrong() -> None:
     assert [each.value for each in words[:4]] == pytest.approx([-0.25, -0.8, 0, -1])
     assert math.isnan(words[4].value)
     assert rewards.reward([_prompt()], ["a"]) == [-0.5]
+
+
+def test_phrases_that_an_answer_says_again_are_counted_without_reading_it() -> None:
+    assert repeated_phrases("There is a dog and a cat.") == 0
+    # of 7 phrases of four words, the last two are the first two again
+    assert repeated_phrases("a cup and a bowl a cup and a bowl") == pytest.approx(2 / 7)
+    assert repeated_phrases("Yes.") == 0

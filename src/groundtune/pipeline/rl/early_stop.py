@@ -24,11 +24,16 @@ def why_stop(lines: Sequence[Mapping[str, float]], settings: EarlyStop) -> str:
 
     if settings.content_loss and -grew("supported_claims") > settings.content_loss:
         return f"supported claims per answer fell by {-grew('supported_claims'):.0%}"
+    if settings.fewer_words and -grew("words") > settings.fewer_words:
+        return f"words per answer fell by {-grew('words'):.0%}"
     if settings.more_words and grew("words") > settings.more_words:
         return f"words per answer grew by {grew('words'):.0%}"
     repeated = last.get("repeated_claims", 0.0) - first.get("repeated_claims", 0.0)
     if settings.repeated and repeated > settings.repeated:
         return f"claims made again as new grew by {repeated:.1f} per answer"
+    looped = last.get("repeated_phrases", 0.0) - first.get("repeated_phrases", 0.0)
+    if settings.repeated_phrases and looped > settings.repeated_phrases:
+        return f"phrases said before grew to {last['repeated_phrases']:.0%} of an answer's"
     truncated = last.get("truncated", 0.0) - first.get("truncated", 0.0)
     if settings.truncated and truncated > settings.truncated:
         return f"truncated answers grew to {last['truncated']:.0%}"

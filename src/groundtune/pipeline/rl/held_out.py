@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from groundtune.feedback.claims import facts_of
-from groundtune.feedback.repeats import repeated_claims
+from groundtune.feedback.repeats import repeated_claims, repeated_phrases
 from groundtune.generate.hf import HfGenerator
 from groundtune.pipeline.check.scores import supported_value
 from groundtune.pipeline.feedback.claims import Labelling
@@ -122,7 +122,7 @@ class HeldOut:
         )
 
     def _row(self, prompt: Prompt, text: str, claims: Sequence[Claim]) -> dict[str, float]:
-        row = {"words": float(len(text.split()))}
+        row = {"words": float(len(text.split())), "repeated_phrases": repeated_phrases(text)}
         if self.settings.rewards.found:
             row["found"] = found(prompt, text)
         if self.settings.rewards.symbolic:

@@ -41,6 +41,7 @@ METRICS: tuple[Metric, ...] = (
     _number("mentions", "Objects mentioned per answer", "mentions"),
     _number("words", "Words per answer", "words").model_copy(update={"role": "cost"}),
     _share("truncated", "Truncated answers"),
+    _share("repeated_phrases", "Phrases that an answer said before"),
     _number("found", "Word F1 of the wrong part", "score", "higher"),
     _number("symbolic", "Bonus for the right option, yes or no", "score", "higher"),
 )

@@ -117,7 +117,12 @@ def warnings(lines: Sequence[Line], early_end: str) -> list[str]:
 
 
 def _unchosen(settings: RLSettings, chosen: int | None) -> list[str]:
-    """Return that no step was chosen although one should have been."""
+    """Return that no step was chosen, or that hacking may not have been seen."""
+    if settings.eval_every and settings.held_out and not settings.checks_claims:
+        return [
+            "No labeler checked claims: only lengths, repetition and truncation could end the run "
+            "early, and no step was chosen. choose.by=claims checks them."
+        ]
     if chosen is not None or not settings.chooses:
         return []
     return [
@@ -165,6 +170,7 @@ def _training_curves(steps: Sequence[Line]) -> tuple[Curve, ...]:
         ("Components", "value per answer", {n: n.removeprefix("reward/") for n in components}),
         ("Distance from the reference", "KL per answer, nats", {"kl": "KL"}),
         ("Length", "per answer", {"words": "words", "tokens": "tokens"}),
+        ("Repetition", "share of an answer's", {"repeated_phrases": "phrases said before"}),
         (
             "Answers that teach nothing",
             "share or groups",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.models.prompt_sources import requested
+from groundtune.pipeline.rl.checks import check_prompts, rewards_marks
 from groundtune.pipeline.rl.prepare import held_out_prompts, prepare_prompts
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.folder import RunFolder
@@ -56,22 +57,25 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
     """Return what `rl` would do with these settings.
 
     Raises:
-        UserError: prompts can't be read, or the model can't be trained this way.
+        UserError: prompts can't be read, or `rl` would refuse them or a reward; or the model can't
+            be trained this way.
     """
     from groundtune.train.tune import apply
     from groundtune.vlm.load import outline
 
+    rewards_marks(settings, {})
     vlm = outline(resolve(settings.model))
     request = None if settings.task == "find" else requested(settings.prompts)
     few = settings
     if request is not None:
         number = min(request.number, READ)
         few = settings.model_copy(update={"prompts": f"{request.source.name}:{number}"})
-        few = few.model_copy(update={"held_out": 0})
+        few = few.model_copy(update={"held_out": 0, "prompts_per_step": 1})
     with TemporaryDirectory() as temporary:
         out = Path(temporary)
         prepare_prompts(few, out, progress)
         prompts, held_out = RunFolder(out).prompts.read(), held_out_prompts(out).read()
+        check_prompts(few, prompts, held_out)
         lengths = _prompt_tokens(vlm, RunFolder(out))
     count = len(prompts) if request is None else request.number
     tuned = apply(vlm.model, settings.tune)

@@ -135,10 +135,14 @@ class EarlyStop(Record):
 
     content_loss: float = Field(default=0.25, ge=0, le=1)
     """Largest loss of supported claims per answer, as a share: shorter or blurred answers."""
+    fewer_words: float = Field(default=0.5, ge=0, le=1)
+    """Largest loss of words per answer, as a share: the same where no labeler checks claims."""
     more_words: float = Field(default=0.5, ge=0)
     """Largest growth of words per answer, as a share: filler."""
     repeated: float = Field(default=2.0, ge=0)
     """Largest growth of claims per answer that are made again as new."""
+    repeated_phrases: float = Field(default=0.25, ge=0, le=1)
+    """Largest growth of the share of an answer's four-word phrases that it said before: loops."""
     truncated: float = Field(default=0.25, ge=0, le=1)
     """Largest growth of the share of truncated answers."""
 
