@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from groundtune.cli import app
-from rl_folder import prompt_rows
 
 
 def test_a_dry_run_reports_tokens_memory_and_hours_and_writes_nothing(
@@ -49,12 +48,11 @@ def test_bad_input_is_three_lines_and_exit_2(
 
 
 def test_a_model_whose_answers_never_end_is_refused_when_claims_are_rewarded(
-    tiny_llava: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = prompt_rows(tmp_path / "asked")
-    words = ["rl", f"images={asked.parent}", "sampling.max_new_tokens=4", "device=cpu"]
-    options = ["--model", str(tiny_llava), "--prompts", str(asked), "--out", str(tmp_path / "out")]
-    assert app.run([*words, *options]) == 2
+    words = ["rl", "world-rl", "prompts=world:8", "held_out=0", "sampling.max_new_tokens=4"]
+    words += ["eval_every=0", "choose.by=last", "device=cpu"]
+    assert app.run([*words, "--out", str(tmp_path / "out")]) == 2
     lines = capsys.readouterr().err.splitlines()[-3:]
     assert "answers ends within 4 tokens" in lines[0]
     assert "sampling.max_new_tokens" in lines[2]

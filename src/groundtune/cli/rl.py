@@ -26,7 +26,7 @@ def rl(
     For example:
 
         groundtune rl world-rl --out runs/rl
-        groundtune rl world-rl method.credit=terminal rewards.coverage=2.4 --out runs/rl-terminal
+        groundtune rl world-rl method.credit=claims --out runs/rl-credit
         groundtune rl world-rl --dry-run
         groundtune rl --model llava-hf/llava-1.5-7b-hf --prompts runs/asked feedback.labeler=self
 
