@@ -17,7 +17,6 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -151,8 +150,7 @@ def _hash(tensors: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-@cache
 def _libraries() -> dict[str, str | None]:
-    """Return the libraries' versions, cached since a lookup takes longer than encoding an image."""
+    """Return the libraries' versions."""
     installed = versions()
     return {name: installed.get(name) for name in ("torch", "transformers")}

@@ -1,10 +1,11 @@
 """Writes the report: one HTML file with embedded images, which opens without a network."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from groundtune.report import charts, plots, tables
 from groundtune.report.bench_tables import bench_tables
@@ -59,6 +60,12 @@ def render(report: ReportInput) -> str:
     Raises:
         UserError: an image can't be read.
     """
+    return _template().render(_context(report))
+
+
+@cache
+def _template() -> Template:
+    """Return the page's template, which takes longer to compile than a page to render."""
     environment = Environment(
         loader=PackageLoader("groundtune.report"),
         autoescape=select_autoescape(default=True, default_for_string=True),
@@ -72,7 +79,7 @@ def render(report: ReportInput) -> str:
         "tint": tint,
     }
     environment.filters.update(filters)
-    return environment.get_template("page.html").render(_context(report))
+    return environment.get_template("page.html")
 
 
 def tint(number_of: int) -> int:

@@ -9,6 +9,7 @@ written at once is sealed: all its files have a sum.
 import hashlib
 import logging
 import re
+import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -22,8 +23,10 @@ RERUN = "Restore it from a copy, or delete it and rerun the command that wrote i
 """Fix for a damaged file that a command can write again."""
 
 _LINE = re.compile(r"([0-9a-f]{64}) [ *](.+)")
-_LARGE = 1 << 24
+_LARGE = 1 << 20
 """Files of at least this many bytes have their sum cached: weights are read several times."""
+_SETTLED_NS = 2_000_000_000
+"""Age of a file whose sum is cached: another change of it surely has another time."""
 _cache: dict[tuple[Path, int, int, int], str] = {}
 """Sums of large files by path, inode, size and time of change."""
 
@@ -110,7 +113,7 @@ def sha256_of(path: Path) -> str:
         return _cache[key]
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    if stat.st_size >= _LARGE:
+    if stat.st_size >= _LARGE and time.time_ns() - stat.st_mtime_ns > _SETTLED_NS:
         _cache[key] = sha256
     return sha256
 

@@ -1,9 +1,12 @@
 """`run.json`: how a run was made, so that it can be reproduced."""
 
 import platform
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import Field, ValidationError
@@ -46,14 +49,22 @@ class RunRecord(Record):
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of PACKAGES; reads metadata only and imports none of them."""
+    """Versions of Python and of PACKAGES; reads metadata only and imports none of them.
+
+    They are read once in a process: its imported packages stay what they are.
+    """
+    return dict(_versions())
+
+
+@cache
+def _versions() -> Mapping[str, str]:
     versions_ = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
             versions_[package] = version(package)
         except PackageNotFoundError:
             continue
-    return versions_
+    return MappingProxyType(versions_)
 
 
 def write_run(

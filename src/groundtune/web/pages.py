@@ -1,5 +1,6 @@
 """The pages: skeletons that the scripts in `static/` fill by the JSON API."""
 
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote
@@ -48,13 +49,7 @@ class Pages:
     def __init__(self, project: Project, door: Door) -> None:
         self._project = project
         self._door = door
-        self._templates = Environment(
-            loader=FileSystemLoader(Path(__file__).parent / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
+        self._templates = _templates()
 
     def page(
         self, request: Request, who: Who | None, name: str, *, status: int = 200, **values: object
@@ -77,6 +72,18 @@ class Pages:
         """The page of an error."""
         parts = error.parts(words_of(language_of(request.headers.raw)))
         return self.page(request, None, "trouble.html", status=error.status, parts=parts)
+
+
+@cache
+def _templates() -> Environment:
+    """Return the templates, compiled once in a process."""
+    return Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
 
 
 def pages_of(request: Request) -> Pages:

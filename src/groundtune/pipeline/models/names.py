@@ -9,6 +9,7 @@ from groundtune.errors import UserError
 from groundtune.pipeline.models.prompt_sources import named_in
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.protocols import Generator, Images, YesNo
+from groundtune.store.checksums import sha256_of
 from groundtune.vlm.local_path import refuse_missing_folder
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def fingerprint(model: str) -> str:
         return model
     whole = hashlib.sha256()
     for file in files:
-        whole.update(file.name.encode() + b"\0" + hashlib.sha256(file.read_bytes()).digest())
+        whole.update(file.name.encode() + b"\0" + bytes.fromhex(sha256_of(file)))
     return whole.hexdigest()[:32]
 
 
