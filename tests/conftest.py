@@ -5,6 +5,7 @@ for the libraries or left in their caches; the same examples in CI every time. T
 umask, instruction set and order stay as they are: tests don't depend on them.
 """
 
+import gc
 import os
 import random
 import shutil
@@ -48,6 +49,11 @@ os.environ |= {
     "XDG_CACHE_HOME": CACHE,
 }
 
+FULL_COLLECTIONS = 100
+"""After how many smaller ones garbage is collected everywhere: with torch's half a million objects,
+that takes as long as many tests do together."""
+gc.disable()  # what is imported stays
+
 settings.register_profile("here", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("ci", settings.get_profile("here"), derandomize=True, print_blob=True)
 settings.load_profile("ci" if os.environ.get("CI") else "here")
@@ -66,6 +72,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         draw = random.Random(seed)
         files = {item.path: draw.random() for item in items}
         items.sort(key=lambda item: (files[item.path], draw.random()))
+
+
+def pytest_collection_finish() -> None:
+    """Collects garbage from now on, but not among what was imported."""
+    gc.freeze()
+    young, middle, _ = gc.get_threshold()
+    gc.set_threshold(young, middle, FULL_COLLECTIONS)
+    gc.enable()
 
 
 def pytest_configure(config: pytest.Config) -> None:
