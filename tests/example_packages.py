@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from forked_program import COMMAND, Forked
 from groundtune.plugins import Plugins
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -80,3 +81,11 @@ def result_with(site: Path, *words: object) -> dict[str, Any]:
     done = run_with(site, *words, "--json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def result_with_torch(site: Path, *words: object) -> dict[str, Any]:
+    """Return the same, for a command that needs torch: from a process that has imported it."""
+    program = f"import sys; sys.path.insert(0, {str(site)!r}); {COMMAND}"
+    command = Forked(program, *words, "--json")
+    assert command.finish() == 0
+    return json.loads(command.stdout)

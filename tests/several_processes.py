@@ -1,15 +1,13 @@
 """Run the trainer in two processes with the gloo backend, and compare the results."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+from forked_program import Forked
 from groundtune.pipeline.train.run import TrainSettings
 from groundtune.protocols import Evaluate
 from groundtune.records import Score
@@ -77,19 +75,28 @@ def recipe(model: Path, pairs: Path, **changes: object) -> TrainSettings:
     return TrainSettings.model_validate(settings | changes)
 
 
+def in_two(program: str, *arguments: object) -> str:
+    """Run a program in two processes that know of each other, as `torchrun --standalone` does.
+
+    Returns their stdout.
+    """
+    store = torch.distributed.TCPStore("127.0.0.1", 0, is_master=True, wait_for_workers=False)
+    environment = {
+        "LOCAL_WORLD_SIZE": "2",
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(store.port),
+        "TORCHELASTIC_USE_AGENT_STORE": "True",
+        "WORLD_SIZE": "2",
+    }
+    both = [Forked(program, *arguments, RANK=rank, LOCAL_RANK=rank, **environment) for rank in "01"]
+    assert [each.finish() for each in both] == [0, 0]
+    return "".join(each.stdout for each in both)
+
+
 def launch(*runs: tuple[TrainSettings, Path]) -> str:
     """Run the trainings in sequence in two processes; return their stdout."""
-    arguments = [part for params, out in runs for part in (params.model_dump_json(), str(out))]
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command, sys.executable, "-c", LAUNCHED, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=3600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    return done.stdout
+    arguments = [part for params, out in runs for part in (params.model_dump_json(), out)]
+    return in_two(LAUNCHED, *arguments)
 
 
 def lines(out: Path, name: str) -> list[float]:

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from example_packages import EXAMPLES, install, install_example, installed, result_with, run_with
+from example_packages import (
+    EXAMPLES,
+    install,
+    install_example,
+    installed,
+    result_with,
+    result_with_torch,
+    run_with,
+)
 from groundtune.errors import UserError
 from groundtune.methods.registry import METHODS
 from groundtune.methods.trial import refuse_wrong_hooks
@@ -85,7 +93,7 @@ def recipe_file(folder: Path, model: Path) -> Path:
 def test_a_command_trains_with_the_documented_method(tiny_llava: Path, tmp_path: Path):
     site = install_example("own_method", tmp_path / "site")
     recipe = recipe_file(tmp_path, tiny_llava)
-    result = result_with(site, "train", recipe, "--out", tmp_path / "out")
+    result = result_with_torch(site, "train", recipe, "--out", tmp_path / "out")
     # The first step's log-ratios are 0: the loss is the target, as with no built-in method.
     assert result["loss"] == 2.0
     shown = result_with(site, "recipes", "show", recipe, "--resolved")["settings"]

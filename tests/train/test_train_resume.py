@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +9,7 @@ import torch
 from peft import PeftModel
 from transformers import AutoModelForImageTextToText, AutoProcessor
 
+from forked_program import execute
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UserError
 from groundtune.methods.ddpo import DDPO
@@ -80,8 +79,7 @@ def weights(path: Path) -> bytes:
 def test_after_kill_9_a_lora_with_dropout_resumes_bit_by_bit(params: TrainSettings, tmp_path: Path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     train(params, whole, SilentProgress())
-    command = [sys.executable, "-c", KILLED, params.model_dump_json(), str(killed)]
-    assert subprocess.run(command, check=False, capture_output=True).returncode == -9
+    assert execute(KILLED, params.model_dump_json(), killed) == -signal.SIGKILL
     assert [path.name for path in (killed / "checkpoints").iterdir()] == ["step-000004"]
     assert [line["step"] for line in metrics(killed)] == [1, 2, 3, 4, 5]
     assert not (killed / "model").exists()

@@ -1,16 +1,14 @@
 """Rounds of AI feedback, whole and very small, on the embedded world's models."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from shutil import copytree
 
 import pytest
 
+from forked_program import COMMAND, Forked
 from groundtune.bench.world.images import add_image, split_scenes
 from groundtune.cli.app import EXIT_DONE, run
 from groundtune.errors import UserError
@@ -361,17 +359,10 @@ def test_killed_on_the_way_it_goes_on_and_ends_as_if_nothing_had_been(
     made: AlignResult, out: Path, tmp_path: Path
 ):
     again, settings = tmp_path / "again", settings_of("rounds=1")
-    words = [*SMALL, "rounds=1", "--out", str(again)]
-    with subprocess.Popen(
-        [sys.executable, "-m", "groundtune", "align", *words],
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as running:
-        answers = again / "round-1/answers"
-        wait_until(lambda: running.poll() is not None or list(answers.glob("*.parquet")))
-        running.send_signal(signal.SIGKILL)
-    assert running.returncode == -signal.SIGKILL
+    running = Forked(COMMAND, "align", *SMALL, "rounds=1", "--out", again)
+    answers = again / "round-1/answers"
+    wait_until(lambda: running.status is not None or list(answers.glob("*.parquet")))
+    assert running.kill() == -signal.SIGKILL
     assert len(done_jobs(again, align_jobs(settings))) < len(align_jobs(settings))
     align(settings, again, Notes())
     assert choice_of(again, 1) == choice_of(out, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from example_packages import install_example, result_with
+from example_packages import install_example, result_with, result_with_torch
 from groundtune.errors import UserError
 from groundtune.pipeline.models.prompt_sources import (
     load,
@@ -47,7 +47,7 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
     reference = make_tiny_llava(tmp_path / "reference", seed=1)
     short = ("sampling.max_new_tokens=2", "batch_size=4")
     model = ("--model", tiny_llava)
-    drawn = result_with(
+    drawn = result_with_torch(
         site, "sample", *model, "--prompts", "squares:3", "--n", 1, *short, "--out", out
     )
     assert drawn["prompts"] == 3
@@ -61,7 +61,7 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
         "It is green.",
         "It is blue.",
     }
-    checked = result_with(
+    checked = result_with_torch(
         site, "label", "--by", "claims", "--answers", out, "--labeler", "world:labeler"
     )
     assert checked["claims"] == 6
@@ -70,7 +70,7 @@ def test_a_third_partys_prompts_are_sampled_corrected_and_judged_by_their_truth(
         "It is blue.",
     }
     best = ("best-of", "prompts=squares:2", "--n", 2, *short)
-    found = result_with(site, *best, *model, "--reference", reference, "--out", chosen)
+    found = result_with_torch(site, *best, *model, "--reference", reference, "--out", chosen)
     assert found["by_truth"] is True
     rows = [prompt.source.row for prompt in RunFolder(chosen / "candidates").prompts.read()]
     assert rows == ["red", "green"]

@@ -1,13 +1,11 @@
 """A run that is killed by the system in the middle of a step ends as if it had not been."""
 
-import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
+from forked_program import execute
 from groundtune.pipeline.rl.run import rl
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.protocols import SilentProgress
@@ -79,12 +77,7 @@ def test_after_kill_9_a_run_resumes_bit_by_bit(tiny_llava: Path, tmp_path: Path)
     asked = prompt_rows(tmp_path / "asked")
     settings = recipe(tiny_llava, asked, steps=5, method={"type": "ppo"}, held_out=0)
     out = tmp_path / "killed"
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, settings.model_dump_json(), str(out)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-        timeout=600,
-    )
-    assert done.returncode == -signal.SIGKILL
+    assert execute(KILLED, settings.model_dump_json(), out) == -signal.SIGKILL
     assert len(lines(out)) == 3  # it was in step 4, and its checkpoint is of step 2
     drawn = sorted(path.name for path in (out / "rollouts").iterdir())
     assert drawn == [f"step-00000{n}" for n in (1, 2, 3, 4)]

@@ -1,9 +1,6 @@
 """Two processes learn what one does: the same rollouts, rewards, losses and weights."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +13,7 @@ from groundtune.protocols import SilentProgress
 from groundtune.store.dataset import RecordSet
 from groundtune.train.rollout import Rollout
 from rl_folder import Letters, prompt_rows, recipe
+from several_processes import in_two
 
 LAUNCHED = """
 import sys
@@ -48,15 +46,7 @@ def test_two_processes_learn_what_one_does(tiny_llava: Path, tmp_path: Path) -> 
     for name, settings in runs.items():
         rl(settings, tmp_path / name, SilentProgress(), rewarders={"letters": Letters()})
         arguments += [settings.model_dump_json(), str(tmp_path / f"{name}-two")]
-    command = ["torch.distributed.run", "--standalone", "--nproc-per-node=2", "--no-python"]
-    done = subprocess.run(
-        [sys.executable, "-m", *command, sys.executable, "-c", LAUNCHED, *arguments],
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        timeout=3600,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
+    in_two(LAUNCHED, *arguments)
     for name in runs:
         one, two = tmp_path / name, tmp_path / f"{name}-two"
         for step in (1, 2, 3):

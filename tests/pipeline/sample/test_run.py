@@ -1,12 +1,11 @@
 import json
 import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
+from forked_program import execute
 from groundtune.cli.progress import SilentProgress
 from groundtune.errors import UnfitError, UserError
 from groundtune.generate.scripted import ScriptedGenerator
@@ -222,8 +221,7 @@ def test_a_run_that_is_killed_goes_on_and_ends_with_the_same_answers(
 ):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     long = params(tiny_llava, photographs, n=6, sampling={"temperature": 1, "max_new_tokens": 20})
-    command = [sys.executable, "-c", KILLED, long.model_dump_json(), str(killed)]
-    assert subprocess.run(command, stderr=subprocess.DEVNULL).returncode == -signal.SIGKILL
+    assert execute(KILLED, long.model_dump_json(), killed) == -signal.SIGKILL
     kept = answers(killed)
     assert len(kept) == 6
     run_sample(long, whole, SilentProgress())

@@ -1,17 +1,15 @@
 """The demo on a random model and a few images: its files, its resume, its report."""
 
 import json
-import os
 import re
 import shlex
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from forked_program import Forked
 from groundtune.cli.app import run
 from groundtune.errors import UserError
 from groundtune.pipeline.recipes.registry import find
@@ -150,11 +148,11 @@ PROGRAM = """
 import sys
 from pathlib import Path
 from job_works import Notes
-from test_demo_program import settings_of
 from groundtune.pipeline.world.demo import demo
+from groundtune.pipeline.world.demo_settings import DemoSettings
 
-if __name__ == "__main__":
-    demo(settings_of(Path(sys.argv[1])), Path(sys.argv[2]), Notes(), workers=1)
+settings = DemoSettings.model_validate_json(sys.argv[1])
+demo(settings, Path(sys.argv[2]), Notes(), workers=1)
 """
 
 
@@ -174,13 +172,6 @@ def test_a_killed_demo_goes_on_and_ends_with_the_same(
 
 def begin(model: Path, out: Path, far_enough: Callable[[], bool]) -> None:
     """Runs a demo in another process and kills it when it is far enough."""
-    (out / "program.py").write_text(PROGRAM)
-    (out / "test_demo_program.py").write_text(Path(__file__).read_text())
-    paths = [str(Path(__file__).parents[2]), str(out), *sys.path]
-    with subprocess.Popen(
-        [sys.executable, str(out / "program.py"), str(model), str(out)],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    ) as running:
-        wait_until(lambda: running.poll() is not None or far_enough(), seconds=600)
-        running.send_signal(signal.SIGKILL)
-    assert running.returncode == -signal.SIGKILL
+    running = Forked(PROGRAM, settings_of(model).model_dump_json(), out)
+    wait_until(lambda: running.status is not None or far_enough(), seconds=600)
+    assert running.kill() == -signal.SIGKILL

@@ -18,6 +18,7 @@ from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
+from forked_program import execute
 from groundtune.errors import UserError
 from groundtune.pipeline.world.training import build as building
 from groundtune.pipeline.world.training.build import build
@@ -186,13 +187,7 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
     built: Path, tmp_path: Path
 ) -> None:
     model, states = tmp_path / "model", tmp_path / "states"
-    done = subprocess.run(
-        [sys.executable, "-c", KILLED, TINY.model_dump_json(), str(model), str(states)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert execute(KILLED, TINY.model_dump_json(), model, states) == -signal.SIGKILL
     assert not (model / "model.safetensors").exists()
     told = Told()
     build(TINY, model, states, told)
