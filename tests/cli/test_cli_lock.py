@@ -2,21 +2,22 @@
 
 import inspect
 import json
-import os
 import subprocess
-import sys
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
+from forked_program import COMMAND, Forked
 from groundtune.cli import app
 from groundtune.cli.commands import COMMANDS
 from groundtune.errors import UserError
 from groundtune.pipeline.align.side_by_side import write_beside
 from groundtune.pipeline.annotate.project import open_project
-from lock_holder import end_holder, start_holder
+from groundtune.store import lock
+from lock_holder import end_holder, held, start_process
 
 LINES = {
     "demo": "",
@@ -108,33 +109,44 @@ def inputs(tiny_llava: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[s
     return {word: str(path) for word, path in paths.items()}
 
 
+@pytest.fixture(scope="module")
+def other() -> Iterator[subprocess.Popen[str]]:
+    """The process that holds a test's folder."""
+    process = start_process()
+    yield process
+    end_holder(process)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The holder doesn't end: nobody needs to wait for it."""
+    monkeypatch.setattr(lock, "PATIENCE_S", 0.0)
+
+
 @pytest.mark.parametrize("name", LINES)
 def test_a_command_refuses_a_folder_that_another_process_holds(
-    name: str, inputs: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    name: str,
+    inputs: dict[str, str],
+    other: subprocess.Popen[str],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     out = tmp_path / FILES.get(name, "out")
     words = [inputs.get(word, word) for word in [*name.split(), *LINES[name].split()]]
-    held = start_holder(out, "file" if name in FILES else "folder")
-    try:
+    with held(other, out, "file" if name in FILES else "folder"):
         before = sorted(tmp_path.rglob("*"))
         assert app.run([*words, "--out", str(out)]) == 2
         lines = capsys.readouterr().err.splitlines()[-3:]
-        assert f"Another command writes to this folder: process {held.pid} on " in lines[0]
+        assert f"Another command writes to this folder: process {other.pid} on " in lines[0]
         assert str(out) in lines[1]
         assert sorted(tmp_path.rglob("*")) == before
-    finally:
-        end_holder(held)
 
 
 def test_the_comparison_of_rounds_refuses_a_folder_that_another_process_holds(
-    tmp_path: Path,
+    other: subprocess.Popen[str], tmp_path: Path
 ) -> None:
-    held = start_holder(tmp_path)
-    try:
-        with pytest.raises(UserError, match=f"process {held.pid} "):
-            write_beside(cast("Any", None), tmp_path)
-    finally:
-        end_holder(held)
+    with held(other, tmp_path), pytest.raises(UserError, match=f"process {other.pid} "):
+        write_beside(cast("Any", None), tmp_path)
 
 
 def test_the_same_import_twice_at_once_doubles_no_row(tmp_path: Path) -> None:
@@ -145,19 +157,11 @@ def test_the_same_import_twice_at_once_doubles_no_row(tmp_path: Path) -> None:
         for i in range(3000)
     ]
     rows.write_text("".join(json.dumps(row) + "\n" for row in content))
-    command = [sys.executable, "-m", "groundtune", "import", "trl", str(rows)]
-    command += ["--out", str(tmp_path / "out"), "--json"]
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    started = [
-        subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env
-        )
-        for _ in range(4)
-    ]
-    errors = [each.communicate()[1] for each in started]
-    codes = [each.returncode for each in started]
+    words = ("import", "trl", rows, "--out", tmp_path / "out", "--json")
+    started = [Forked(COMMAND, *words) for _ in range(4)]
+    codes = [each.finish() for each in started]
     assert 0 in codes
-    assert set(codes) <= {0, 2}, errors
+    assert set(codes) <= {0, 2}
     from groundtune.pipeline.runs.folder import RunFolder
 
     folder = RunFolder(tmp_path / "out")
