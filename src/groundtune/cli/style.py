@@ -78,12 +78,14 @@ def _shown(summary: "StyleSummary") -> dict[str, object]:
     from groundtune.pipeline.rewrite.style_page import unseen_text
 
     unseen = unseen_text(summary)
+    warning: dict[str, object] = {"warning": unseen} if unseen else {}
     return {
         "pairs": summary.pairs,
         "found by style alone": _share(*summary.style_auc),
         "longer one chosen": _share(*summary.length_auc),
         "style": "one style" if summary.passed else "; ".join(summary.why),
-    } | ({"warning": unseen} if unseen else {})
+        **warning,
+    }
 
 
 def _share(value: float, low: float, high: float) -> str:
