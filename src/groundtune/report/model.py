@@ -242,6 +242,7 @@ class ReportInput(Record):
     counts: tuple[AnswerCount, ...] = ()
     examples: Examples = NO_EXAMPLES
     curves: tuple[Curve, ...] = ()
+    curves_title: str = "How it got there"
     provenance: Provenance = UNKNOWN
 
     @field_validator("estimates", "differences", "strata")

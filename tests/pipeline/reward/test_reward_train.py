@@ -189,8 +189,12 @@ def test_checked_claims_are_a_baseline_where_both_answers_have_some(
     )
     settings = settings_for(trained.tiny, folder.path, max_steps=1)
     found = train_reward(settings, tmp_path / "out", SilentProgress()).evaluation
-    claims = found.baselines["fewer rejected claims wins, then more supported ones"]
+    claims = found.baselines["checked claims"]
     assert claims.value == 1
+    buckets = found.baseline_buckets["checked claims"]
+    assert {name: each.n for name, each in buckets.items()} == {
+        name: each.n for name, each in found.buckets.items()
+    }
     assert claims.n == found.accuracy.n
 
 

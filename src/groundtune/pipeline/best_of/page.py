@@ -64,6 +64,7 @@ def write_page(out: Path, settings: BestOfSettings, result: BestOf) -> BestOfPag
         ),
         differences=_differences(result),
         curves=_curves(result.curves, subject.metrics) if last.n > 1 else (),
+        curves_title="What more answers give",
         provenance=provenance_of(out),
     )
     return BestOfPage(write_report(out, page), verdict_text(page))

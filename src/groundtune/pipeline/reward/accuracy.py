@@ -56,6 +56,10 @@ class RewardAccuracy(Record):
     baselines: dict[str, Accuracy]
     """Of rules that see no image: shorter or longer wins, as the learnt examples have it; and of
     claims, where they were checked."""
+    baseline_buckets: dict[str, dict[str, Accuracy]] = Field(
+        default_factory=dict[str, dict[str, Accuracy]]
+    )
+    """As `buckets`, of rules for which length doesn't say it all."""
     calibration: tuple[CalibrationPoint, ...] = ()
     learnt: int = 0
     left_out: dict[str, int] = Field(default_factory=dict[str, int])
@@ -128,10 +132,10 @@ def calibration(margins: Sequence[Margin]) -> tuple[CalibrationPoint, ...]:
     )
 
 
-def by_words(margins: Sequence[Margin], *, shorter_wins: bool) -> Accuracy:
-    """Return the accuracy of length alone."""
+def by_words(margins: Sequence[Margin], *, shorter_wins: bool) -> list[Margin]:
+    """Return the comparisons as length alone sees them."""
     sign = -1.0 if shorter_wins else 1.0
-    return accuracy([m._replace(better=sign * m.words, worse=0.0) for m in margins])
+    return [m._replace(better=sign * m.words, worse=0.0) for m in margins]
 
 
 def _right(margin: float) -> float:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.accuracy import (
-    Accuracy,
     Margin,
     RewardAccuracy,
     accuracy,
@@ -22,6 +21,8 @@ from groundtune.pipeline.reward.model import Reads, RewardModel
 from groundtune.pipeline.reward.spec import Probe
 from groundtune.protocols import Progress, Rewarder
 
+CLAIMS = "checked claims"
+"""The rule by which fewer rejected claims win, then more supported ones."""
 AT_ONCE = 200
 """Comparisons between two signs of progress."""
 
@@ -59,11 +60,13 @@ def measure(model: Rewarder, data: RewardData, progress: Progress) -> RewardMeas
         )
         for each in comparisons
     ]
+    baselines = _baselines(comparisons, margins, data)
     evaluation = RewardAccuracy(
         accuracy=accuracy(margins),
         buckets=by_length(margins),
         groups=by_difference(margins),
-        baselines=_baselines(comparisons, margins, data),
+        baselines={name: accuracy(rows) for name, rows in baselines.items()},
+        baseline_buckets={CLAIMS: by_length(baselines[CLAIMS])} if CLAIMS in baselines else {},
         calibration=calibration(margins),
         learnt=len(data.training),
         left_out={why: n for why, n in data.left_out.items() if n},
@@ -90,14 +93,15 @@ def _refuse_unrewarded(
 
 def _baselines(
     comparisons: Sequence[AnswerPair], margins: Sequence[Margin], data: RewardData
-) -> dict[str, Accuracy]:
+) -> dict[str, list[Margin]]:
+    """Return the comparisons as rules without a model see them, by the rule."""
     shorter = [
         len(each.better.split()) - len(each.worse.split())
         for each in data.training
         if isinstance(each, AnswerPair) and not each.tie
     ]
     wins = sum(words < 0 for words in shorter) >= sum(words > 0 for words in shorter)
-    accuracies = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
+    rules = {("shorter wins" if wins else "longer wins"): by_words(margins, shorter_wins=wins)}
     tallies = _tallies(data)
     by_claims = [
         m._replace(better=tallies[e.prompt, e.better], worse=tallies[e.prompt, e.worse])
@@ -105,8 +109,8 @@ def _baselines(
         if {(e.prompt, e.better), (e.prompt, e.worse)} <= tallies.keys()
     ]
     if by_claims:
-        accuracies["fewer rejected claims wins, then more supported ones"] = accuracy(by_claims)
-    return accuracies
+        rules[CLAIMS] = by_claims
+    return rules
 
 
 def _tallies(data: RewardData) -> Mapping[tuple[str, str], float]:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from groundtune.bench.metric import Metric
 from groundtune.pipeline.reward.accuracy import BUCKETS, Accuracy, RewardAccuracy
+from groundtune.pipeline.reward.measure import CLAIMS
 from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report import model
@@ -28,6 +29,7 @@ WORDS = Metric(
     better="higher",
     explanation="Words that annotators marked, against words that the model marks.",
 )
+NOTES = {CLAIMS: "Fewer rejected claims win, then more supported ones."}
 LIMIT = "Intervals know about images, not about another training of the model."
 
 
@@ -53,7 +55,10 @@ def write_page(out: Path, texts: PageTexts, result: RewardAccuracy) -> Path:
         title=texts.title,
         summary=texts.summary,
         finding=_finding(result, spec),
-        models=tuple(model.ModelSpec(name=name, label=_label(name)) for name in rows),
+        models=tuple(
+            model.ModelSpec(name=name, label=_label(name), note=NOTES.get(name, ""))
+            for name in rows
+        ),
         subject=model.Subject(
             metrics=(spec,),
             benchmarks=(model.BenchmarkSpec(name=BENCHMARK, label="Held-out examples"),),
@@ -63,20 +68,21 @@ def write_page(out: Path, texts: PageTexts, result: RewardAccuracy) -> Path:
         estimates=tuple(_estimate(name, each) for name, each in rows.items()),
         strata=tuple(_strata(result)),
         curves=(_calibration(result),) if result.calibration else (),
+        curves_title="Calibration",
         provenance=provenance_of(out),
     )
     return write_report(out, page)
 
 
 def _strata(result: RewardAccuracy) -> Iterator[model.StratumEstimate]:
-    lengths = {name: result.buckets[name] for name in BUCKETS if name in result.buckets}
-    for by, groups in (
-        ("The better answer's length against the other's", lengths),
-        ("What the answers differ in", result.groups),
-    ):
-        for name, group in groups.items():
-            row = _estimate(REWARD, group).model_dump()
-            yield model.StratumEstimate(**row, by=by, stratum=name)
+    length, content = "The better answer's length against the other's", "What the answers differ in"
+    tables = [(length, REWARD, result.buckets)]
+    tables += [(length, rule, buckets) for rule, buckets in result.baseline_buckets.items()]
+    tables += [(content, REWARD, result.groups)]
+    for by, name, groups in tables:
+        for stratum in sorted(groups, key=lambda each: BUCKETS.index(each) if by == length else 0):
+            row = _estimate(name, groups[stratum]).model_dump()
+            yield model.StratumEstimate(**row, by=by, stratum=stratum)
 
 
 def gaps(result: RewardAccuracy) -> list[str]:
@@ -129,7 +135,7 @@ def _estimate(name: str, accuracy: Accuracy) -> model.Estimate:
 def _calibration(result: RewardAccuracy) -> Curve:
     ends = tuple(CurvePoint(x=each, y=each) for each in (0.5, 1.0))
     return Curve(
-        title="Calibration",
+        title="How often the favoured answer is better",
         x_label="predicted probability that the favoured answer is better",
         y_label="%",
         scale=100,
