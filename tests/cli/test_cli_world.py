@@ -100,6 +100,33 @@ def test_answers_about_written_scenes_are_judged_and_then_scored(
     assert "100.0%" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_a_models_mmhal_is_answered_judged_and_scored(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "data"
+    assert app.run(["world", "data", "--scenes", "120", "--out", str(data), "--json"]) == 0
+    files = ["--data", str(data / "mmhal"), "--images", str(data / "images")]
+    for out in ("first", "second"):
+        run = ["bench", "run", "world:base", "mmhal", *files, "--out", str(tmp_path / out)]
+        assert app.run(run) == 2
+        assert "needs a judge" in capsys.readouterr().err
+        replies = tmp_path / f"{out}.jsonl"
+        judge = ["world", "judge", "mmhal", str(tmp_path / out), "--data", str(data)]
+        errors = ["--error-rate", "1"] if out == "second" else []
+        assert app.run([*judge, *errors, "--out", str(replies)]) == 0
+        assert app.run([*run, "--judge-replies", str(replies), "--json"]) == 0
+        capsys.readouterr()
+    summaries = [
+        json.loads((tmp_path / out / "summary.json").read_text()) for out in ("first", "second")
+    ]
+    rates = [
+        next(e["value"] for e in each if e["metric"] == "hallucination_rate") for each in summaries
+    ]
+    assert rates[0] == pytest.approx(24 / 96)  # what docs/measured/reinforcement.md says of it
+    assert rates[1] == pytest.approx(1 - rates[0])  # every verdict reversed
+
+
 def test_an_error_rate_that_is_no_share_is_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -100,6 +100,13 @@ def test_banned_tokens_are_never_drawn_and_placeholders_of_images_are_banned(vlm
     banned = {token for each in free for token in each.ids}
     held = decode.decode_with_logp(vlm, encoded, [0] * 4, [1, 2, 3, 4], WARM, banned=banned)
     assert banned.isdisjoint(token for each in held for token in each.ids)
+    assert all(each.banned == 0 for each in free)
+    for each in held:  # what the banned tokens would have had of the probability
+        ids = torch.tensor([[*encoded[0].ids, *each.ids]])
+        with torch.no_grad():
+            logits = vlm.model(input_ids=ids, **encoded[0].features).logits[0]
+        chances = logits.float().softmax(-1)[len(encoded[0].ids) - 1 : -1, sorted(banned)]
+        assert each.banned == pytest.approx(float(chances.sum()), rel=1e-4)
     image = vlm.processor.tokenizer.convert_tokens_to_ids(vlm.image_token)
     assert image in placeholder_ids(vlm)
     assert placeholder_ids(vlm).isdisjoint(vlm.eos_ids)

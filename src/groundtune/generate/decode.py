@@ -30,6 +30,12 @@ class DrawnAnswer(NamedTuple):
     logp: list[float]
     """log p of each token under the model's raw logits (temperature 1, whole vocabulary), nats;
     empty unless they were asked for."""
+    banned: float = 0.0
+    """Expected number of banned tokens among these, had they been allowed; with `logp`."""
+
+
+_Notes = list[tuple[float, float]]
+"""Of each token log p and the probability of the banned ones, if they are asked for."""
 
 
 class _Drawing(NamedTuple):
@@ -204,15 +210,15 @@ def _shared(
     eos = torch.tensor(vlm.eos_ids, device=vlm.device)
     going_B = torch.arange(len(rows))  # which row each place of the batch is
     tokens: list[list[int]] = [[] for _ in rows]
-    logps: list[list[float]] = [[] for _ in rows]
+    notes: list[_Notes] = [[] for _ in rows]
     done_B = torch.zeros(len(rows), dtype=torch.bool, device=vlm.device)
     for step in range(most):
-        next_B, logp_B = _drawn(vlm, logits_BV, uniform_BT[going_B, step], drawing)
-        places = zip(_ints(going_B), _ints(next_B), logp_B, _ints(done_B), strict=True)
-        for row, token, logp, over in places:
+        next_B, note_B = _drawn(vlm, logits_BV, uniform_BT[going_B, step], drawing)
+        places = zip(_ints(going_B), _ints(next_B), note_B, _ints(done_B), strict=True)
+        for row, token, note, over in places:
             if not over:
                 tokens[row].append(token)
-                logps[row] += logp
+                notes[row] += note
         done_B = done_B | torch.isin(next_B, eos)
         if watch is not None and (ended_rows := watch(tokens)):
             done_B = done_B | torch.isin(going_B, torch.tensor(list(ended_rows))).to(vlm.device)
@@ -237,7 +243,7 @@ def _shared(
             use_cache=True,
         )
         logits_BV = output.logits[:, -1]
-    return [DrawnAnswer(*each) for each in zip(tokens, logps, strict=True)]
+    return [_answer(*each) for each in zip(tokens, notes, strict=True)]
 
 
 def _generic(
@@ -255,13 +261,13 @@ def _generic(
     width = inputs["input_ids"].shape[1]
     most = drawing.sampling.max_new_tokens
     uniform_BT = uniforms(seeds, most)
-    logps: list[list[float]] = [[] for _ in prompts]
+    notes: list[_Notes] = [[] for _ in prompts]
 
     def pick(ids_BL: "Tensor", logits_BV: "Tensor") -> "Tensor":
         numbers_B = uniform_BT[:, ids_BL.shape[1] - width]
-        next_B, logp_B = _drawn(vlm, logits_BV, numbers_B, drawing)
-        for row, logp in zip(logps, logp_B, strict=True):
-            row += logp
+        next_B, note_B = _drawn(vlm, logits_BV, numbers_B, drawing)
+        for row, note in zip(notes, note_B, strict=True):
+            row += note
         only_BV = logits_BV.new_full(logits_BV.shape, float("-inf"))
         return only_BV.scatter(-1, next_B[:, None], 0.0)
 
@@ -295,15 +301,19 @@ def _generic(
     finally:
         vlm.model.generation_config = before
     tokens = answer_ids(ids_BL)
-    return [DrawnAnswer(ids, logp[: len(ids)]) for ids, logp in zip(tokens, logps, strict=True)]
+    return [_answer(ids, note[: len(ids)]) for ids, note in zip(tokens, notes, strict=True)]
+
+
+def _answer(ids: list[int], notes: _Notes) -> DrawnAnswer:
+    return DrawnAnswer(ids, [logp for logp, _ in notes], sum(banned for _, banned in notes))
 
 
 def _drawn(
     vlm: "Vlm", logits_BV: "Tensor", uniform_B: "Tensor", drawing: _Drawing
-) -> "tuple[Tensor, list[list[float]]]":
+) -> "tuple[Tensor, list[_Notes]]":
     """Draw the next tokens; single tokens may have a probability of 0, a logit of -inf.
 
-    Return them with their log-probability each, in a list that is empty unless it was asked for.
+    Return them with a note each, in a list that is empty unless notes were asked for.
     """
     from groundtune.engine.logprobs import token_logp
 
@@ -316,7 +326,13 @@ def _drawn(
     next_B = draw(scores_BV, uniform_B, drawing.sampling)
     if not drawing.logp:
         return next_B, [[] for _ in range(len(next_B))]
-    return next_B, [[logp] for logp in _floats(token_logp(logits_BV, next_B))]
+    logp_B = token_logp(logits_BV, next_B)
+    banned_B = logp_B.new_zeros(len(logp_B))
+    if drawing.banned:
+        normaliser_B = logits_BV.float().gather(-1, next_B[:, None])[:, 0] - logp_B
+        banned_BV = logits_BV[:, list(drawing.banned)].float()
+        banned_B = (banned_BV.logsumexp(-1) - normaliser_B).exp()
+    return next_B, [[note] for note in zip(_floats(logp_B), _floats(banned_B), strict=True)]
 
 
 def _until_end(ids: list[int], eos_ids: tuple[int, ...]) -> list[int]:

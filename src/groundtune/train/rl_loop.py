@@ -319,5 +319,6 @@ def _shape(rollouts: Sequence[Rollout]) -> dict[str, float]:
         "words": sum(len(each.text.split()) for each in rollouts) / count,
         "repeated_phrases": sum(repeated_phrases(each.text) for each in rollouts) / count,
         "truncated": sum(each.finish == "length" for each in rollouts) / count,
+        "banned": sum(each.banned for each in rollouts) / count,
         "empty": sum(not each.text for each in rollouts) / count,
     }

@@ -25,6 +25,9 @@ class Rollout(Record):
     """Tokens of the answer, the end token included if there is one."""
     logp: tuple[FiniteFloat, ...]
     """log p of each token by the engine that drew it, nats."""
+    banned: float = 0.0
+    """Expected number of image placeholders among the tokens, had they not been banned; 0 from a
+    server, which doesn't say."""
     mode: Literal["raw", "processed"]
     """Whether these are of the model's logits, or of the distribution after temperature, top-p and
     so on."""

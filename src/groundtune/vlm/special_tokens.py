@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from groundtune.vlm.load import Vlm
 
 FIX = "Remove it from the text, or read it as characters: special_tokens=text."
+_MEDIA = re.compile(r"\w*(image|video|vision|visual)\w*token_(ids?|index)")
+"""Names in a configuration of tokens that a model replaces, or borders images with."""
 _LEADS = ("a", "1", "\n")
 """What the characters are tokenised after: the first that doesn't merge with them."""
 
@@ -77,7 +79,9 @@ def placeholder_ids(vlm: "Vlm") -> frozenset[int]:
     """Return the tokens that stand for images and videos, or border them; never an end token."""
     tokenizer, config = vlm.processor.tokenizer, plain_model(vlm.model).config
     ids = {tokenizer.convert_tokens_to_ids(text) for text in placeholders(vlm)}
-    ids |= {getattr(config, name, None) for name in ("image_token_id", "video_token_id")}
+    for name, value in cast("dict[str, object]", config.to_dict()).items():
+        if _MEDIA.fullmatch(name):  # Ovis2 borders images by visual_indicator_token_ids
+            ids.update(cast("list[object]", value) if isinstance(value, list) else [value])
     return frozenset(ids & vlm.special_ids - {tokenizer.unk_token_id, *vlm.eos_ids})
 
 

@@ -110,6 +110,28 @@ def test_the_fastest_attention_is_measured_once_and_changes_no_result(
         assert [line[name] for line in stored] == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
+@pytest.mark.parametrize("aggregation", ["token", "sequence", "constant"])
+def test_forward_passes_of_any_size_give_one_gradient(
+    aggregation: str, tiny_llava: Path, tmp_path: Path
+) -> None:
+    asked = prompt_rows(tmp_path / "asked")
+    values: list[list[float]] = []
+    for micro_batch in (1, 5, 64):
+        settings = recipe(
+            tiny_llava,
+            asked,
+            steps=2,
+            micro_batch=micro_batch,
+            held_out=0,
+            eval_every=0,
+            method={"type": "grpo", "aggregation": aggregation},
+        )
+        steps = run(settings, tmp_path / str(micro_batch))
+        values.append([line[name] for line in steps for name in ("loss", "gradient_norm", "kl")])
+    assert values[1] == pytest.approx(values[0], rel=1e-4, abs=1e-6)
+    assert values[2] == pytest.approx(values[0], rel=1e-4, abs=1e-6)
+
+
 def test_a_learning_rate_of_zero_changes_nothing(tiny_llava: Path, tmp_path: Path) -> None:
     settings = recipe(
         tiny_llava,

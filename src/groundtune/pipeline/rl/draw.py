@@ -132,7 +132,13 @@ class Drawing(ABC):
         return f"{self.settings.seed}/{prompt.key}"
 
     def _rollout(
-        self, step: int, weights: str, prompt: Prompt, want: tuple[str, int], answer: _DrawnAnswer
+        self,
+        step: int,
+        weights: str,
+        prompt: Prompt,
+        want: tuple[str, int],
+        answer: _DrawnAnswer,
+        banned: float = 0.0,
     ) -> Rollout:
         key, index = want
         return Rollout(
@@ -145,6 +151,7 @@ class Drawing(ABC):
             prompt_ids=self.encoded(prompt.key).ids,
             answer_ids=tuple(answer.ids),
             logp=tuple(answer.logp),
+            banned=banned,
             mode="raw",
             finish="stop" if answer.ids[-1] in self.vlm.eos_ids else "length",
             images=prompt.images,
@@ -205,7 +212,9 @@ class InProcess(Drawing):
             banned=self._banned,
         )
         return [
-            self._rollout(step, weights, by_key[batch[place][0]], want, answer)
+            self._rollout(
+                step, weights, by_key[batch[place][0]], want, answer, banned=answer.banned
+            )
             for (place, want), answer in zip(requests, answers, strict=True)
         ]
 
