@@ -33,7 +33,7 @@ FOREIGN = (
 def unset_foreign() -> None:
     """Takes them away, and all proxies: servers of tests are on this machine."""
     for name in list(os.environ):
-        ours = name == "GROUNDTUNE_TEST_DATA"
+        ours = name in ("GROUNDTUNE_TEST_DATA", "GROUNDTUNE_TEST_LLM")
         if not ours and (name.startswith(FOREIGN) or name.lower().endswith("_proxy")):
             del os.environ[name]
 

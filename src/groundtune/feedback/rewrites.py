@@ -4,7 +4,9 @@ HA-DPO (Zhao et al. 2023, arXiv 2311.16839, section 3) had GPT-4 correct descrip
 both sides; its prompts were not released. These are our own, in numbered files.
 """
 
+import logging
 import re
+import textwrap
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -19,6 +21,9 @@ from groundtune.store.keys import key_of, seed_of
 PARSER = "1"
 """Changes with how replies are read."""
 GREEDY = Sampling(max_new_tokens=2048, temperature=0)
+REPORTED = 3
+"""Replies that can't be read which are shown, per editor."""
+log = logging.getLogger(__name__)
 _TEXT = re.compile(r"^[#*\s]*text[*\s]*[:\uff1a]?[*\s]*$", re.IGNORECASE | re.MULTILINE)
 _NAMES = ("correct-1", "see-1", "extend-1", "reword-2")
 
@@ -45,6 +50,7 @@ class InstructedEditor:
         self._sampling = sampling
         self._greedy = greedy
         self._seed = seed
+        self._reported = 0
 
     @cached_property
     def _texts(self) -> dict[str, str]:
@@ -98,7 +104,19 @@ class InstructedEditor:
         images: bool,
     ) -> list[str]:
         replies = self._replies(name, drafts, sampling, seeds, images=images)
-        return [_text_of(reply) for reply in replies]
+        texts = [_text_of(reply) for reply in replies]
+        self._report([r for r, text in zip(replies, texts, strict=True) if not text], name)
+        return texts
+
+    def _report(self, unread: Sequence[Reply], name: str) -> None:
+        """Show the first replies that can't be read: the texts that are kept don't have them."""
+        for reply in unread[: REPORTED - self._reported]:
+            self._reported += 1
+            why = (
+                'it lacks the heading "Text", or a text below it' if reply.finished else "it is cut"
+            )
+            by, start = self.producer().name, textwrap.shorten(reply.text, 160)
+            log.warning("A reply of %s to %s can't be read (%s): %r", by, name, why, start)
 
     def _replies(
         self,

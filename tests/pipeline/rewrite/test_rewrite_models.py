@@ -190,6 +190,16 @@ def test_a_reply_in_another_form_is_no_text(text: str):
     assert editor(text).correct([DRAFT]) == [""]
 
 
+def test_the_first_replies_that_cannot_be_read_are_shown(caplog: pytest.LogCaptureFixture):
+    model = editor("A cup, without a heading.")
+    model.correct([DRAFT] * 5)
+    model.reword([DRAFT], 0)
+    lines = [record.getMessage() for record in caplog.records]
+    assert len(lines) == 3
+    assert all("to correct-1 can't be read" in line for line in lines)
+    assert all("A cup, without a heading." in line for line in lines)
+
+
 @pytest.mark.parametrize("heading", ["### Text", "**Text:**", "Text:", "## text"])
 def test_the_heading_may_be_written_as_models_do(heading: str):
     assert editor(f"Sure!\n{heading}\nA cup.\n").reword([DRAFT], 0) == ["A cup."]
