@@ -18,14 +18,16 @@ from groundtune.protocols import Draft, Generator, Reply, Statement
 from groundtune.records import ImagePart, Message, Producer, Prompt, Sampling, TextPart
 from groundtune.store.keys import key_of, seed_of
 
-PARSER = "1"
+PARSER = "2"
 """Changes with how replies are read."""
 GREEDY = Sampling(max_new_tokens=2048, temperature=0)
 REPORTED = 3
 """Replies that can't be read which are shown, per editor."""
 log = logging.getLogger(__name__)
 _TEXT = re.compile(r"^[#*\s]*text[*\s]*[:\uff1a]?[*\s]*$", re.IGNORECASE | re.MULTILINE)
-_NAMES = ("correct-1", "see-1", "extend-1", "reword-2")
+_FORM = {"the corrected answer", "the extended answer", "the rewritten text"}
+"""What stands below the heading in the instructions: small models repeat it."""
+_NAMES = ("correct-2", "see-2", "extend-2", "reword-3")
 
 
 class InstructedEditor:
@@ -69,7 +71,7 @@ class InstructedEditor:
     def correct(self, drafts: Sequence[Draft]) -> list[str]:
         """The corrected texts; "" for a reply that can't be read."""
         return self._ask(
-            "correct-1", drafts, self._greedy, self._seeds(drafts, "correct"), self._with_images
+            "correct-2", drafts, self._greedy, self._seeds(drafts, "correct"), self._with_images
         )
 
     def additions(self, drafts: Sequence[Draft]) -> list[list[Statement]]:
@@ -77,20 +79,20 @@ class InstructedEditor:
         if not self._with_images:
             return [[] for _ in drafts]
         replies = self._replies(
-            "see-1", drafts, self._greedy, self._seeds(drafts, "see"), images=True
+            "see-2", drafts, self._greedy, self._seeds(drafts, "see"), images=True
         )
         return [_listed(reply) for reply in replies]
 
     def extend(self, drafts: Sequence[Draft]) -> list[str]:
         """The extended texts; "" for a reply that can't be read."""
         return self._ask(
-            "extend-1", drafts, self._greedy, self._seeds(drafts, "extend"), images=False
+            "extend-2", drafts, self._greedy, self._seeds(drafts, "extend"), images=False
         )
 
     def reword(self, drafts: Sequence[Draft], index: int) -> list[str]:
         """The reworded texts; "" for a reply that can't be read."""
         seeds = self._seeds(drafts, f"reword {index}")
-        return self._ask("reword-2", drafts, self._sampling, seeds, images=False)
+        return self._ask("reword-3", drafts, self._sampling, seeds, images=False)
 
     def _seeds(self, drafts: Sequence[Draft], step: str) -> list[int]:
         return [seed_of(self._seed, step, draft.prompt.key) for draft in drafts]
@@ -112,9 +114,7 @@ class InstructedEditor:
         """Show the first replies that can't be read: the texts that are kept don't have them."""
         for reply in unread[: REPORTED - self._reported]:
             self._reported += 1
-            why = (
-                'it lacks the heading "Text", or a text below it' if reply.finished else "it is cut"
-            )
+            why = 'not one text below the heading "Text"' if reply.finished else "truncated"
             by, start = self.producer().name, textwrap.shorten(reply.text, 160)
             log.warning("A reply of %s to %s can't be read (%s): %r", by, name, why, start)
 
@@ -187,10 +187,11 @@ def _lines(texts: Sequence[str]) -> str:
 
 
 def _text_of(reply: Reply) -> str:
-    """What follows the heading "Text"; "" for a cut reply, or one without it."""
+    """What follows the one heading "Text"; "" where it is truncated, or repeats the form."""
     reply = without_thoughts(reply)
     match = _TEXT.search(reply.text)
-    return reply.text[match.end() :].strip() if match and reply.finished else ""
+    text = reply.text[match.end() :].strip() if match and reply.finished else ""
+    return "" if text.lower().rstrip(".") in _FORM or _TEXT.search(text) else text
 
 
 def _listed(reply: Reply) -> list[Statement]:

@@ -184,7 +184,15 @@ def editor(text: str, *, sees: bool = True) -> InstructedEditor:
 
 @pytest.mark.parametrize(
     "text",
-    ["A cup.", "", "Text without a heading", "### Text", "word " * 3000 + "### Text\nA cup."],
+    [
+        "A cup.",
+        "### Text\nThe corrected answer.",
+        "### Text\nA.\n### Text\nB.",
+        "",
+        "Text without a heading",
+        "### Text",
+        "word " * 3000 + "### Text\nA cup.",
+    ],
 )
 def test_a_reply_in_another_form_is_no_text(text: str):
     assert editor(text).correct([DRAFT]) == [""]
@@ -196,7 +204,7 @@ def test_the_first_replies_that_cannot_be_read_are_shown(caplog: pytest.LogCaptu
     model.reword([DRAFT], 0)
     lines = [record.getMessage() for record in caplog.records]
     assert len(lines) == 3
-    assert all("to correct-1 can't be read" in line for line in lines)
+    assert all("to correct-2 can't be read" in line for line in lines)
     assert all("A cup, without a heading." in line for line in lines)
 
 
