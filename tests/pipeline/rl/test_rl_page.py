@@ -139,6 +139,7 @@ def test_the_page_says_from_which_step_on_the_truth_got_worse_while_the_reward_r
     assert "answers with anything wrong, from 20.0% to 60.0% (+40.0 points" in text
     assert "from before" not in text
     assert "The result, step 3, is from before that." in turn_text(wrong, 3)
+    assert turn_text(wrong, 0).endswith("The result is the model before training.")
     drawn = curve(REWARDS, scores)
     assert drawn is not None
     lines = {each.label: [(p.x, round(p.y, 3)) for p in each.points] for each in drawn.series}

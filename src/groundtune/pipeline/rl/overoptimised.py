@@ -58,6 +58,8 @@ def turn_text(turn: TurningPoint, result: int | None) -> str:
         f"{signed_interval(turn.change, turn.metric)}). The best of several steps is best partly "
         "by chance."
     )
+    if result == 0:
+        return f"{text} The result is the model before training."
     if result is not None and result <= turn.best:
         return f"{text} The result, step {result}, is from before that."
     return text
