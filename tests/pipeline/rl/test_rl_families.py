@@ -33,7 +33,7 @@ def test_a_family_learns_from_its_own_answers(make: Callable[[], Any], tmp_path:
         out = tmp_path / method
         rl(settings, out, SilentProgress(), rewarders={"letters": Letters()})
         steps = read_log(out / "log.jsonl")
-        assert max(line["gap"] for line in steps) < 1e-6, method
+        assert max(line["gap"] for line in steps) <= 1e-5, method
         assert all(math.isfinite(line["loss"]) for line in steps)
         assert steps[0]["gradient_norm"] > 0
         assert cannot_pack(load(str(out / "model"))) == cannot_pack(load(str(model)))
