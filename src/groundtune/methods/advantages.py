@@ -23,7 +23,7 @@ group (GRPO: Shao et al. 2024, arXiv 2402.03300, equation 3) or of the batch."""
 EPSILON = 1e-6
 """Added to a standard deviation before a division by it."""
 EQUAL = 1e-8
-"""Largest range of returns that count as equal."""
+"""Largest advantage, unscaled, that counts as none."""
 
 
 class GaeResult(NamedTuple):
@@ -74,20 +74,15 @@ def group_advantages(
 ) -> Tensor:
     """Return each answer's advantage over its group, fp64, shape (B,).
 
-    `group_B` numbers the prompts. A group of one answer has advantage 0. Standard deviations divide
-    by n - 1, as GRPO's code does.
+    `group_B` numbers the prompts. A group of one answer has advantage 0.
     """
     own_B = return_B.double()
     mean_B, count_B = group_means(own_B, group_B)
     advantage_B = own_B - mean_B
     if baseline == "leave_one_out":  # n / (n - 1) * (R - mean) = R - mean of the others
         advantage_B = advantage_B * count_B / (count_B - 1).clamp(min=1)
-    if scale == "group":
-        square_B, _ = group_means((own_B - mean_B) ** 2, group_B)
-        std_B = (square_B * count_B / (count_B - 1).clamp(min=1)).sqrt()
-        advantage_B = advantage_B / (std_B + EPSILON)
-    elif scale == "batch":
-        advantage_B = advantage_B / (_std(own_B) + EPSILON)
+    if scale != "none":
+        advantage_B = advantage_B / (spread(own_B, group_B, scale) + EPSILON)
     return advantage_B
 
 
@@ -102,16 +97,53 @@ def group_means(value_B: Tensor, group_B: Tensor) -> tuple[Tensor, Tensor]:
     return (sum_G / count_G.clamp(min=1))[group_B], count_G[group_B]
 
 
-def varies(return_B: Tensor, group_B: Tensor) -> Tensor:
-    """Return whether the answers of each answer's group have different returns, bool (B,)."""
+def spread(value_B: Tensor, group_B: Tensor, scale: Scale) -> Tensor:
+    """Return the standard deviation of each answer's group or of the batch, fp64, shape (B,).
+
+    It divides by n - 1, as GRPO's code does, and is 0 of fewer than two values.
+    """
     import torch
 
-    groups = int(group_B.max()) + 1
-    low_G = return_B.new_full((groups,), float("inf"))
-    low_G = torch.scatter_reduce(low_G, 0, group_B, return_B, "amin")
-    high_G = return_B.new_full((groups,), float("-inf"))
-    high_G = torch.scatter_reduce(high_G, 0, group_B, return_B, "amax")
-    return (high_G - low_G > EQUAL)[group_B]
+    own_B = value_B.double()
+    if scale == "batch":
+        return torch.full_like(own_B, float(_std(own_B)))
+    mean_B, count_B = group_means(own_B, group_B)
+    square_B, _ = group_means((own_B - mean_B) ** 2, group_B)
+    return (square_B * count_B / (count_B - 1).clamp(min=1)).sqrt()
+
+
+def varies(
+    terminal_B: Tensor, placed_BT: Tensor, mask_BT: Tensor, group_B: Tensor, claims_BT: Tensor
+) -> Tensor:
+    """Return whether the rewards of each answer's group credit any of its tokens, bool (B,).
+
+    Equal sums are not enough for False: a right claim before a wrong one is credited otherwise than
+    after it. An answer alone in its group varies from none.
+    """
+    whole_B = group_advantages(terminal_B, group_B, baseline="leave_one_out", scale="none")
+    credit_BT = whole_B[:, None] + claim_advantages(placed_BT, mask_BT, group_B, claims_BT)
+    credited_B = (credit_BT.abs().masked_fill(~mask_BT, 0.0) > EQUAL).any(-1)
+    share_B, count_B = group_means(credited_B, group_B)
+    return (share_B > 0) & (count_B > 1)
+
+
+def still_to_come(reward_BT: Tensor, mask_BT: Tensor, claims_BT: Tensor) -> Tensor:
+    """Return the rewards that an answer still gets after n claims, fp64, shape (B, N).
+
+    0 after more claims than the answer has. `claims_BT[t]` counts the claims that ended before
+    token t.
+    """
+    import torch
+
+    to_go_BT = reward_to_go(reward_BT, mask_BT)
+    most = int(claims_BT.masked_fill(~mask_BT, 0).max()) + 1
+    after_BN = torch.zeros(len(to_go_BT), most, dtype=torch.double)
+    for number in range(most):
+        here_BT = mask_BT & (claims_BT == number)
+        first_B = here_BT.int().argmax(-1)
+        found_B = to_go_BT.gather(1, first_B[:, None])[:, 0]
+        after_BN[:, number] = found_B.masked_fill(~here_BT.any(-1), 0.0)
+    return after_BN
 
 
 def claim_advantages(
@@ -126,21 +158,15 @@ def claim_advantages(
     """
     import torch
 
-    to_go_BT = reward_to_go(reward_BT, mask_BT)
-    most = int(claims_BT.masked_fill(~mask_BT, 0).max()) + 1
-    after_BN = torch.zeros(len(to_go_BT), most, dtype=torch.double)
-    """The sum still to come after a number of claims; 0 for more claims than there are."""
-    for number in range(most):
-        here_BT = mask_BT & (claims_BT == number)
-        first_B = here_BT.int().argmax(-1)
-        found_B = to_go_BT.gather(1, first_B[:, None])[:, 0]
-        after_BN[:, number] = found_B.masked_fill(~here_BT.any(-1), 0.0)
+    after_BN = still_to_come(reward_BT, mask_BT, claims_BT)
+    most = after_BN.shape[1]
     groups = int(group_B.max()) + 1
     sum_GN = after_BN.new_zeros(groups, most).index_add(0, group_B, after_BN)
     count_G = torch.bincount(group_B, minlength=groups)
     others_B1 = (count_G[group_B] - 1).clamp(min=1)[:, None]
     baseline_BN = (sum_GN[group_B] - after_BN) / others_B1
     place_BT = claims_BT.clamp(0, most - 1)
+    to_go_BT = reward_to_go(reward_BT, mask_BT)
     return (to_go_BT - baseline_BN.gather(1, place_BT)).masked_fill(~mask_BT, 0.0)
 
 

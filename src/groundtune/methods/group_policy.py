@@ -18,7 +18,8 @@ from groundtune.methods.advantages import (
     Scale,
     claim_advantages,
     group_advantages,
-    group_means,
+    spread,
+    still_to_come,
 )
 from groundtune.methods.policy_gradient import Advantages, PolicyGradient, SampledAnswers
 
@@ -48,22 +49,26 @@ class GroupPolicy(PolicyGradient):
             + claim_advantages(s.placed_BT, s.mask_BT, s.group_B, s.claims_BT)
             - claim_advantages(s.kl_BT, s.mask_BT, s.group_B, tokens_BT)
         )
-        return Advantages(advantage_BT / self._divisor(return_B, s.group_B)[:, None])
+        return Advantages(advantage_BT / self._divisor(return_B, s)[:, None])
 
     def _whole(self, return_B: Tensor, group_B: Tensor, scale: Scale) -> Tensor:
         return group_advantages(return_B, group_B, baseline=self.baseline, scale=scale)
 
-    def _divisor(self, return_B: Tensor, group_B: Tensor) -> Tensor:
-        """Return what whole returns are divided by, so that both kinds of credit are alike."""
+    def _divisor(self, return_B: Tensor, sampled: SampledAnswers) -> Tensor:
+        """Return the largest standard deviation of what tokens are credited with.
+
+        That of whole returns, as with terminal credit, unless what follows some claims varies more:
+        answers of equal returns may have different claims, and nothing is divided by nearly 0.
+        """
         import torch
 
+        s = sampled
         if self.scale == "none" or len(return_B) < 2:
             return torch.ones_like(return_B)
-        if self.scale == "batch":
-            return torch.full_like(return_B, float(return_B.std()) + EPSILON)
-        mean_B, count_B = group_means(return_B, group_B)
-        square_B, _ = group_means((return_B - mean_B) ** 2, group_B)
-        return (square_B * count_B / (count_B - 1).clamp(min=1)).sqrt() + EPSILON
+        later_BN = still_to_come(s.placed_BT, s.mask_BT, s.claims_BT)
+        credits_NB = [return_B, *(s.terminal_B[:, None] + later_BN).unbind(-1)]
+        deviations_NB = [spread(each_B, s.group_B, self.scale) for each_B in credits_NB]
+        return torch.stack(deviations_NB).amax(0) + EPSILON
 
 
 def _on_tokens(whole_B: Tensor, mask_BT: Tensor) -> Tensor:

@@ -86,22 +86,24 @@ def batch_of(
     """Return the answers to learn from, None if there are none.
 
     With `groups`, where answers are compared with others to their prompt, these are the answers of
-    groups whose rewards differ.
+    groups whose rewards differ: as a whole or, where claims have rewards of their own, at a claim.
     """
-    total = torch.tensor(rewards.terminal, dtype=torch.double) + torch.tensor(
-        [sum(value for _, value in rewards_of_answer) for rewards_of_answer in rewards.on_tokens],
-        dtype=torch.double,
-    )
-    counts_B = torch.tensor(rewards.counts)
     keep = [i for i in range(len(rollouts)) if rewards.counts[i]]
     if not keep:
         return None
+    batch = _batch(rollouts, rewards, keep, longest)
     if groups:
-        numbers = number([rollouts[i].prompt for i in keep])
-        differs_B = varies(total[counts_B], torch.tensor(numbers))
+        differs_B = varies(
+            batch.terminal_B, batch.placed_BT, batch.mask_BT, batch.group_B, batch.claims_BT
+        )
         keep = [i for i, differs in zip(keep, differs_B, strict=True) if bool(differs)]
-    if not keep:
-        return None
+    return _batch(rollouts, rewards, keep, longest) if keep else None
+
+
+def _batch(
+    rollouts: Sequence[Rollout], rewards: Rewards, keep: Sequence[int], longest: int
+) -> RolloutBatch:
+    """Return the answers of these indices as tensors."""
     used_rollouts = [rollouts[i] for i in keep]
     mask_BT = _padded([torch.ones(len(each.answer_ids)) for each in used_rollouts]).bool()
     placed_BT = torch.zeros(mask_BT.shape, dtype=torch.double)

@@ -21,6 +21,7 @@ from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.run_json import read_run, write_run
+from groundtune.train.log import read_log
 from groundtune.train.rollout import Rollout
 from rl_folder import NO_CLAIMS, Killed, Letters, prompt_rows, recipe
 
@@ -281,6 +282,46 @@ def test_a_reward_of_words_is_credited_to_its_words(tiny_llava: Path, tmp_path: 
     assert last > 1.2 * first
     with pytest.raises(UserError, match="scores whole answers, not words"):
         run(settings, tmp_path / "whole", Letters())
+
+
+class EqualSums(Words):
+    """Rewards the first word and takes as much from the last, in turns; nothing for one image."""
+
+    def reward_spans(
+        self, prompts: Sequence[Prompt], answers: Sequence[str]
+    ) -> list[list[SpanReward]]:
+        """The rewards of each answer's words."""
+        equal = min(prompt.key for prompt in prompts)
+        spans: list[list[SpanReward]] = []
+        for number, (prompt, answer) in enumerate(zip(prompts, answers, strict=True)):
+            value = 0.0 if prompt.key == equal else 1.0 - number % 2 * 2
+            half = len(answer) // 2
+            spans.append([SpanReward(0, half, value), SpanReward(half, len(answer), -value)])
+        return spans
+
+
+@pytest.mark.parametrize("credit", ["claims", "terminal"])
+def test_groups_of_equal_sums_are_dropped_only_if_sums_alone_are_credited(
+    credit: str, tiny_llava: Path, tmp_path: Path
+) -> None:
+    settings = recipe(
+        tiny_llava,
+        prompt_rows(tmp_path / "asked"),
+        rewards={**NO_CLAIMS, "more": {"letters": 1.0}, "words": ["letters"]},
+        method={"type": "grpo", "credit": credit},
+        steps=1,
+        held_out=0,
+        eval_every=0,
+    )
+    if credit == "terminal":
+        with pytest.raises(UserError, match="had equal rewards"):
+            run(settings, tmp_path / "out", EqualSums())
+        [line] = read_log(tmp_path / "out" / "log.jsonl")
+        assert line["dropped_groups"] == 3
+        return
+    [line] = run(settings, tmp_path / "out", EqualSums())
+    assert line["dropped_groups"] == 1
+    assert 0 < line["gradient_norm"] < 1e3
 
 
 def test_only_the_published_recipe_has_the_published_faults() -> None:
