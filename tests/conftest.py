@@ -97,6 +97,16 @@ def terminal() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def briefly_measured() -> Iterator[None]:
+    """Plans measure this machine for a moment only: no test is about how fast it is."""
+    from groundtune.train import estimate
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "MEASURED_S", 0.001)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     """Random numbers that no seed was given for are the same whichever tests ran before.

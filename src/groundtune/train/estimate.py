@@ -25,6 +25,9 @@ NORMS = 2
 """Norms in a decoder layer: each keeps a token's hidden width in float32, and also the normed width
 if its weight is trained."""
 
+MEASURED_S = 0.3
+"""Seconds for which this machine's rate is measured."""
+
 KEPT_WIDTHS = 4
 KEPT_INNER = 3
 """What else a decoder layer keeps per token for its backward pass, in hidden widths and in inner
@@ -171,7 +174,7 @@ def measure(
         left @ right  # pyright: ignore[reportUnusedExpression]
     _finish(device)
     number, start = 0, time.perf_counter()
-    while (seconds := time.perf_counter() - start) < 0.3:
+    while (seconds := time.perf_counter() - start) < MEASURED_S:
         left @ right  # pyright: ignore[reportUnusedExpression]
         _finish(device)
         number += 1

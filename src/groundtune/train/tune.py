@@ -4,9 +4,9 @@ The language model is the decoder and its head, the tower is the image encoder, 
 everything else, or the last modules of a family's image encoder.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Mapping
 from importlib.util import find_spec
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -72,8 +72,9 @@ def apply(model: Any, tune: Lora | QLora | Full) -> Any:
     check_parts(model, tune)
     model.requires_grad_(False)
     if isinstance(tune, Full):
+        part_of = _parts_of(model)
         for name, parameter in model.named_parameters():
-            parameter.requires_grad_(_part(model, name) in tune.parts)
+            parameter.requires_grad_(part_of(name) in tune.parts)
         return model
     if isinstance(tune, QLora):
         import peft
@@ -90,14 +91,16 @@ def check_parts(model: Any, tune: Lora | QLora | Full) -> None:
     Raises:
         UserError: the model lacks a part, or a part has no linear layer to adapt.
     """
-    missing = set(tune.parts) - set(_parts(model))
+    part_of = _parts_of(model)
+    parts = {part_of(name) for name, _ in model.named_parameters()}
+    missing = set(tune.parts) - parts
     if missing or not tune.parts:
         raise UserError(
             f"The model has no part {sorted(missing)} to train."
             if missing
             else "There is no part to train.",
             "tune.parts",
-            f"Use one or more of {', '.join(sorted(set(_parts(model))))}.",
+            f"Use one or more of {', '.join(sorted(parts))}.",
         )
     if not isinstance(tune, Full):
         _check_adaptable(model, tune)
@@ -120,13 +123,14 @@ def reach(model: Any, tune: LowRank) -> Reach:
     from torch import nn
 
     adapted = set(_linear_layers(model, tune))
+    part_of = _parts_of(model)
     tables = {id(each.weight) for each in model.modules() if isinstance(each, nn.Embedding)}
     head = model.get_output_embeddings()
     sizes: dict[str, int] = {}
     trained = 0
     for name, weight in model.named_parameters():
         layer = name.rpartition(".")[0]
-        if weight.ndim < 2 or id(weight) in tables or _part(model, name) != "language_model":
+        if weight.ndim < 2 or id(weight) in tables or part_of(name) != "language_model":
             continue
         if model.get_submodule(layer) is head:
             continue
@@ -193,7 +197,8 @@ def _add_adapter(model: Any, tune: LowRank) -> Any:
 
 def _check_adaptable(model: Any, tune: LowRank) -> None:
     """Raise UserError if a part to adapt has no linear layer."""
-    adapted = {_part(model, f"{name}.weight") for name in _linear_layers(model, tune)}
+    part_of = _parts_of(model)
+    adapted = {part_of(f"{name}.weight") for name in _linear_layers(model, tune)}
     if unknown := sorted(set(tune.layers) - _last_names(model, tune)):
         raise UserError(
             f"The parts have no linear layer {', '.join(unknown)}.",
@@ -218,44 +223,65 @@ def _linear_layers(model: Any, tune: LowRank) -> list[str]:
     from torch import nn
 
     head = model.get_output_embeddings()
-    modules = cast("Iterable[tuple[str, object]]", model.named_modules())
+    part_of = _parts_of(model)
+    modules = _modules(model)
     return [
         name
-        for name, module in modules
+        for name, module in model.named_modules()
         if isinstance(module, nn.Linear)
         and module is not head
         and (not tune.layers or name.rpartition(".")[2] in tune.layers)
-        and not _routes(model, name)
-        and _part(model, f"{name}.weight") in tune.parts
+        and not _routes(modules, name)
+        and part_of(f"{name}.weight") in tune.parts
     ]
 
 
-def _routes(model: Any, name: str) -> bool:
+def _modules(model: Any) -> dict[str, object]:
+    """Return the model and all its modules by name; one with several names is there by each."""
+    return dict(model.named_modules(remove_duplicate=False))
+
+
+def _paths(name: str) -> list[str]:
+    """Return the names of a module and of those that it is in, the outermost first."""
+    words = name.split(".") if name else []
+    return [".".join(words[: n + 1]) for n in range(len(words))]
+
+
+def _routes(modules: Mapping[str, object], name: str) -> bool:
     """Return whether a layer chooses or weighs experts: a changed route isn't a small change.
 
     That is a layer of a router, or one directly in a block next to its experts.
     """
-    words = name.split(".")
-    owners = [model.get_submodule(".".join(words[: n + 1])) for n in range(len(words))]
-    block = owners[-2] if len(owners) > 1 else model
-    routers = any("router" in type(owner).__name__.lower() for owner in owners)
-    return routers or hasattr(block, "experts")
+    owners = [modules[path] for path in ("", *_paths(name))]
+    routers = any("router" in type(owner).__name__.lower() for owner in owners[1:])
+    return routers or hasattr(owners[-2], "experts")
 
 
-def _parts(model: Any) -> list[Part]:
-    return [_part(model, name) for name, _ in model.named_parameters()]
+def _parts_of(model: Any) -> Callable[[str], Part]:
+    """Return what tells the part of a parameter by its name.
 
-
-def _part(model: Any, parameter: str) -> Part:
-    """Return the part that has the parameter of that name."""
+    It finds the parts once: a model has thousands of parameters.
+    """
     owners: list[tuple[object, Part]] = [
         (model.get_decoder(), "language_model"),
         (model.get_output_embeddings(), "language_model"),
         (model.get_encoder(modality="image"), "tower"),
     ]
-    words = parameter.split(".")[:-1]
-    if set(words) & set(family_of(model).projector):
+    modules = _modules(model)
+    places: list[tuple[set[str], Part]] = [
+        ({name for name, module in modules.items() if module is owner}, part)
+        for owner, part in owners
+    ]
+    projector = set(family_of(model).projector)
+
+    def part_of(parameter: str) -> Part:
+        module = parameter.rpartition(".")[0]
+        if projector.intersection(module.split(".")):
+            return "projector"
+        paths = _paths(module)
+        for names, part in places:
+            if names.intersection(paths):
+                return part
         return "projector"
-    modules = [model.get_submodule(".".join(words[: n + 1])) for n in range(len(words))]
-    parts: list[Part] = [part for owner, part in owners if owner in modules]
-    return parts[0] if parts else "projector"
+
+    return part_of
