@@ -5,10 +5,12 @@ BIN := $(VENV)/bin
 OUT ?= demo-out
 DEMO_ARGS ?=
 PYTEST_ARGS ?=
-PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+# Modules are compiled when they are first imported: most never are, and compiling all of them takes
+# twice as long as the rest of an installation.
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs reference-figures test-wheel test-pythons package lint bench bench-faults bench-train bench-train-gpu bench-rl docs
+.PHONY: help demo generated test test-elsewhere test-floor test-ray test-zero test-web test-docs reference-figures test-wheel test-pythons package lint lint-without-types bench bench-faults bench-train bench-train-gpu bench-rl docs
 
 help:
 	@echo "make demo   run the whole loop on the embedded world; writes $(OUT)/report.html"
@@ -63,16 +65,21 @@ generated: $(VENV)/.installed
 	$(BIN)/python tools/bench_table.py
 	$(BIN)/python tools/make_licences_page.py docs/licences.md
 
-lint: $(VENV)/.installed
+lint: lint-without-types
+	$(BIN)/pyright
+
+lint-without-types: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_sizes.py src
-	$(BIN)/pyright
 
+# Types are checked while the tests run: by themselves they keep one core busy for a minute.
 # Test coverage: make test PYTEST_ARGS=--cov
-test: lint
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+test: lint-without-types
+	$(BIN)/pyright > $(VENV)/pyright.log & types=$$!; \
+	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS); tests=$$?; \
+	wait $$types; types=$$?; cat $(VENV)/pyright.log; test $$tests$$types = 00
 
 # Settings that tests must not depend on, all with unusual values.
 ELSEWHERE := ATEN_CPU_CAPABILITY=default ONEDNN_MAX_CPU_ISA=SSE41 LC_ALL=C TZ=Pacific/Kiritimati \
