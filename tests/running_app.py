@@ -11,7 +11,7 @@ from groundtune.pipeline.annotate.project import Project
 from groundtune.web.access import Door
 from groundtune.web.server import build_config
 
-HTTP = httpx.Client(trust_env=False, timeout=20)
+HTTP = httpx.Client(verify=False, trust_env=False, timeout=20)
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 SOURCE = Path(__file__).parents[1] / "src" / "groundtune"
 NOT_NAMES = re.compile(r"_?(told|tells|said|beside|mend|mended|pictures?)")
@@ -30,10 +31,20 @@ LAYOUTS = {
 """Fields that are not of records, but have the name of what is in a file or an interface."""
 
 
-def names_of(code: str) -> set[str]:
+class Words(NamedTuple):
+    """The words of a file."""
+
+    classes: set[str]
+    """Those at its top."""
+    names: set[str]
+    participles: list[str]
+    prose: list[str]
+
+
+def names_of(nodes: Iterable[ast.AST]) -> set[str]:
     """Return the names that code gives: to functions, classes, arguments and variables."""
     given: set[str] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             given.add(node.name)
         elif isinstance(node, ast.arg):
@@ -43,13 +54,13 @@ def names_of(code: str) -> set[str]:
     return given
 
 
-def values_of(code: str) -> Iterator[tuple[str, int]]:
+def values_of(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, int]]:
     """Yield the names of arguments, variables, attributes and fields, with their lines.
 
     Fields of records are left out: they are keys of files and settings.
     """
     fields: set[ast.AST] = set()
-    for node in ast.walk(ast.parse(code)):
+    for node in nodes:
         if isinstance(node, ast.ClassDef) and not is_plain(node):
             fields |= {each.target for each in node.body if isinstance(each, ast.AnnAssign)}
         elif isinstance(node, ast.arg):
@@ -66,21 +77,21 @@ def is_plain(node: ast.ClassDef) -> bool:
     return any(word.startswith(("NamedTuple", "dataclass")) for word in words)
 
 
-def participles_of(code: str, layout: Collection[str] = ()) -> list[str]:
+def participles_of(nodes: Iterable[ast.AST], layout: Collection[str] = ()) -> list[str]:
     """Return the names of values that are participles, with their lines."""
     return sorted(
         f"line {line}: {name}"
-        for name, line in values_of(code)
+        for name, line in values_of(nodes)
         if PARTICIPLES.fullmatch(name) and name not in layout
     )
 
 
-def prose_of(code: str) -> list[str]:
+def prose_of(code: str, nodes: Iterable[ast.AST]) -> list[str]:
     """Return the comments and docstrings of code."""
     comments = re.findall(r"(?:^|\s)# .*", code)
     texts = [
         node.value.value
-        for node in ast.walk(ast.parse(code))
+        for node in nodes
         if isinstance(node, ast.Expr)
         and isinstance(node.value, ast.Constant)
         and isinstance(node.value.value, str)
@@ -88,55 +99,60 @@ def prose_of(code: str) -> list[str]:
     return comments + texts
 
 
+def words_of(code: str, layout: Collection[str] = ()) -> Words:
+    """Return the words of code, parsed once; `layout` has participles that may be names."""
+    module = ast.parse(code)
+    nodes = list(ast.walk(module))
+    classes = {node.name for node in module.body if isinstance(node, ast.ClassDef)}
+    return Words(classes, names_of(nodes), participles_of(nodes, layout), prose_of(code, nodes))
+
+
 @cache
-def files() -> dict[str, str]:
-    return {str(p.relative_to(SOURCE)): p.read_text("utf-8") for p in SOURCE.rglob("*.py")}
+def files() -> dict[str, Words]:
+    codes = {str(p.relative_to(SOURCE)): p.read_text("utf-8") for p in SOURCE.rglob("*.py")}
+    return {file: words_of(code, LAYOUTS.get(file, ())) for file, code in codes.items()}
 
 
 def test_no_class_of_one_name_is_in_several_files() -> None:
     places: defaultdict[str, set[str]] = defaultdict(set)
-    for file, code in files().items():
-        for node in ast.parse(code).body:
-            if isinstance(node, ast.ClassDef):
-                places[node.name].add(file)
+    for file, words in files().items():
+        for name in words.classes:
+            places[name].add(file)
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
 
 
 def test_names_are_nouns_and_verbs_of_the_field() -> None:
     found = {
         file: wrong
-        for file, code in files().items()
-        if (wrong := {name for name in names_of(code) if NOT_NAMES.fullmatch(name)})
+        for file, words in files().items()
+        if (wrong := {name for name in words.names if NOT_NAMES.fullmatch(name)})
     }
     assert found == {}
 
 
 def test_names_of_values_are_no_participles() -> None:
-    found = {
-        file: wrong
-        for file, code in files().items()
-        if (wrong := participles_of(code, LAYOUTS.get(file, ())))
-    }
+    found = {file: words.participles for file, words in files().items() if words.participles}
     assert found == {}
 
 
 def test_docstrings_and_comments_have_plain_words() -> None:
     found = {
         file: wrong
-        for file, code in files().items()
-        if (wrong := {word[0] for text in prose_of(code) for word in NOT_PROSE.finditer(text)})
+        for file, words in files().items()
+        if (wrong := {word[0] for text in words.prose for word in NOT_PROSE.finditer(text)})
     }
     assert found == {}
 
 
 def test_the_checks_see_what_they_look_for() -> None:
     code = 'def told(said, image):\n    """Whoever asks."""\n    beside = image  # so many\n'
-    assert {name for name in names_of(code) if NOT_NAMES.fullmatch(name)} == {
+    words = words_of(code)
+    assert {name for name in words.names if NOT_NAMES.fullmatch(name)} == {
         "told",
         "said",
         "beside",
     }
-    assert [bool(NOT_PROSE.search(text)) for text in prose_of(code)] == [True, True]
+    assert [bool(NOT_PROSE.search(text)) for text in words.prose] == [True, True]
 
 
 def test_the_check_of_participles_sees_what_it_looks_for() -> None:
@@ -145,11 +161,11 @@ def test_the_check_of_participles_sees_what_it_looks_for() -> None:
         "class Pair(NamedTuple):\n    kept: int\n"
         "def f(asked):\n    self._seen = own = [shown for shown in asked]\n    return found\n"
     )
-    assert participles_of(code) == [
+    assert words_of(code).participles == [
         "line 4: kept",
         "line 5: asked",
         "line 6: _seen",
         "line 6: own",
         "line 6: shown",
     ]
-    assert participles_of(code, {"kept", "own"})[0] == "line 5: asked"
+    assert words_of(code, {"kept", "own"}).participles[0] == "line 5: asked"

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 from shutil import copytree, rmtree
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -90,17 +90,27 @@ def opened(folder: Path) -> str:
     return str(processor.to_json_string() if hasattr(processor, "to_json_string") else processor)
 
 
-def check(base: Path, result: Path) -> None:
+class Loaded(NamedTuple):
+    """What plain from_pretrained makes of a folder."""
+
+    processor: str
+    tokens: list[int]
+    model: type
+
+
+def loaded(folder: Path) -> Loaded:
+    tokens = AutoTokenizer.from_pretrained(folder)("There is a dog.")["input_ids"]
+    model = AutoModelForImageTextToText.from_pretrained(folder)
+    return Loaded(opened(folder), tokens, type(model))
+
+
+def check(base: Path, expected: Loaded, result: Path) -> None:
     """All files are there, unchanged, and plain from_pretrained takes the folder as the base's."""
     before, after = contents(base), contents(result)
     assert set(EXTRAS) <= set(before)
     assert {name: after.get(name) for name in before} == before
     assert not [name for name in LEFT_OUT if (result / name).exists()]
-    assert opened(result) == opened(base)
-    tokens = AutoTokenizer.from_pretrained(base)("There is a dog.")["input_ids"]
-    assert AutoTokenizer.from_pretrained(result)("There is a dog.")["input_ids"] == tokens
-    model = AutoModelForImageTextToText.from_pretrained(result)
-    assert type(model) is type(AutoModelForImageTextToText.from_pretrained(base))
+    assert loaded(result) == expected
 
 
 def test_every_listed_family_is_among_those_tested_here():
@@ -113,6 +123,7 @@ def test_results_of_every_listed_family_have_every_file_of_the_base(
     build: Callable[[], Built], tmp_path: Path
 ):
     base = base_of(build, tmp_path / "base")
+    expected = loaded(base)
     plain = AutoModelForImageTextToText.from_pretrained(base)
     vlm = Vlm(
         model=apply(plain, Lora(r=2)),
@@ -123,12 +134,13 @@ def test_results_of_every_listed_family_have_every_file_of_the_base(
     )
     optimizer = adamw(vlm.model.parameters(), Optim())
     state = State(FullState(None, optimizer.state_dict()), 1, [random_state()])
-    check(base, Checkpoints(tmp_path / "checkpoints", {"pairs": "key"}, 1).save(vlm, state))
+    saved = Checkpoints(tmp_path / "checkpoints", {"pairs": "key"}, 1).save(vlm, state)
+    check(base, expected, saved)
     write_model(vlm, tmp_path / "model")
-    check(base, tmp_path / "model")
+    check(base, expected, tmp_path / "model")
     vlm.model = vlm.model.merge_and_unload()
     write_model(vlm, tmp_path / "merged")
-    check(base, tmp_path / "merged")
+    check(base, expected, tmp_path / "merged")
 
 
 @pytest.mark.parametrize("tune", [Lora(r=2), Full()], ids=["lora", "full"])
