@@ -72,6 +72,7 @@ def test_every_command_says_so_in_three_lines_without_a_connection(
     lines = capsys.readouterr().err.splitlines()[-3:]
     assert lines[0] == "error: There is no such folder."
     assert lines[1] == f"where: {name}"
+    assert not list(Path("runs").rglob("*.png"))  # nobody waits for images before
 
 
 def refuse(*_: object) -> None:

@@ -96,6 +96,27 @@ def test_answers_of_paligemma_see_only_earlier_tokens():
     assert float((logits[0] - logits[1]).abs().max()) > 0.01
 
 
+def logp_of_each(
+    vlm: Vlm, row: PromptRow, before: tuple[int, ...], tokens: list[int]
+) -> torch.Tensor:
+    """Log-probability of each of these tokens after an answer's first ones, each in its own row."""
+    number = len(tokens)
+    ids_BT = torch.tensor([[*row.prompt.ids, *before, token] for token in tokens])
+    padding = (0, len(before) + 1)
+    inputs = {
+        name: torch.nn.functional.pad(mark, padding, value=1).expand(number, -1)
+        for name, mark in row.prompt.marks.items()
+    }
+    inputs |= {
+        name: value.repeat(number, *[1] * (value.ndim - 1))
+        for name, value in row.prompt.features.items()
+    }
+    mask_BT = torch.ones_like(ids_BT)
+    with torch.no_grad():
+        logits = vlm.model(input_ids=ids_BT, attention_mask=mask_BT, use_cache=False, **inputs)
+    return logits.logits[:, -2].log_softmax(-1)[torch.arange(number), torch.tensor(tokens)]
+
+
 def test_paligemmas_generated_answers_are_the_likeliest_of_their_log_probabilities():
     vlm, rows = built(paligemma)
     vlm.model.generation_config.eos_token_id = 2
@@ -106,8 +127,12 @@ def test_paligemmas_generated_answers_are_the_likeliest_of_their_log_probabiliti
     for row, ids in zip(rows, greedy, strict=True):
         assert tiny_parts.IMAGE not in ids
         for length, token in enumerate(ids):
-            logp = [float(plain(vlm, row, (*ids[:length], each))[-1]) for each in vocabulary]
-            assert vocabulary[logp.index(max(logp))] == token
+            before = tuple(ids[:length])
+            logp = logp_of_each(vlm, row, before, vocabulary)
+            for each in (0, len(vocabulary) - 1):  # a batch is what its rows are alone
+                alone = plain(vlm, row, (*before, vocabulary[each]))[-1]
+                torch.testing.assert_close(logp[each], alone)
+            assert vocabulary[int(logp.argmax())] == token
 
 
 def test_a_processors_labels_are_no_mark_and_training_of_paligemma_agrees_with_plain_passes(

@@ -36,7 +36,7 @@ from groundtune.pipeline.bench.score import (
     with_mode,
 )
 from groundtune.pipeline.models.generators import open_generator
-from groundtune.pipeline.models.names import Labeler
+from groundtune.pipeline.models.names import Labeler, resolve
 from groundtune.pipeline.models.settings import LabelledModel
 from groundtune.pipeline.runs.folder import RunFolder, hash_of
 from groundtune.pipeline.runs.overlap import images_of, refuse_common, training_images
@@ -109,6 +109,8 @@ def run_bench(
     refuse_useless(benchmarks, base_scoring)
     opening = opening_of(out, final, notebook, command)
     refuse_closed_split(benchmarks, settings.selection, opening)
+    if generator is None and not is_reward(settings.model):
+        resolve(settings.model)  # a folder that doesn't exist is refused before images are drawn
     given_data = paths_with_official(benchmarks, data_paths or DataPaths(), progress)
     images = ImageStore(out / "images")
     sheets = _sheets(benchmarks, given_data, base_scoring, settings, images, progress)
