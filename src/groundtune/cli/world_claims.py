@@ -27,8 +27,8 @@ def claims(
         groundtune world claims scenes=20 n=4 --out runs/world-claims
 
     Args:
-        settings: Settings that have no option: model, labelers, scenes, n, temperature, setting,
-            seed.
+        settings: Settings that have no option: model, labelers, scenes, difficulty, n, temperature,
+            setting, seed.
         out: Folder for the answers, claims and claims.json.
         json: Print the result as one JSON object.
     """
@@ -47,6 +47,8 @@ def claims(
     output: dict[str, object] = results.model_dump(mode="json")
     if not json:
         print_table(_verdict_rows(results))
+        print()
+        print_table(_object_rows(results))
         print()
         print_table(_pair_rows(results))
         print()
@@ -71,6 +73,19 @@ def _verdict_rows(results: "ClaimStudyResult") -> list[list[str]]:
                 f"{each.rejected:.1%}",
                 _share(each.balanced),
             ]
+        )
+    return rows
+
+
+def _object_rows(results: "ClaimStudyResult") -> list[list[str]]:
+    rows = [["labeler, objects", "true", "rejected of them (95%)", "false", "supported of them"]]
+    for each in results.objects:
+        kind = "usual" if each.usual else "unusual"
+        missed, believed = (
+            "-" if share is None else _share(share) for share in (each.missed, each.believed)
+        )
+        rows.append(
+            [f"{each.labeler}, {kind} here", str(each.true), missed, str(each.false), believed]
         )
     return rows
 

@@ -12,9 +12,8 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field
 
-from groundtune.bench.stats.bootstrap import Floats, interval, resamples
+from groundtune.bench.stats.bootstrap import Floats, resamples
 from groundtune.bench.world.images import add_image, ask_about, find_scene, split_scenes
-from groundtune.errors import UserError
 from groundtune.feedback.claim_pairs import ClaimPairRules, distinct, pairs_from_claims
 from groundtune.feedback.claims import by_answer, with_verdict
 from groundtune.feedback.conquer import Asking
@@ -25,13 +24,18 @@ from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.models.workers.local import open_workers
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.sample.run import SampleSettings, answer_prompts
+from groundtune.pipeline.world.claim_errors import (
+    ObjectErrors,
+    object_errors,
+    share_of,
+    with_truth,
+)
 from groundtune.pipeline.world.source import WORLD
 from groundtune.protocols import Progress
 from groundtune.records import Answer, Claim, Prompt, Record, Sampling, SpanKind
 from groundtune.store.lock import one_writer
 from groundtune.world.captions import TRAIN_INSTRUCTIONS
-from groundtune.world.claim_truth import holds
-from groundtune.world.claims import facts_of
+from groundtune.world.scenes import Difficulty
 from groundtune.world.truth import findings
 
 KINDS: tuple[SpanKind, ...] = ("object", "number", "attribute", "position", "action", "other")
@@ -52,6 +56,7 @@ class ClaimStudy(ModelSettings):
     model: str = "world:base"
     labelers: tuple[str, ...] = ("world:labeler", "world:base")
     scenes: int = Field(default=40, ge=2)
+    difficulty: Difficulty = "clear"
     n: int = Field(default=5, ge=2)
     """Answers per scene."""
     temperature: float = Field(default=1.0, gt=0)
@@ -104,6 +109,7 @@ class ClaimStudyResult(Record):
     """Checked claims that the world's truth doesn't decide, such as the colour of an untinted
     object."""
     verdicts: tuple[Verdicts, ...]
+    objects: tuple[ObjectErrors, ...]
     pairs: tuple[PairTruth, ...]
 
 
@@ -119,6 +125,7 @@ def study(settings: ClaimStudy, out: Path, progress: Progress) -> ClaimStudyResu
     answers, prompts = folder.answers.read(), folder.prompts_by_key()
     truth = _Truth(answers, prompts)
     verdicts: list[Verdicts] = []
+    objects: list[ObjectErrors] = []
     pairs: list[PairTruth] = []
     undecided = 0
     divider = "world-setting" if settings.setting else "world"
@@ -126,6 +133,7 @@ def study(settings: ClaimStudy, out: Path, progress: Progress) -> ClaimStudyResu
         claims = _label(settings, folder, labeler, divider, progress)
         rows, undecided_count = verdicts_of(labeler, answers, claims, prompts)
         verdicts, undecided = verdicts + rows, undecided + undecided_count
+        objects += object_errors(labeler, answers, claims, prompts)
         pairs += [truth.of_claims(labeler, name, claims, r) for name, r in RULES.items()]
         whole_claims = _label(settings, folder, labeler, "whole", progress)
         pairs.append(truth.of_claims(labeler, "one verdict", whole_claims, ALL_PAIRS))
@@ -136,6 +144,7 @@ def study(settings: ClaimStudy, out: Path, progress: Progress) -> ClaimStudyResu
         wrong=round(sum(truth.wrong.values()) / len(answers), 3),
         undecided=undecided,
         verdicts=tuple(verdicts),
+        objects=tuple(objects),
         pairs=tuple(pairs),
     )
 
@@ -158,7 +167,7 @@ def verdicts_of(
     for answer in answers:
         answer_claims = groups.get(answer.key, [])
         in_score = {claim.key for claim in with_verdict(answer_claims)}
-        for claim, is_true in _with_truth(answer, answer_claims, prompts[answer.prompt]):
+        for claim, _, is_true in with_truth(answer, answer_claims, prompts[answer.prompt]):
             undecided += is_true is None
             if is_true is None:
                 continue
@@ -171,24 +180,6 @@ def verdicts_of(
                 sums[True, claim.kind][place[answer.prompt]] += row
     rows = [_verdicts(labeler, *key, table) for key, table in sums.items() if table.any()]
     return rows, undecided
-
-
-def _with_truth(
-    answer: Answer, claims: Sequence[Claim], prompt: Prompt
-) -> list[tuple[Claim, bool | None]]:
-    """An answer's claims with a verdict, each with whether it is true."""
-    scene = find_scene(prompt.source.row)
-    result: list[tuple[Claim, bool | None]] = []
-    for fact, claim in zip(facts_of(answer.text), claims, strict=False):
-        if claim.text != fact.text:
-            raise UserError(
-                "The claims were not divided by this version's world rules.",
-                f"claim {claim.key}",
-                "Label the answers again with another --out DIR.",
-            )
-        if claim.status in ("supported", "rejected"):
-            result.append((claim, holds(scene, fact)))
-    return result
 
 
 def _verdicts(labeler: str, only_counted: bool, kind: SpanKind, sums_I4: Floats) -> Verdicts:
@@ -207,7 +198,7 @@ def _verdicts(labeler: str, only_counted: bool, kind: SpanKind, sums_I4: Floats)
         false=int(false),
         supported=round(shares[0], 4),
         rejected=round(shares[1], 4),
-        balanced=_share(balanced_draws, value, len(sums_I4)),
+        balanced=share_of(balanced_draws, value, len(sums_I4)),
     )
 
 
@@ -259,15 +250,10 @@ class _Truth:
             labeler=labeler,
             by=by,
             pairs=int(pairs),
-            right=_share(shares, right / max(pairs, 1), len(sums_I3)),
+            right=share_of(shares, right / max(pairs, 1), len(sums_I3)),
             equal=round(equal / max(pairs, 1), 4),
-            decided=_share(of_decided, right / max(pairs - equal, 1), len(sums_I3)),
+            decided=share_of(of_decided, right / max(pairs - equal, 1), len(sums_I3)),
         )
-
-
-def _share(draws: Floats, value: float, images: int) -> Share:
-    low, high = interval(draws, value, images=images, share=True)
-    return Share(round(value, 4), round(max(0.0, low), 4), round(min(1.0, high), 4))
 
 
 def _draw(settings: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
@@ -275,9 +261,10 @@ def _draw(settings: ClaimStudy, folder: RunFolder, progress: Progress) -> None:
     choice = np.random.default_rng(settings.seed).integers(
         len(TRAIN_INSTRUCTIONS), size=settings.scenes
     )
+    some_scenes = split_scenes("development", settings.scenes, difficulty=settings.difficulty)
     prompts = [
         ask_about(scene, add_image(scene, folder.images), TRAIN_INSTRUCTIONS[int(chosen)])
-        for scene, chosen in zip(split_scenes("development", settings.scenes), choice, strict=True)
+        for scene, chosen in zip(some_scenes, choice, strict=True)
     ]
     sampling = Sampling(temperature=settings.temperature, max_new_tokens=128)
     drawing = settings.part(SampleSettings, sampling=sampling)
