@@ -4,8 +4,10 @@ import re
 from itertools import combinations
 from pathlib import Path
 
+from groundtune.pipeline.reward.run import train_reward
 from groundtune.pipeline.reward.settings import RewardSettings
 from groundtune.pipeline.runs.folder import RunFolder
+from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Comparison, Correction, Producer, Prompt, Span
 from training_folder import COLOURS, ask, image_bytes
 
@@ -93,6 +95,15 @@ def fill_corrected(path: Path, prompts: int = 24, *, start: int = 0) -> RunFolde
         )
     folder.corrections.append(corrections)
     return folder
+
+
+def adapter_for(model: Path, folder: Path) -> Path:
+    """Train a reward model with a LoRA on a tiny model; return its folder."""
+    tune = {"type": "lora", "r": 8, "alpha": 16, "dropout": 0.0}
+    settings = settings_for(
+        model, fill_compared(folder / "compared").path, tune=tune, optim={"lr": 1e-2, "warmup": 0}
+    )
+    return train_reward(settings, folder / "out", SilentProgress()).model
 
 
 def settings_for(model: Path, feedback: Path, **changes: object) -> RewardSettings:

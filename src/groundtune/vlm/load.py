@@ -122,7 +122,7 @@ def load(
     name, adapter = base_of(name, adapter)
     _check_folder(name)
     if adapter is not None:
-        _check_adapter(adapter)
+        check_adapter(adapter)
 
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
@@ -133,7 +133,7 @@ def load(
         quantisation = in_four_bits(place) if four_bits else {}
         model = _model(name, config, number, {**options, **quantisation})
         if adapter is not None:
-            model = _load_adapter(model, adapter)
+            model = load_adapter(model, adapter)
     (model if four_bits else model.to(place)).eval()
     commit = _revision(name, config, adapter)
     logger.info("loaded %s (%s) on %s", name, commit, place)
@@ -228,7 +228,8 @@ def _check_folder(name: str) -> None:
     check_files(folder)
 
 
-def _check_adapter(adapter: Path) -> None:
+def check_adapter(adapter: Path) -> None:
+    """Raise UserError unless the folder has an adapter that can be read without a pickle."""
     if not (adapter / "adapter_config.json").is_file():
         raise UserError(
             "The folder has no adapter: adapter_config.json is missing.",
@@ -312,7 +313,8 @@ def _model(name: str, config: Any, dtype: Any, options: dict[str, Any]) -> Any:
     return model
 
 
-def _load_adapter(model: Any, adapter: Path) -> Any:
+def load_adapter(model: Any, adapter: Path) -> Any:
+    """Return a model with the adapter of a folder; UserError if it doesn't fit."""
     import peft
 
     peft_model: Any = peft.PeftModel

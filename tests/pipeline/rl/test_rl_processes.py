@@ -8,11 +8,13 @@ import pytest
 import torch
 from safetensors.torch import load_file  # pyright: ignore[reportUnknownVariableType]
 
+from groundtune.pipeline.rl.memory import noted_line
 from groundtune.pipeline.rl.run import rl
 from groundtune.protocols import SilentProgress
 from groundtune.store.dataset import RecordSet
 from groundtune.train.rollout import Rollout
-from rl_folder import Letters, prompt_rows, recipe
+from reward_folder import adapter_for
+from rl_folder import NO_CLAIMS, Letters, prompt_rows, recipe
 from several_processes import in_two
 
 LAUNCHED = """
@@ -38,15 +40,25 @@ def lines(out: Path) -> list[dict[str, Any]]:
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does(tiny_llava: Path, tmp_path: Path) -> None:
     asked = prompt_rows(tmp_path / "asked", 8)
+    reward = adapter_for(tiny_llava, tmp_path / "reward")
     runs = {
         "rloo": recipe(tiny_llava, asked, steps=3, micro_batch=4),
         "ppo": recipe(tiny_llava, asked, steps=3, method={"type": "ppo"}, prompts_per_step=4),
+        "shared": recipe(
+            tiny_llava,
+            asked,
+            steps=3,
+            method={"type": "ppo"},
+            tune={"type": "lora", "r": 4, "dropout": 0.0},
+            rewards={**NO_CLAIMS, "more": {"letters": 0.1, str(reward): 1.0}},
+        ),
     }
     arguments: list[str] = []
     for name, settings in runs.items():
         rl(settings, tmp_path / name, SilentProgress(), rewarders={"letters": Letters()})
         arguments += [settings.model_dump_json(), str(tmp_path / f"{name}-two")]
     in_two(LAUNCHED, *arguments)
+    assert f"reward {reward} +" in noted_line(tmp_path / "shared-two")
     for name in runs:
         one, two = tmp_path / name, tmp_path / f"{name}-two"
         for step in (1, 2, 3):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.errors import UserError
 from groundtune.pipeline.reward.judging import RewardRequests, check_facts, encode_judged
+from groundtune.pipeline.reward.sharing import LoadedBase
 from groundtune.pipeline.reward.spec import (
     HEAD,
     Probe,
@@ -58,6 +59,8 @@ class RewardModel:
     """Prompts whose facts a placebo may show; those that are scored together if empty."""
     max_tokens: int = 4096
     """Tokens of a forward pass; an answer that needs more runs alone."""
+    why_apart: str = ""
+    """Why it has weights of its own although others were offered; "" if it shares them."""
 
     def reward(self, prompts: Sequence[Prompt], answers: Sequence[str]) -> list[float]:
         """Return a reward per answer, in order; NaN for an empty answer.
@@ -194,8 +197,11 @@ def load_reward_model(
     device: str = "auto",
     dtype: str = "auto",
     allow_chance: bool = False,
+    base: LoadedBase | None = None,
 ) -> RewardModel:
     """Load a reward model, and check that it scores as it did when it was trained.
+
+    With `base`, which must fit (`why_apart`), its adapter is loaded on these weights.
 
     Raises:
         UserError: the folder has none, is damaged, or its head or processor doesn't fit; recorded
@@ -207,10 +213,15 @@ def load_reward_model(
         raise at_chance(spec, folder)
     from groundtune.engine.hidden import HiddenStates, TokenValues
     from groundtune.vlm.load import load
+    from groundtune.vlm.shared_base import on_base
 
-    vlm = load(str(folder.resolve()), device=device, dtype=dtype)
+    if base is None:
+        vlm = load(str(folder.resolve()), device=device, dtype=dtype)
+        processor = processor_hash(vlm.processor)
+    else:
+        vlm, processor = on_base(base.vlm, folder), base.processor
     vlm.special_tokens = spec.settings.get("special_tokens", "refuse")
-    if processor_hash(vlm.processor) != spec.processor:
+    if processor != spec.processor:
         raise UserError(
             "The model's processor isn't the one that the reward model was trained with.",
             str(folder),

@@ -14,6 +14,7 @@ from groundtune.errors import UserError
 from groundtune.generate.endpoint import EndpointLimits, plain_url
 from groundtune.pipeline.reward.data import refuse_other_facts
 from groundtune.pipeline.reward.settings import Show
+from groundtune.pipeline.reward.sharing import LoadedBase
 from groundtune.pipeline.reward.spec import NAME, read_spec
 from groundtune.plugins import PluginFault, Plugins
 from groundtune.protocols import Images, Rewarder, SpanRewarder
@@ -55,6 +56,8 @@ class OpenedRewarder(NamedTuple):
     """The same for words, if it is a reward model that learnt them."""
     facts: Show = "none"
     """The facts that it reads."""
+    model: "RewardModel | None" = None
+    """The same if it is a reward model."""
 
     def check_facts(
         self, prompts: Mapping[str, Prompt], answers: Iterable[tuple[str, str]], where: str
@@ -108,9 +111,15 @@ def identity_of(settings: RewarderSettings) -> str:
 
 
 def open_rewarder(
-    settings: RewarderSettings, images: Images, pool: Sequence[Prompt] = ()
+    settings: RewarderSettings,
+    images: Images,
+    pool: Sequence[Prompt] = (),
+    *,
+    base: LoadedBase | None = None,
 ) -> OpenedRewarder:
     """Open the rewarder that the settings name; `pool` are the prompts whose facts a placebo shows.
+
+    With `base`, a reward model is loaded on these weights, which must fit (sharing.py).
 
     Raises:
         UserError: the name means nothing; a reward model can't be used; or a package's object is no
@@ -126,9 +135,10 @@ def open_rewarder(
             _WithFacts(server, settings.facts), identity, server.close, facts=facts
         )
     if (Path(name) / NAME).is_file():
-        model = _model(settings, images, pool)
+        model = _model(settings, images, pool, base)
         words = model if model.reading.learn == "words" else None
-        return OpenedRewarder(model, identity, _nothing, words, model.reading.judging.facts.show)
+        show = model.reading.judging.facts.show
+        return OpenedRewarder(model, identity, _nothing, words, show, model)
     plugin: Any = REWARDS.load(name)(images)
     if not callable(getattr(plugin, "reward", None)):
         raise UserError(
@@ -140,7 +150,9 @@ def open_rewarder(
     return OpenedRewarder(_WithFacts(checked, settings.facts), identity, _nothing, facts=facts)
 
 
-def _model(settings: RewarderSettings, images: Images, pool: Sequence[Prompt]) -> "RewardModel":
+def _model(
+    settings: RewarderSettings, images: Images, pool: Sequence[Prompt], base: LoadedBase | None
+) -> "RewardModel":
     from groundtune.pipeline.reward.model import load_reward_model
 
     model = load_reward_model(
@@ -149,6 +161,7 @@ def _model(settings: RewarderSettings, images: Images, pool: Sequence[Prompt]) -
         device=settings.device,
         dtype=settings.dtype,
         allow_chance=settings.allow_chance,
+        base=base,
     )
     if settings.facts is not None:
         judging = model.reading.judging

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from groundtune.pipeline.rl.choosing import chosen_step, why_unchanged
+from groundtune.pipeline.rl.memory import noted_line
 from groundtune.pipeline.rl.metrics import (
     BEFORE,
     BENCHMARK,
@@ -88,7 +89,7 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
     page = model.ReportInput(
         title=f"Reinforcement learning of {settings.model}",
         finding=finding,
-        summary=_summary(settings, steps, chosen),
+        summary=_summary(settings, steps, chosen, noted_line(out)),
         models=tuple(models),
         subject=subject,
         headline=subject.lead(last, BEFORE) if last != BEFORE else None,
@@ -140,12 +141,13 @@ def _finding(steps: Sequence[Line]) -> model.Finding:
     )
 
 
-def _summary(settings: RLSettings, steps: Sequence[Line], chosen: int | None) -> str:
+def _summary(settings: RLSettings, steps: Sequence[Line], chosen: int | None, models: str) -> str:
     parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.rewards.weights.items())
     answers = settings.prompts_per_step * settings.n
     return (
         f"{len(steps)} steps of {answers} answers: {settings.n} to each of "
         f"{settings.prompts_per_step} prompts. Weights of the reward: {parts}. {_choice(chosen)}"
+        + (f" Weights in memory: {models}." if models else "")
     )
 
 

@@ -6,14 +6,19 @@ that score and learn. Drawing is counted by its arithmetic alone and takes longe
 memory limits it.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.models.prompt_sources import requested
+from groundtune.pipeline.reward.sharing import Base, count_weights, why_apart
+from groundtune.pipeline.reward.spec import read_spec
 from groundtune.pipeline.rl.checks import check_prompts, rewards_marks
+from groundtune.pipeline.rl.memory import AddedWeights, line_of, models_of, why_no_base
 from groundtune.pipeline.rl.prepare import held_out_prompts, prepare_prompts
+from groundtune.pipeline.rl.rewarders import reward_folders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Progress
@@ -44,13 +49,23 @@ class RLPlan(Record):
     """Passes over a step's answers: reference, values if there are any, and updates."""
     trained_weights: int
     weights: int
-    """Weights in memory, a frozen copy of the model included, without labeler and reward models."""
+    """Weights in memory, of a reference that is a copy and of reward models, too; without the
+    labeler's."""
+    models: str
+    """Which models share weights, and the memory that the weights of each take."""
     memory_gb: float
-    """Estimated peak memory of one process, without libraries, labeler and reward models."""
+    """Estimated peak memory of one process, without libraries and labeler."""
     update_hours_max: float
     """Estimated hours of the passes that score and learn, if all answers are as long as allowed."""
     draw_hours: float
     """Hours of the arithmetic of drawing such answers; the true time is longer."""
+
+
+class PlannedReward(NamedTuple):
+    """A reward model of a run, before it is loaded."""
+
+    weights: int
+    added: AddedWeights
 
 
 def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
@@ -85,6 +100,8 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
     work = _work(settings, vlm, step_prompts, mean)
     seconds = _seconds(settings, sizes, work)
     copied = settings.tune.type == "full" and bool(settings.method.kl.coefficient)
+    rewards = _rewards(settings, vlm)
+    added = sum(each.added.bytes for each in rewards.values())
     return RLPlan(
         prompts=count,
         held_out=len(held_out) if request is None else settings.held_out,
@@ -95,11 +112,60 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
         tokens_per_step_max=work.tokens,
         passes_per_step=_forward_passes(settings) + settings.passes,
         trained_weights=sizes.trained,
-        weights=sizes.weights * (2 if copied else 1),
-        memory_gb=round(_memory(settings, sizes, work, copied=copied) / 1e9, 3),
+        weights=sizes.weights * (2 if copied else 1) + sum(r.weights for r in rewards.values()),
+        models=_models(settings, vlm, sizes, rewards, copied=copied),
+        memory_gb=round((_memory(settings, sizes, work, copied=copied) + added) / 1e9, 3),
         update_hours_max=round(settings.steps * seconds[0] / 3600, 3),
         draw_hours=round(settings.steps * seconds[1] / 3600, 3),
     )
+
+
+def _rewards(settings: RLSettings, vlm: "Vlm") -> dict[str, PlannedReward]:
+    """Return the reward models of a run, and whether each can share the policy's base."""
+    from groundtune.train.precision import device_of
+    from groundtune.vlm.load import revision_of
+
+    folders = reward_folders(settings.rewards.more, ())
+    if not folders:
+        return {}
+    device = device_of(settings.device).type
+    why = why_no_base(settings)
+    dtype = "float32" if _weight_bytes(settings) == 4 else "bfloat16"
+    revision = "" if why else revision_of(resolve(settings.model))
+    base = Base(vlm.name, revision, dtype, device)
+    rewards: dict[str, PlannedReward] = {}
+    for name in folders:
+        apart = why or why_apart(Path(name), base)
+        count = count_weights(Path(name), device, shared=not apart)
+        rewards[name] = PlannedReward(count.weights, AddedWeights(count.bytes, apart))
+    return rewards
+
+
+def _models(
+    settings: RLSettings,
+    vlm: "Vlm",
+    sizes: Sizes,
+    rewards: Mapping[str, PlannedReward],
+    *,
+    copied: bool,
+) -> str:
+    """Return in a line which models share weights."""
+    import torch
+
+    from groundtune.train.reward_head import RewardHead
+
+    weight_bytes = _weight_bytes(settings)
+    head = read_spec(Path(settings.value_from)).reading.head if settings.value_from else "linear"
+    with torch.device("meta"):
+        values = RewardHead(vlm.model.config.get_text_config().hidden_size, head)
+    models = models_of(
+        settings,
+        policy=(sizes.weights - sizes.trained) * weight_bytes + sizes.trained * 4,
+        copied=sizes.weights * weight_bytes if copied else 0,
+        values=sum(4 * weight.numel() for weight in values.parameters()),
+        rewards={name: each.added for name, each in rewards.items()},
+    )
+    return line_of(models)
 
 
 def _prompt_tokens(vlm: "Vlm", folder: RunFolder) -> list[int]:
@@ -151,7 +217,7 @@ def _memory(settings: RLSettings, sizes: Sizes, work: Work, *, copied: bool) -> 
 
     device = device_of(settings.device)
     half = resolve_dtype(settings.dtype, device) == "bfloat16"
-    weight_bytes = 4 if settings.tune.type == "full" or not half else 2
+    weight_bytes = _weight_bytes(settings)
     together = min(settings.micro_tokens, work.tokens)
     peak = memory(
         sizes,
@@ -164,3 +230,11 @@ def _memory(settings: RLSettings, sizes: Sizes, work: Work, *, copied: bool) -> 
         chunk_bytes=CHUNK_BYTES,
     )
     return peak + (sizes.weights * weight_bytes if copied else 0)
+
+
+def _weight_bytes(settings: RLSettings) -> int:
+    """Return the size of a frozen weight; those that are trained are float32."""
+    from groundtune.train.precision import device_of, resolve_dtype
+
+    half = resolve_dtype(settings.dtype, device_of(settings.device)) == "bfloat16"
+    return 2 if half and settings.tune.type != "full" else 4

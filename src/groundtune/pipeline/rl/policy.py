@@ -1,17 +1,20 @@
 """The policy of a run: its model, the reference before training, and what scores their answers."""
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.errors import UserError
+from groundtune.pipeline.rl.memory import why_no_base
+from groundtune.pipeline.rl.rewarders import OpenedRewards, open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.pipeline.train.engine import measured_attention
 from groundtune.pipeline.train.run import load_to_train
 from groundtune.pipeline.train.settings import OneRun
+from groundtune.protocols import Rewarder
 from groundtune.records import Prompt
 
 if TYPE_CHECKING:
@@ -23,6 +26,41 @@ if TYPE_CHECKING:
     from groundtune.train.parallel import Parallel
     from groundtune.train.reward_head import RewardHead
     from groundtune.vlm.load import Vlm
+
+
+class LoadedModels(NamedTuple):
+    """The models of a run before its policy gets an adapter."""
+
+    policy: "Vlm"
+    frozen: "Vlm | None"
+    """The reference if it is a copy."""
+    rewards: OpenedRewards
+    parallel: "Parallel"
+
+
+def load_models(settings: RLSettings, out: Path, rewarders: Mapping[str, Rewarder]) -> LoadedModels:
+    """Load the policy, its copy if there is one, and reward models: on weights that stay.
+
+    Raises:
+        UserError: as `load_policy`; or a reward can't be opened.
+    """
+    from groundtune.pipeline.reward.sharing import LoadedBase
+    from groundtune.train.parallel import Parallel
+    from groundtune.train.precision import resolve_dtype
+
+    vlm = load_policy(settings)
+    bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
+    parallel = Parallel(vlm.device, bf16=bf16)
+    frozen = frozen_copy(settings, vlm)
+    why = why_no_base(settings, sharded=parallel.shards_weights)
+    rewards = open_rewarders(
+        settings.rewards.more,
+        rewarders,
+        RunFolder(out).images,
+        base=why or LoadedBase.of(frozen or vlm),
+        device=str(vlm.device),
+    )
+    return LoadedModels(vlm, frozen, rewards, parallel)
 
 
 def load_policy(settings: RLSettings) -> "Vlm":

@@ -1,36 +1,77 @@
 """Custom rewards: from a Python caller, or by what `reward score` takes (`pipeline/reward`).
 
 A component's name in `rewards.more` is the folder of a reward model, the name of an installed
-package's reward, or a server's URL.
+package's reward, or a server's URL. A reward model that was trained on the policy's base becomes a
+further adapter on it.
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.reward.rewarders import OpenedRewarder, RewarderSettings, open_rewarder
+from groundtune.pipeline.reward.sharing import LoadedBase, why_apart
+from groundtune.pipeline.reward.spec import NAME
 from groundtune.protocols import Images, Rewarder, SpanReward
 from groundtune.records import Prompt
 
+if TYPE_CHECKING:
+    from groundtune.pipeline.reward.model import RewardModel
+
+
+class OpenedRewards(NamedTuple):
+    """The rewarders of a run, by their names."""
+
+    by_name: dict[str, Rewarder]
+    models: "dict[str, RewardModel]"
+    """Those that are reward models."""
+    why_apart: dict[str, str]
+    """Why a reward model has a base of its own; "" if it shares the run's."""
+
+
+def reward_folders(weights: Mapping[str, float], rewarders: Collection[str]) -> list[str]:
+    """Return the names of `rewards.more` that are reward models' folders and have a weight."""
+    return [
+        name
+        for name, weight in weights.items()
+        if weight and name not in rewarders and (Path(name) / NAME).is_file()
+    ]
+
 
 def open_rewarders(
-    weights: Mapping[str, float], rewarders: Mapping[str, Rewarder], images: Images
-) -> dict[str, Rewarder]:
-    """Return the rewarders that have a weight, by their names.
+    weights: Mapping[str, float],
+    rewarders: Mapping[str, Rewarder],
+    images: Images,
+    *,
+    base: LoadedBase | str,
+    device: str,
+) -> OpenedRewards:
+    """Return the rewarders that have a weight.
+
+    `base` are the weights that reward models share if they fit, or why there are none.
 
     Raises:
         UserError: a reward can't be opened.
     """
-    by_name: dict[str, Rewarder] = {}
+    rewards = OpenedRewards({}, {}, {})
+    folders = reward_folders(weights, rewarders)
     for name, weight in weights.items():
         if not weight:
             continue
         if name in rewarders:
-            by_name[name] = rewarders[name]
-        else:
-            settings = RewarderSettings(rewarder=name)
-            handle = open_rewarder(settings, images)
-            by_name[name] = WrongWordRewards(handle) if handle.by_words else handle.rewarder
-    return by_name
+            rewards.by_name[name] = rewarders[name]
+            continue
+        why = ""
+        if name in folders:
+            why = base if isinstance(base, str) else why_apart(Path(name), base.base)
+        settings = RewarderSettings(rewarder=name, device=device)
+        shared = None if why or isinstance(base, str) else base
+        handle = open_rewarder(settings, images, base=shared)
+        rewards.by_name[name] = WrongWordRewards(handle) if handle.by_words else handle.rewarder
+        if handle.model is not None:
+            rewards.models[name], rewards.why_apart[name] = handle.model, why
+    return rewards
 
 
 class WrongWordRewards:

@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from groundtune.pipeline.feedback.claim_settings import open_labelling, with_self
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.models.names import fingerprints
+from groundtune.pipeline.rl import memory
 from groundtune.pipeline.rl.checks import check_prompts, refuse_unlearnt, rewards_marks
 from groundtune.pipeline.rl.claims import FirstAnswer
 from groundtune.pipeline.rl.early_stop import why_stop
 from groundtune.pipeline.rl.policy import (
     attention_of,
     engine,
-    frozen_copy,
     heads,
-    load_policy,
+    load_models,
     reference,
     tuned,
 )
@@ -39,7 +39,6 @@ from groundtune.pipeline.rl.prepare import (
     refuse_evaluation_images,
     with_claims_of_source,
 )
-from groundtune.pipeline.rl.rewarders import open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.rl.shared import BeforeTraining
 from groundtune.pipeline.runs.folder import RunFolder, read_some
@@ -128,20 +127,16 @@ def _run(
     from groundtune.pipeline.rl.choosing import BestModels
     from groundtune.train.checkpoint import Checkpoints
     from groundtune.train.optim import adamw
-    from groundtune.train.parallel import Parallel
-    from groundtune.train.precision import resolve_dtype
 
-    all_rewarders = open_rewarders(settings.rewards.more, rewarders, RunFolder(out).images)
-    vlm = load_policy(settings)
-    bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
-    parallel = Parallel(vlm.device, bf16=bf16)
-    task = _asked(settings, vlm, parallel, out, all_rewarders, progress, stack, reference_folder)
+    vlm, frozen, rewards, parallel = load_models(settings, out, rewarders)
+    task = _asked(settings, vlm, parallel, out, rewards.by_name, progress, stack, reference_folder)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
-    frozen = frozen_copy(settings, vlm)
     vlm = tuned(settings, vlm)
     attention = attention_of(settings, vlm, task.prompts, parallel, out)
     score = engine(settings, vlm, attention)
     trained = heads(score)
+    if parallel.main:
+        memory.note(out, memory.measured(settings, vlm, frozen, trained, rewards))
     weights = [
         *vlm.model.parameters(),
         *(w for head in trained.values() for w in head.parameters()),
