@@ -43,6 +43,7 @@ def rl(
     from groundtune.cli.finish import finish
     from groundtune.cli.progress import open_progress
     from groundtune.cli.recipe_argument import read_recipe
+    from groundtune.pipeline.rl.memory import noted_line
     from groundtune.pipeline.rl.run import read_outcome
     from groundtune.pipeline.rl.run import rl as run_rl
     from groundtune.pipeline.rl.settings import RLSettings
@@ -61,6 +62,7 @@ def rl(
     if follower:
         return
     outcome: dict[str, object] = {"verdict": result.verdict, **read_outcome(out, params)}
+    outcome["models"] = noted_line(out)
     outcome["report"] = result.report
     if result.early_end:
         outcome["ended early"] = result.early_end

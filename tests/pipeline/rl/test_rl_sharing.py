@@ -8,8 +8,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file  # pyright: ignore[reportUnknownVariableType]
 
+from groundtune.errors import UserError
 from groundtune.pipeline.reward.model import RewardModel, load_reward_model
 from groundtune.pipeline.reward.run import train_reward
+from groundtune.pipeline.reward.spec import NAME, read_spec
 from groundtune.pipeline.rl.memory import noted_line, why_no_base
 from groundtune.pipeline.rl.plan import plan_rl
 from groundtune.pipeline.rl.policy import LoadedModels, load_models, tuned
@@ -166,6 +168,24 @@ def test_plan_and_record_say_who_shares_what_and_the_memory_of_each(
     more = plan.memory_gb - plan_rl(few, SilentProgress()).memory_gb
     size = sum(w.numel() * 4 for w in load_file(full / "model.safetensors").values())
     assert more * 1e9 == pytest.approx(size, abs=1.1e6)  # both are given to a thousandth of a GB
+
+
+def test_a_plan_refuses_a_reward_model_that_is_at_chance_or_damaged(
+    tiny_llava: Path, adapter: Path, tmp_path: Path
+) -> None:
+    asked = prompt_rows(tmp_path / "asked")
+    copied = shutil.copytree(adapter, tmp_path / "copied")
+    settings = settings_of(tiny_llava, asked, copied)
+    spec = read_spec(copied)
+    chance = spec.accuracy.model_copy(update={"low": 0.4})
+    guess = spec.model_copy(update={"accuracy": chance})
+    (copied / NAME).write_text(guess.model_dump_json())
+    with pytest.raises(UserError, match="The reward model is at chance"):
+        plan_rl(settings, SilentProgress())
+    (copied / NAME).write_text(spec.model_dump_json())
+    (copied / "adapter_model.safetensors").write_bytes(b"")
+    with pytest.raises(UserError, match="The weights can't be read"):
+        plan_rl(settings, SilentProgress())
 
 
 def test_a_base_is_shared_only_where_it_is_the_same_and_stays(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.models.prompt_sources import requested
+from groundtune.pipeline.reward.model import at_chance
 from groundtune.pipeline.reward.sharing import Base, count_weights, why_apart
 from groundtune.pipeline.reward.spec import read_spec
 from groundtune.pipeline.rl.checks import check_prompts, rewards_marks
@@ -121,7 +122,11 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
 
 
 def _rewards(settings: RLSettings, vlm: "Vlm") -> dict[str, PlannedReward]:
-    """Return the reward models of a run, and whether each can share the policy's base."""
+    """Return the reward models of a run, and whether each can share the policy's base.
+
+    Raises:
+        UserError: one is at chance or can't be read.
+    """
     from groundtune.train.precision import device_of
     from groundtune.vlm.load import revision_of
 
@@ -135,6 +140,9 @@ def _rewards(settings: RLSettings, vlm: "Vlm") -> dict[str, PlannedReward]:
     base = Base(vlm.name, revision, dtype, device)
     rewards: dict[str, PlannedReward] = {}
     for name in folders:
+        spec = read_spec(Path(name))
+        if spec.accuracy.at_chance:
+            raise at_chance(spec, Path(name))
         apart = why or why_apart(Path(name), base)
         count = count_weights(Path(name), device, shared=not apart)
         rewards[name] = PlannedReward(count.weights, AddedWeights(count.bytes, apart))
