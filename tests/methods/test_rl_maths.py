@@ -129,11 +129,11 @@ def test_answers_of_equal_sums_are_told_apart_by_their_claims(method: GroupPolic
         mask_BT=MASK,
         group_B=torch.tensor([0, 0]),
     )
-    # after one claim -1 and 1 are still to come, whose standard deviation is the root of 2
-    root = math.sqrt(2)
+    # after one claim -1 and 1 are still to come; the mean square of 2, 2, 2 and two 0 is 12 / 5
+    size = 2 / math.sqrt(12 / 5)
     found = method.advantages(sampled).advantage_BT
     assert torch.allclose(
-        found, torch.tensor([[0, -root, -root], [0, root, 0]]).double(), atol=1e-5
+        found, torch.tensor([[0, -size, -size], [0, size, 0]]).double(), atol=1e-5
     )
 
 

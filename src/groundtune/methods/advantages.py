@@ -127,25 +127,6 @@ def varies(
     return (share_B > 0) & (count_B > 1)
 
 
-def still_to_come(reward_BT: Tensor, mask_BT: Tensor, claims_BT: Tensor) -> Tensor:
-    """Return the rewards that an answer still gets after n claims, fp64, shape (B, N).
-
-    0 after more claims than the answer has. `claims_BT[t]` counts the claims that ended before
-    token t.
-    """
-    import torch
-
-    to_go_BT = reward_to_go(reward_BT, mask_BT)
-    most = int(claims_BT.masked_fill(~mask_BT, 0).max()) + 1
-    after_BN = torch.zeros(len(to_go_BT), most, dtype=torch.double)
-    for number in range(most):
-        here_BT = mask_BT & (claims_BT == number)
-        first_B = here_BT.int().argmax(-1)
-        found_B = to_go_BT.gather(1, first_B[:, None])[:, 0]
-        after_BN[:, number] = found_B.masked_fill(~here_BT.any(-1), 0.0)
-    return after_BN
-
-
 def claim_advantages(
     reward_BT: Tensor, mask_BT: Tensor, group_B: Tensor, claims_BT: Tensor
 ) -> Tensor:
@@ -158,15 +139,21 @@ def claim_advantages(
     """
     import torch
 
-    after_BN = still_to_come(reward_BT, mask_BT, claims_BT)
-    most = after_BN.shape[1]
+    to_go_BT = reward_to_go(reward_BT, mask_BT)
+    most = int(claims_BT.masked_fill(~mask_BT, 0).max()) + 1
+    after_BN = torch.zeros(len(to_go_BT), most, dtype=torch.double)
+    """The sum still to come after a number of claims; 0 for more claims than there are."""
+    for number in range(most):
+        here_BT = mask_BT & (claims_BT == number)
+        first_B = here_BT.int().argmax(-1)
+        found_B = to_go_BT.gather(1, first_B[:, None])[:, 0]
+        after_BN[:, number] = found_B.masked_fill(~here_BT.any(-1), 0.0)
     groups = int(group_B.max()) + 1
     sum_GN = after_BN.new_zeros(groups, most).index_add(0, group_B, after_BN)
     count_G = torch.bincount(group_B, minlength=groups)
     others_B1 = (count_G[group_B] - 1).clamp(min=1)[:, None]
     baseline_BN = (sum_GN[group_B] - after_BN) / others_B1
     place_BT = claims_BT.clamp(0, most - 1)
-    to_go_BT = reward_to_go(reward_BT, mask_BT)
     return (to_go_BT - baseline_BN.gather(1, place_BT)).masked_fill(~mask_BT, 0.0)
 
 

@@ -18,8 +18,8 @@ from groundtune.methods.advantages import (
     Scale,
     claim_advantages,
     group_advantages,
+    group_means,
     spread,
-    still_to_come,
 )
 from groundtune.methods.policy_gradient import Advantages, PolicyGradient, SampledAnswers
 
@@ -49,26 +49,27 @@ class GroupPolicy(PolicyGradient):
             + claim_advantages(s.placed_BT, s.mask_BT, s.group_B, s.claims_BT)
             - claim_advantages(s.kl_BT, s.mask_BT, s.group_B, tokens_BT)
         )
-        return Advantages(advantage_BT / self._divisor(return_B, s)[:, None])
+        return Advantages(advantage_BT / self._divisor(return_B, advantage_BT, s)[:, None])
 
     def _whole(self, return_B: Tensor, group_B: Tensor, scale: Scale) -> Tensor:
         return group_advantages(return_B, group_B, baseline=self.baseline, scale=scale)
 
-    def _divisor(self, return_B: Tensor, sampled: SampledAnswers) -> Tensor:
-        """Return the largest standard deviation of what tokens are credited with.
+    def _divisor(self, return_B: Tensor, advantage_BT: Tensor, sampled: SampledAnswers) -> Tensor:
+        """Return what whole returns are divided by, so that both kinds of credit are alike.
 
-        That of whole returns, as with terminal credit, unless what follows some claims varies more:
-        answers of equal returns may have different claims, and nothing is divided by nearly 0.
+        Answers of about equal returns can have different claims, which would be divided by nearly
+        0: no group, or batch, gets tokens' advantages of a root mean square above 1.
         """
         import torch
 
-        s = sampled
         if self.scale == "none" or len(return_B) < 2:
             return torch.ones_like(return_B)
-        later_BN = still_to_come(s.placed_BT, s.mask_BT, s.claims_BT)
-        credits_NB = [return_B, *(s.terminal_B[:, None] + later_BN).unbind(-1)]
-        deviations_NB = [spread(each_B, s.group_B, self.scale) for each_B in credits_NB]
-        return torch.stack(deviations_NB).amax(0) + EPSILON
+        batch_B = torch.zeros_like(sampled.group_B)
+        group_B = batch_B if self.scale == "batch" else sampled.group_B
+        square_B, _ = group_means(advantage_BT.square().sum(-1), group_B)
+        tokens_B, _ = group_means(sampled.mask_BT.sum(-1), group_B)
+        deviation_B = spread(return_B, sampled.group_B, self.scale)
+        return deviation_B.maximum((square_B / tokens_B).sqrt()) + EPSILON
 
 
 def _on_tokens(whole_B: Tensor, mask_BT: Tensor) -> Tensor:
