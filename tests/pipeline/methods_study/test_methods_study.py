@@ -246,6 +246,8 @@ def test_a_failing_arm_is_a_row_and_a_killed_study_resumes_to_the_same_results(
     assert made.table[-1][:4] == ["ddpo", "0", "2", "failed: The loss is not a number. (step 1)"]
     text = made.markdown.read_text()
     assert '| dpo | `{"optim.lr": 1e-05}` |' in text
+    assert "## Each seed, development split" in text
+    assert "\n| dpo | 1 | " in text
     assert "- ddpo-1-s0: The loss is not a number. (step 1)" in text
     assert "ddpo-1-s0 failed" in made.report.read_text()
     before = len(trained)

@@ -5,6 +5,12 @@ from collections.abc import Mapping, Sequence
 from groundtune.bench.metric import Metric
 from groundtune.bench.summary import estimate_all, pool
 from groundtune.pipeline.methods_study.choosing import ArmSearch, SettingResult, ref_of
+from groundtune.pipeline.methods_study.seeds import (
+    SeedResult,
+    seed_results,
+    seed_rows,
+    unchanged,
+)
 from groundtune.pipeline.methods_study.settings import ArmRun, ArmsSettings, StudyOutcome, Values
 from groundtune.pipeline.methods_study.study import Study
 from groundtune.pipeline.models.measure import BASE, with_seed
@@ -45,6 +51,8 @@ class MethodsTables(Record):
     choices: dict[str, ArmSearch]
     estimates: tuple[Estimate, ...]
     """Of what is only measured, and of each arm, pooled over seeds."""
+    by_seed: tuple[SeedResult, ...]
+    """Of each arm's runs, where there are several seeds."""
     differences: tuple[Difference, ...]
     """From the base, from the first arm, and of the pairs in `compare`."""
 
@@ -106,6 +114,14 @@ def _tables(
         ),
         choices=dict(choices),
         estimates=tuple(estimates),
+        by_seed=seed_results(
+            [run for arm_runs in runs_by_arm.values() for run in arm_runs],
+            scores,
+            study.measure,
+            scores[BASE] if BASE in others else (),
+        )
+        if len(settings.seeds) > 1
+        else (),
         differences=tuple(differences),
     )
 
@@ -165,7 +181,7 @@ def _page(study: Study, tables: MethodsTables, others: Sequence[str]) -> model.R
     rows = [d for d in tables.differences if d.against == against]
     subject = study.measure.subject(tables.estimates, len(settings.seeds))
     warnings = [f"{name} failed: {why}" for name, why in study.failed.items()]
-    warnings += _lost(settings, tables)
+    warnings += [*_lost(settings, tables), *unchanged(tables.by_seed)]
     notes = tuple(model.Note(kind="warning", text=text) for text in warnings)
     changes: dict[str, object] = {"notes": (*notes, *subject.notes)}
     if settings.choose.metric and subject.headline:  # what settings were chosen by comes first
@@ -286,6 +302,11 @@ def _markdown(
         ]
         rows.append([one, other, *cells])
     parts += ["## Paired differences, 95% intervals\n", _lines(rows)]
+    if tables.by_seed:
+        specs = [(ref, page.metric(ref)) for ref in refs]
+        by_seed = seed_rows(tables.by_seed, specs, _labels(page, refs))
+        parts += [f"## Each seed, {tables.split} split\n", _lines(by_seed)]
+        parts += [f"{text}\n" for text in unchanged(tables.by_seed)]
     parts += ["## Settings tried, development split\n", _lines(_tried_rows(study, page, tables))]
     if losses := _lost(study.settings, tables):
         parts += [" ".join(losses) + "\n"]
