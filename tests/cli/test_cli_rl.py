@@ -20,7 +20,7 @@ def test_a_dry_run_reports_tokens_memory_and_hours_and_writes_nothing(
     assert plan["steps"] == 7
     assert plan["tokens_per_step_max"] == round(16 * plan["prompt_tokens"]) + 128 * 128
     assert plan["passes_per_step"] == 2
-    assert plan["weights"] == 2 * 5667392
+    assert plan["weights"] == 3 * 5667392  # policy, reference and labeler
     assert 0.05 < plan["memory_gb"] < 5
     assert plan["update_hours_max"] > plan["draw_hours"] >= 0
     assert not out.exists()

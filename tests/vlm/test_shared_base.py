@@ -1,4 +1,4 @@
-"""A model whose adapter is on the weights of another one: it scores as one that is loaded alone."""
+"""A model on the weights of another one, with an adapter or none: it scores as if loaded alone."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -52,7 +52,7 @@ def check(base: Path, adapter: Path, folder: Path) -> None:
     alone = scores(load(str(base), adapter=adapter), folder)
     vlm = load(str(base))
     plain = scores(vlm, folder)
-    shared = on_base(vlm, adapter)
+    shared, bare = on_base(vlm, adapter), on_base(vlm, None)
     assert shared.revision == load(str(base), adapter=adapter).revision
     torch.testing.assert_close(scores(shared, folder), alone, atol=1e-6, rtol=0)
     assert not torch.allclose(alone, plain, atol=1e-3)
@@ -61,10 +61,13 @@ def check(base: Path, adapter: Path, folder: Path) -> None:
         if weight.requires_grad:
             weight.data += 0.1
     torch.testing.assert_close(scores(shared, folder), alone, atol=1e-6, rtol=0)
+    torch.testing.assert_close(scores(bare, folder), plain, atol=1e-6, rtol=0)
+    assert bare.revision == vlm.revision
     with policy.disable_adapter():
         torch.testing.assert_close(scores(vlm, folder), plain, atol=1e-6, rtol=0)
     frozen = {id(weight) for weight in policy.parameters() if not weight.requires_grad}
     assert frozen <= {id(weight) for weight in shared.model.parameters()}
+    assert frozen == {id(weight) for weight in bare.model.parameters()}
 
 
 def test_the_adapter_may_have_whole_modules(tiny_llava: Path, tmp_path: Path) -> None:

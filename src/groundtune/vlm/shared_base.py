@@ -1,4 +1,4 @@
-"""Several models on one base: each has its adapter, and all have the same weights in memory."""
+"""Several models on one base: each has an adapter or none, and all have the same weights."""
 
 import copy
 from dataclasses import replace
@@ -8,8 +8,8 @@ from groundtune.vlm.load import Vlm, check_adapter, load_adapter, quiet
 from groundtune.vlm.revision import hash_of_folder
 
 
-def on_base(base: Vlm, adapter: Path) -> Vlm:
-    """Return the model that `load` returns for an adapter of `base`, on the weights of `base`.
+def on_base(base: Vlm, adapter: Path | None) -> Vlm:
+    """Return the model that `load` returns for `base` with an adapter or none, on its weights.
 
     Its modules are its own and only their weights are shared. So an adapter that is later added to
     `base`, trained or switched off, changes nothing here; nor does the mode or a position that a
@@ -18,9 +18,13 @@ def on_base(base: Vlm, adapter: Path) -> Vlm:
     Raises:
         UserError: the folder has no adapter, or it does not fit.
     """
-    check_adapter(adapter)
+    if adapter is not None:
+        check_adapter(adapter)
     weights = {id(weight): weight for weight in base.model.parameters()}
+    model = copy.deepcopy(base.model, weights)
+    if adapter is None:
+        return replace(base, model=model.eval())
     with quiet():
-        model = load_adapter(copy.deepcopy(base.model, weights), adapter)
+        model = load_adapter(model, adapter)
     model.to(base.device).eval()
     return replace(base, model=model, revision=f"{base.revision}+{hash_of_folder(adapter)}")

@@ -52,6 +52,20 @@ def test_two_processes_learn_what_one_does(tiny_llava: Path, tmp_path: Path) -> 
             tune={"type": "lora", "r": 4, "dropout": 0.0},
             rewards={**NO_CLAIMS, "more": {"letters": 0.1, str(reward): 1.0}},
         ),
+        "claims": recipe(
+            Path("world:base"),
+            Path("world:6"),
+            steps=3,
+            images="",
+            sampling={"max_new_tokens": 48},
+            tune={"type": "lora", "r": 4, "dropout": 0.0},
+            feedback={
+                "labeler": "self",
+                "divider": "world",
+                "asking": {"suffix": " Answer yes or no."},
+            },
+            rewards={"more": {"letters": 0.1}},
+        ),
     }
     arguments: list[str] = []
     for name, settings in runs.items():
@@ -59,6 +73,7 @@ def test_two_processes_learn_what_one_does(tiny_llava: Path, tmp_path: Path) -> 
         arguments += [settings.model_dump_json(), str(tmp_path / f"{name}-two")]
     in_two(LAUNCHED, *arguments)
     assert f"reward {reward} +" in noted_line(tmp_path / "shared-two")
+    assert "labeler +0.0 MB" in noted_line(tmp_path / "claims-two")
     for name in runs:
         one, two = tmp_path / name, tmp_path / f"{name}-two"
         for step in (1, 2, 3):

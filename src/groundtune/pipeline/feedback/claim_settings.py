@@ -18,10 +18,10 @@ from groundtune.feedback.instructions import Instruction, instruction_by_name, s
 from groundtune.feedback.questions import InstructedQuestions, Verbatim
 from groundtune.pipeline.feedback.annotation_labeler import GREEDY as READING
 from groundtune.pipeline.feedback.claims import Labelling
-from groundtune.pipeline.feedback.oracles import is_oracle, open_oracle
+from groundtune.pipeline.feedback.oracles import ANNOTATIONS, is_oracle, open_oracle
 from groundtune.pipeline.feedback.wrong_words import finds_words, open_words
 from groundtune.pipeline.models.generators import close, open_generator
-from groundtune.pipeline.models.names import Labeler, no_question
+from groundtune.pipeline.models.names import Labeler, is_endpoint, no_question
 from groundtune.pipeline.models.prompt_sources import named_in, source_of, with_divider
 from groundtune.pipeline.models.settings import InferenceSettings, ModelSettings
 from groundtune.pipeline.models.workers.local import LocalWorkers, open_workers
@@ -117,7 +117,7 @@ def open_labelling(
         return
     prompts = read_some(folder.prompts)
     answers = read_some(folder.answers) if answered else []
-    control = partial(check_labeler, image=_image(prompts), name=settings.labeler)
+    control = partial(check_labeler, image=first_image(prompts), name=settings.labeler)
     labelers: dict[str, Labeler] = {} if shared is None else shared
     with open_workers(settings.engine) as workers:
         try:
@@ -145,6 +145,24 @@ def open_labelling(
             )
         finally:
             close(labelers.values() if shared is None else ())
+
+
+def models_here(settings: ClaimSettings) -> dict[str, str]:
+    """Return the models that `open_labelling` loads into this process, by name: what each does.
+
+    A model that does several things has the first of labeler, reader and divider. Detectors and
+    token-level reward models, which load otherwise, are left out.
+    """
+    if finds_words(settings.labeler) or settings.engine.type != "local":
+        return {}
+    roles: dict[str, str] = {}
+    if not is_oracle(settings.labeler):
+        roles[settings.labeler] = "labeler"
+    elif settings.labeler.startswith(ANNOTATIONS) and settings.reader:
+        roles[settings.reader] = "reader"
+    if not by_rules(settings.divider):
+        roles.setdefault(settings.divider, "divider")
+    return {name: role for name, role in roles.items() if not is_endpoint(name)}
 
 
 def by_rules(divider: str) -> bool:
@@ -249,6 +267,6 @@ def _reader(
     return _model(settings.reader, settings, folder, answers, labelers)
 
 
-def _image(prompts: Sequence[Prompt]) -> str:
-    """An image that a labeler can be asked about; none if no prompt has one."""
+def first_image(prompts: Sequence[Prompt]) -> str:
+    """Return an image that a labeler can be asked about; none if no prompt has one."""
     return next((image for prompt in prompts for image in prompt.images), "")

@@ -5,7 +5,8 @@ answered no, whatever else the question says; one that asks only for the class, 
 is answered by what it finds. Everything else has no answer.
 """
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -36,7 +37,7 @@ class Detector:
     def __init__(
         self, model: Any, processor: Any, images: Images, name: str, revision: str
     ) -> None:
-        self._model = model
+        self.model = model
         self._processor = processor
         self._images = images
         self._name = name
@@ -83,9 +84,9 @@ class Detector:
             import torch
 
             image = self._images.open(sha256)
-            inputs = self._processor(images=image, return_tensors="pt").to(self._model.device)
+            inputs = self._processor(images=image, return_tensors="pt").to(self.model.device)
             with torch.inference_mode():
-                output = self._model(**inputs)
+                output = self.model(**inputs)
             [detections] = self._processor.post_process_object_detection(
                 output, threshold=0.0, target_sizes=[(image.height, image.width)]
             )
@@ -111,17 +112,41 @@ def open_detector(name: str, images: Images, device: str) -> Detector:
 
     from groundtune.vlm.device import choose_device
 
-    try:
+    with _is_detector(name):
         processor = cast("Any", AutoImageProcessor).from_pretrained(folder)
         model = cast("Any", AutoModelForObjectDetection).from_pretrained(folder)
+    model = model.eval().to(choose_device(device))
+    return Detector(model, processor, images, name, _revision(folder, model))
+
+
+def outline_detector(name: str) -> Any:
+    """Return a detector's model without weights, on torch's meta device.
+
+    Raises:
+        UserError: it is none.
+    """
+    from groundtune.pipeline.models.names import resolve
+
+    folder = resolve(name)
+    import torch
+    from transformers import AutoConfig, AutoModelForObjectDetection
+
+    with _is_detector(name), torch.device("meta"):
+        config = cast("Any", AutoConfig).from_pretrained(folder)
+        return cast("Any", AutoModelForObjectDetection).from_config(config)
+
+
+@contextmanager
+def _is_detector(name: str) -> Generator[None]:
+    """Turn transformers' errors into one that says that a name's model is no detector."""
+    try:
+        yield
     except (OSError, ValueError, ImportError) as error:
         raise UserError(
             f"The object detector can't be loaded: {str(error).splitlines()[0]}",
             name,
             "Give a folder or a hub name of a model for object detection, such as DETR or YOLOS.",
         ) from error
-    model = model.eval().to(choose_device(device))
-    return Detector(model, processor, images, name, _revision(folder, model))
 
 
 def _revision(name: str, model: Any) -> str:

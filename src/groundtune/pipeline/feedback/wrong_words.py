@@ -39,7 +39,7 @@ class WordDivider:
     """A `Divider` whose statements have their verdicts, and the labeler that is never asked."""
 
     def __init__(self, model: SpanRewarder, by: Producer) -> None:
-        self._model = model
+        self.model = model
         self._by = by
 
     def producer(self, sampling: Sampling | None = None, seed: int = 0) -> Producer:
@@ -48,7 +48,7 @@ class WordDivider:
 
     def divide(self, prompts: Sequence[Prompt], answers: Sequence[Answer]) -> list[list[Statement]]:
         """Return the runs of wrong words and the sentences without any, in order."""
-        spans = self._model.reward_spans(prompts, [answer.text for answer in answers])
+        spans = self.model.reward_spans(prompts, [answer.text for answer in answers])
         return [
             sorted(_statements(answer.text, words))
             for answer, words in zip(answers, spans, strict=True)

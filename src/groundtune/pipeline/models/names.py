@@ -74,19 +74,29 @@ def open_endpoint(
     return OpenAIGenerator(settings, images, name=label)
 
 
-def load_vlm(settings: ModelSettings) -> "Vlm":
-    """Load the model that the settings name.
+def resolve_answering(name: str) -> str:
+    """Return what `resolve` does, of a model that gives answers.
 
     Raises:
-        UserError: it can't be loaded.
+        UserError: as `resolve`; or the folder has a reward model.
     """
-    model = resolve(settings.model)  # a folder that doesn't exist is refused at once
+    model = resolve(name)  # a folder that doesn't exist is refused at once
     if (Path(model) / REWARD).is_file():
         raise UserError(
             "The folder has a reward model, which scores answers and gives none.",
             model,
             "Name a model that answers; or use the reward model with groundtune reward score.",
         )
+    return model
+
+
+def load_vlm(settings: ModelSettings) -> "Vlm":
+    """Load the model that the settings name.
+
+    Raises:
+        UserError: it can't be loaded.
+    """
+    model = resolve_answering(settings.model)
     from groundtune.vlm.load import load
 
     vlm = load(

@@ -12,6 +12,8 @@ from groundtune.errors import UserError
 from groundtune.pipeline.reward.spec import HEAD, processor_hash, read_spec
 
 if TYPE_CHECKING:
+    import torch
+
     from groundtune.vlm.load import Vlm
 
 BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
@@ -23,8 +25,7 @@ class Base(NamedTuple):
     name: str
     revision: str
     dtype: str
-    device: str
-    """Its type: cpu, cuda, ..."""
+    device: "torch.device"
 
 
 class LoadedBase(NamedTuple):
@@ -45,7 +46,7 @@ class LoadedBase(NamedTuple):
         """What the weights are."""
         vlm = self.vlm
         dtype = str(vlm.model.dtype).removeprefix("torch.")
-        return Base(vlm.name, vlm.revision, dtype, vlm.device.type)
+        return Base(vlm.name, vlm.revision, dtype, vlm.device)
 
 
 def why_apart(folder: Path, base: Base) -> str:
@@ -63,44 +64,54 @@ def why_apart(folder: Path, base: Base) -> str:
         return "its folder has full weights"
     if spec.revision != base.revision:
         return f"it was trained from other weights, {spec.model}"
-    alone = dtype_alone(base.name, base.device)
+    return why_other_type(base)
+
+
+def why_other_type(base: Base, dtype: str = "auto") -> str:
+    """Return that weights loaded with a setting `dtype` are in another type, "" if they aren't."""
+    alone = dtype_alone(base.name, base.device.type, dtype)
     if base.dtype != alone:
         return f"its weights are {alone or 'of an unknown type'}, the policy's {base.dtype}"
     return ""
 
 
-def dtype_alone(name: str, device: str) -> str:
-    """Return the type in which a reward model loads a base by itself; "" if it isn't known."""
+def dtype_alone(name: str, device: str, dtype: str = "auto") -> str:
+    """Return the type in which a model is loaded by itself; "" if it isn't known."""
     from groundtune.vlm.merged import stored_dtype
 
-    if device == "cpu":
+    if dtype not in ("auto", "checkpoint"):
+        return dtype
+    if (dtype, device) == ("auto", "cpu"):
         return "float32"
     stored = stored_dtype(name)
     return "" if stored is None else str(stored).removeprefix("torch.")
 
 
 class WeightCount(NamedTuple):
-    """The weights that a reward model adds to memory."""
+    """The weights that a model adds to memory."""
 
     weights: int
     bytes: int
 
 
-def count_weights(folder: Path, device: str, *, shared: bool) -> WeightCount:
-    """Return what a reward model adds on a device, without loading it: `shared` without its base.
+def count_weights(name: str, device: str, *, shared: bool, dtype: str = "auto") -> WeightCount:
+    """Return what a model adds on a device, without loading it: `shared` without its base.
+
+    An adapter counts, and a reward model's head.
 
     Raises:
         UserError: the model can't be read.
     """
     from groundtune.vlm.load import outline
 
+    folder = Path(name)
     files = [folder / "adapter_model.safetensors", folder / f"{HEAD}.safetensors"]
     extra = sum(_numbers_in(file) for file in files if file.is_file())  # in float32
     if shared:
         return WeightCount(extra, 4 * extra)
-    vlm = outline(str(folder.resolve()))
+    vlm = outline(name)
     weights = sum(weight.numel() for weight in vlm.model.parameters())
-    size = BYTES.get(dtype_alone(vlm.name, device), 4)
+    size = BYTES.get(dtype_alone(vlm.name, device, dtype), 4)
     return WeightCount(weights + extra, size * weights + 4 * extra)
 
 

@@ -1,8 +1,9 @@
 """Which models of a run share weights in memory, and how much each adds.
 
-A LoRA's base does not change, so the reference is the policy without its adapter, and reward models
-that were trained on the same base are further adapters. Values are read from the policy's states.
-Where all weights of the policy are trained, the reference is a copy, which reward models may share.
+A LoRA's base does not change, so the reference is the policy without its adapter, a labeler may be
+the same model, and reward models that were trained on the same base are further adapters. Values
+are read from the policy's states. Where all weights of the policy are trained, the reference is a
+copy, which labeler and reward models may share.
 """
 
 import logging
@@ -17,7 +18,6 @@ from groundtune.store.run_json import note_run, read_run
 if TYPE_CHECKING:
     from torch import nn
 
-    from groundtune.pipeline.rl.rewarders import OpenedRewards
     from groundtune.vlm.load import Vlm
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class ModelInMemory(Record):
     """A model of a run."""
 
     role: str
-    """policy, reference, values, or "reward" with its name."""
+    """policy, reference, values, labeler, reader, divider, or "reward" with its name."""
     base: str
     """The role whose base it uses; its own role if it has one of its own."""
     bytes: int
@@ -41,15 +41,24 @@ class ModelInMemory(Record):
 
 
 class AddedWeights(NamedTuple):
-    """What a reward model adds to a run's memory."""
+    """What a labeler or a reward model adds to a run's memory."""
 
+    weights: int
     bytes: int
     why: str
     """Why it shares no base; "" if it does."""
 
 
+class LoadedModel(NamedTuple):
+    """A labeler or a reward model in memory."""
+
+    modules: "tuple[nn.Module, ...]"
+    why: str
+    """Why it shares no base; "" if it does."""
+
+
 def why_no_base(settings: RLSettings, *, sharded: bool = False) -> str:
-    """Return why a run has no weights that reward models could share; "" if it has some."""
+    """Return why a run has no weights that other models could share; "" if it has some."""
     if settings.tune.type == "full":
         return "" if settings.method.kl.coefficient else TRAINED
     if settings.tune.type == "qlora":
@@ -63,11 +72,12 @@ def models_of(
     policy: int,
     copied: int,
     values: int,
-    rewards: Mapping[str, AddedWeights],
+    others: Mapping[str, AddedWeights],
 ) -> list[ModelInMemory]:
     """Return the models of a run by the bytes of their weights.
 
-    `copied` are those of the reference if it is a copy, `values` those of the value head.
+    `copied` are those of the reference if it is a copy, `values` those of the value head, `others`
+    those of labeler and reward models by their roles.
     """
     models = [ModelInMemory(role=POLICY, base=POLICY, bytes=policy)]
     base = REFERENCE if copied else POLICY
@@ -76,8 +86,7 @@ def models_of(
         models.append(ModelInMemory(role=REFERENCE, base=base, bytes=copied, why=why))
     if settings.method.has_values:
         models.append(ModelInMemory(role="values", base=POLICY, bytes=values))
-    for name, (added, why) in rewards.items():
-        role = f"reward {name}"
+    for role, (_, added, why) in others.items():
         models.append(ModelInMemory(role=role, base=role if why else base, bytes=added, why=why))
     return models
 
@@ -87,29 +96,27 @@ def measured(
     vlm: "Vlm",
     frozen: "Vlm | None",
     heads: "Mapping[str, nn.Module]",
-    rewards: "OpenedRewards",
+    others: Mapping[str, LoadedModel],
 ) -> list[ModelInMemory]:
     """Return the models of a run as they are in memory; weights of several count once."""
     counted: set[int] = set()
 
-    def added(*modules: "nn.Module") -> int:
+    def added(*modules: "nn.Module", why: str = "") -> AddedWeights:
         weights = {id(w): w for module in modules for w in module.parameters()}
         new = [weight for key, weight in weights.items() if key not in counted]
         counted.update(weights)
-        return sum(weight.numel() * weight.element_size() for weight in new)
+        size = sum(weight.numel() * weight.element_size() for weight in new)
+        return AddedWeights(sum(weight.numel() for weight in new), size, why)
 
-    policy = added(vlm.model)
-    copied = added(frozen.model) if frozen else 0
-    values = added(*heads.values())
+    policy = added(vlm.model).bytes
+    copied = added(frozen.model).bytes if frozen else 0
+    values = added(*heads.values()).bytes
     return models_of(
         settings,
         policy=policy,
         copied=copied,
         values=values,
-        rewards={
-            name: AddedWeights(added(model.vlm.model, model.values), rewards.why_apart[name])
-            for name, model in rewards.models.items()
-        },
+        others={role: added(*each.modules, why=each.why) for role, each in others.items()},
     )
 
 

@@ -9,16 +9,22 @@ memory limits it.
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from groundtune.pipeline.feedback.claim_settings import with_self
 from groundtune.pipeline.models.names import resolve
 from groundtune.pipeline.models.prompt_sources import requested
 from groundtune.pipeline.reward.model import at_chance
 from groundtune.pipeline.reward.sharing import Base, count_weights, why_apart
 from groundtune.pipeline.reward.spec import read_spec
 from groundtune.pipeline.rl.checks import check_prompts, rewards_marks
+from groundtune.pipeline.rl.labeler import other_bases, planned_checkers
 from groundtune.pipeline.rl.memory import AddedWeights, line_of, models_of, why_no_base
-from groundtune.pipeline.rl.prepare import held_out_prompts, prepare_prompts
+from groundtune.pipeline.rl.prepare import (
+    held_out_prompts,
+    prepare_prompts,
+    with_claims_of_source,
+)
 from groundtune.pipeline.rl.rewarders import reward_folders
 from groundtune.pipeline.rl.settings import RLSettings
 from groundtune.pipeline.runs.folder import RunFolder
@@ -50,23 +56,15 @@ class RLPlan(Record):
     """Passes over a step's answers: reference, values if there are any, and updates."""
     trained_weights: int
     weights: int
-    """Weights in memory, of a reference that is a copy and of reward models, too; without the
-    labeler's."""
+    """Weights in memory, of a reference that is a copy, labeler and reward models, too."""
     models: str
     """Which models share weights, and the memory that the weights of each take."""
     memory_gb: float
-    """Estimated peak memory of one process, without libraries and labeler."""
+    """Estimated peak memory of one process, without libraries."""
     update_hours_max: float
     """Estimated hours of the passes that score and learn, if all answers are as long as allowed."""
     draw_hours: float
     """Hours of the arithmetic of drawing such answers; the true time is longer."""
-
-
-class PlannedReward(NamedTuple):
-    """A reward model of a run, before it is loaded."""
-
-    weights: int
-    added: AddedWeights
 
 
 def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
@@ -79,6 +77,7 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
     from groundtune.train.tune import apply
     from groundtune.vlm.load import outline
 
+    settings = with_claims_of_source(settings)
     rewards_marks(settings, {})
     vlm = outline(resolve(settings.model))
     request = None if settings.task == "find" else requested(settings.prompts)
@@ -101,8 +100,8 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
     work = _work(settings, vlm, step_prompts, mean)
     seconds = _seconds(settings, sizes, work)
     copied = settings.tune.type == "full" and bool(settings.method.kl.coefficient)
-    rewards = _rewards(settings, vlm)
-    added = sum(each.added.bytes for each in rewards.values())
+    others = _others(settings, vlm)
+    added = sum(each.bytes for each in others.values())
     return RLPlan(
         prompts=count,
         held_out=len(held_out) if request is None else settings.held_out,
@@ -113,47 +112,48 @@ def plan_rl(settings: RLSettings, progress: Progress) -> RLPlan:
         tokens_per_step_max=work.tokens,
         passes_per_step=_forward_passes(settings) + settings.passes,
         trained_weights=sizes.trained,
-        weights=sizes.weights * (2 if copied else 1) + sum(r.weights for r in rewards.values()),
-        models=_models(settings, vlm, sizes, rewards, copied=copied),
+        weights=sizes.weights * (2 if copied else 1) + sum(o.weights for o in others.values()),
+        models=_models(settings, vlm, sizes, others, copied=copied),
         memory_gb=round((_memory(settings, sizes, work, copied=copied) + added) / 1e9, 3),
         update_hours_max=round(settings.steps * seconds[0] / 3600, 3),
         draw_hours=round(settings.steps * seconds[1] / 3600, 3),
     )
 
 
-def _rewards(settings: RLSettings, vlm: "Vlm") -> dict[str, PlannedReward]:
-    """Return the reward models of a run, and whether each can share the policy's base.
+def _others(settings: RLSettings, vlm: "Vlm") -> dict[str, AddedWeights]:
+    """Return labeler and reward models by their roles, and whether each can share the base.
 
     Raises:
-        UserError: one is at chance or can't be read.
+        UserError: one can't be read, or a reward model is at chance.
     """
     from groundtune.train.precision import device_of
     from groundtune.vlm.load import revision_of
 
     folders = reward_folders(settings.rewards.more, ())
-    if not folders:
-        return {}
-    device = device_of(settings.device).type
+    feedback = with_self(settings.feedback, settings.model) if settings.checks_claims else None
+    device = device_of(settings.device)
     why = why_no_base(settings)
     dtype = "float32" if _weight_bytes(settings) == 4 else "bfloat16"
-    revision = "" if why else revision_of(resolve(settings.model))
+    compared = bool(folders) or (feedback and other_bases(feedback, vlm.name))
+    # a hash of all weights takes long
+    revision = revision_of(resolve(settings.model)) if compared and not why else ""
     base = Base(vlm.name, revision, dtype, device)
-    rewards: dict[str, PlannedReward] = {}
+    others = planned_checkers(feedback, why or base) if feedback else {}
     for name in folders:
         spec = read_spec(Path(name))
         if spec.accuracy.at_chance:
             raise at_chance(spec, Path(name))
         apart = why or why_apart(Path(name), base)
-        count = count_weights(Path(name), device, shared=not apart)
-        rewards[name] = PlannedReward(count.weights, AddedWeights(count.bytes, apart))
-    return rewards
+        count = count_weights(str(Path(name).resolve()), device.type, shared=not apart)
+        others[f"reward {name}"] = AddedWeights(*count, apart)
+    return others
 
 
 def _models(
     settings: RLSettings,
     vlm: "Vlm",
     sizes: Sizes,
-    rewards: Mapping[str, PlannedReward],
+    others: Mapping[str, AddedWeights],
     *,
     copied: bool,
 ) -> str:
@@ -171,7 +171,7 @@ def _models(
         policy=(sizes.weights - sizes.trained) * weight_bytes + sizes.trained * 4,
         copied=sizes.weights * weight_bytes if copied else 0,
         values=sum(4 * weight.numel() for weight in values.parameters()),
-        rewards={name: each.added for name, each in rewards.items()},
+        others=others,
     )
     return line_of(models)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from groundtune.errors import UserError
+from groundtune.pipeline.reward.sharing import LoadedBase
 from groundtune.pipeline.rl.memory import why_no_base
 from groundtune.pipeline.rl.rewarders import OpenedRewards, open_rewarders
 from groundtune.pipeline.rl.settings import RLSettings
@@ -35,6 +36,8 @@ class LoadedModels(NamedTuple):
     frozen: "Vlm | None"
     """The reference if it is a copy."""
     rewards: OpenedRewards
+    base: LoadedBase | str
+    """The weights that labeler and reward models share if they fit, or why there are none."""
     parallel: "Parallel"
 
 
@@ -44,7 +47,6 @@ def load_models(settings: RLSettings, out: Path, rewarders: Mapping[str, Rewarde
     Raises:
         UserError: as `load_policy`; or a reward can't be opened.
     """
-    from groundtune.pipeline.reward.sharing import LoadedBase
     from groundtune.train.parallel import Parallel
     from groundtune.train.precision import resolve_dtype
 
@@ -52,15 +54,15 @@ def load_models(settings: RLSettings, out: Path, rewarders: Mapping[str, Rewarde
     bf16 = resolve_dtype(settings.dtype, vlm.device) == "bfloat16"
     parallel = Parallel(vlm.device, bf16=bf16)
     frozen = frozen_copy(settings, vlm)
-    why = why_no_base(settings, sharded=parallel.shards_weights)
+    base = why_no_base(settings, sharded=parallel.shards_weights) or LoadedBase.of(frozen or vlm)
     rewards = open_rewarders(
         settings.rewards.more,
         rewarders,
         RunFolder(out).images,
-        base=why or LoadedBase.of(frozen or vlm),
+        base=base,
         device=str(vlm.device),
     )
-    return LoadedModels(vlm, frozen, rewards, parallel)
+    return LoadedModels(vlm, frozen, rewards, base, parallel)
 
 
 def load_policy(settings: RLSettings) -> "Vlm":

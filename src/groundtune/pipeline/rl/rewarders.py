@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from groundtune.pipeline.reward.rewarders import OpenedRewarder, RewarderSettings, open_rewarder
 from groundtune.pipeline.reward.sharing import LoadedBase, why_apart
 from groundtune.pipeline.reward.spec import NAME
+from groundtune.pipeline.rl.memory import LoadedModel
 from groundtune.protocols import Images, Rewarder, SpanReward
 from groundtune.records import Prompt
 
@@ -28,6 +29,13 @@ class OpenedRewards(NamedTuple):
     """Those that are reward models."""
     why_apart: dict[str, str]
     """Why a reward model has a base of its own; "" if it shares the run's."""
+
+    def in_memory(self) -> dict[str, LoadedModel]:
+        """Return the reward models by their roles."""
+        return {
+            f"reward {name}": LoadedModel((model.vlm.model, model.values), self.why_apart[name])
+            for name, model in self.models.items()
+        }
 
 
 def reward_folders(weights: Mapping[str, float], rewarders: Collection[str]) -> list[str]:

@@ -17,14 +17,16 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from groundtune.pipeline.feedback.claim_settings import open_labelling, with_self
+from groundtune.pipeline.feedback.claim_settings import with_self
 from groundtune.pipeline.feedback.claims import Labelling
 from groundtune.pipeline.models.names import fingerprints
 from groundtune.pipeline.rl import memory
 from groundtune.pipeline.rl.checks import check_prompts, refuse_unlearnt, rewards_marks
 from groundtune.pipeline.rl.claims import FirstAnswer
 from groundtune.pipeline.rl.early_stop import why_stop
+from groundtune.pipeline.rl.labeler import labelling_on
 from groundtune.pipeline.rl.policy import (
+    LoadedModels,
     attention_of,
     engine,
     heads,
@@ -110,6 +112,8 @@ class _Task(NamedTuple):
     rewarders: dict[str, Rewarder]
     labelling: Labelling | None
     """Who checks claims, for the rewards or for the choice of a step; None if nothing needs it."""
+    checkers: dict[str, memory.LoadedModel]
+    """The models that check claims in this process, by their roles."""
     references: dict[str, FirstAnswer]
     before: BeforeTraining
 
@@ -128,15 +132,17 @@ def _run(
     from groundtune.train.checkpoint import Checkpoints
     from groundtune.train.optim import adamw
 
-    vlm, frozen, rewards, parallel = load_models(settings, out, rewarders)
-    task = _asked(settings, vlm, parallel, out, rewards.by_name, progress, stack, reference_folder)
+    models = load_models(settings, out, rewarders)
+    vlm, parallel = models.policy, models.parallel
+    task = _asked(settings, models, out, progress, stack, reference_folder)
     torch.manual_seed(settings.seed)  # pyright: ignore[reportUnknownMemberType]
     vlm = tuned(settings, vlm)
     attention = attention_of(settings, vlm, task.prompts, parallel, out)
     score = engine(settings, vlm, attention)
     trained = heads(score)
     if parallel.main:
-        memory.note(out, memory.measured(settings, vlm, frozen, trained, rewards))
+        others = task.checkers | models.rewards.in_memory()
+        memory.note(out, memory.measured(settings, vlm, models.frozen, trained, others))
     weights = [
         *vlm.model.parameters(),
         *(w for head in trained.values() for w in head.parameters()),
@@ -156,7 +162,7 @@ def _run(
         vlm,
         task,
         stack,
-        reference=reference(settings, vlm, frozen, attention),
+        reference=reference(settings, vlm, models.frozen, attention),
         score=score,
         parallel=parallel,
         optimizer=optimizer,
@@ -186,31 +192,30 @@ def _result(settings: RLSettings, out: Path, best: "BestModels", early_end: str)
 
 def _asked(
     settings: RLSettings,
-    vlm: "Vlm",
-    parallel: "Parallel",
+    models: LoadedModels,
     out: Path,
-    rewarders: dict[str, Rewarder],
     progress: Progress,
     stack: ExitStack,
     reference_folder: Path | None,
 ) -> _Task:
     """Read the prompts, and have the reference answer them; the main process does it for all."""
-    folder = RunFolder(out)
+    folder, parallel = RunFolder(out), models.parallel
     if parallel.main:
         prepare_prompts(settings, out, progress)
         refuse_evaluation_images(settings, out)
         check_prompts(settings, read_some(folder.prompts), held_out_prompts(out).read())
     parallel.wait()
-    labelling: Labelling | None = None
+    labelling, checkers = None, dict[str, memory.LoadedModel]()
     if settings.checks_claims:
         feedback = with_self(settings.feedback, settings.model)
-        labelling = stack.enter_context(open_labelling(feedback, folder, answered=False))
-    before = BeforeTraining(settings, vlm, labelling, reference_folder)
+        labelling, checkers = stack.enter_context(labelling_on(models.base, feedback, folder))
+    before = BeforeTraining(settings, models.policy, labelling, reference_folder)
     if settings.rewards.by_claims and parallel.main:
         before.prepare(out, progress)
     parallel.wait()
     references = references_of(settings, folder) if settings.rewards.by_claims else {}
-    return _Task(read_some(folder.prompts), rewarders, labelling, references, before)
+    prompts = read_some(folder.prompts)
+    return _Task(prompts, models.rewards.by_name, labelling, checkers, references, before)
 
 
 def _trainer(
