@@ -14,6 +14,7 @@ from groundtune.pipeline.models.names import (
     is_endpoint,
     load_vlm,
     open_endpoint,
+    refuse_on_endpoint,
     refuse_same,
 )
 from groundtune.pipeline.models.settings import LabelledModel, ModelSettings
@@ -168,6 +169,7 @@ def _default_name(model: str) -> str:
 
 def _backend(settings: ServeSettings, models: _LoadedModels, thread: "ModelThread") -> "Backend":
     if is_endpoint(settings.model):
+        refuse_on_endpoint(settings)
         from groundtune.generate.endpoint import parse_endpoint
         from groundtune.serve.upstream import UpstreamBackend
 

@@ -21,7 +21,7 @@ from groundtune.vlm.local_path import refuse_missing_folder
 from groundtune.vlm.model_files import check_files
 from groundtune.vlm.plain import adapting, plain_model
 from groundtune.vlm.processor import LOAD_ERRORS, cannot_load, first_line, load_processor
-from groundtune.vlm.revision import hash_of_folder
+from groundtune.vlm.revision import MAIN, base_revision, commit_of, hash_of_folder
 from groundtune.vlm.template import AnswerForm, answer_form
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def load(
     A folder that has only an adapter is loaded on the base model that it names. `dtype` is a torch
     dtype's name; "checkpoint" is the checkpoint's dtype, and "auto" the same on an accelerator, but
     float32 on a CPU. `device` "auto" uses an accelerator if there is one. `revision` is a hub
-    branch, tag or commit. With `four_bits`, linear layers are in NF4 (bitsandbytes), on an
-    accelerator.
+    branch, tag or commit; "main" is the one that the adapter names, if it names one. With
+    `four_bits`, linear layers are in NF4 (bitsandbytes), on an accelerator.
 
     Raises:
         UserError: the model does not exist or its family or architecture is not supported, weights
@@ -120,12 +120,15 @@ def load(
             template.
     """
     name, adapter = base_of(name, adapter)
-    _check_folder(name)
+    _check_folder(name, revision)
     if adapter is not None:
         check_adapter(adapter)
 
+    revision = base_revision(name, adapter, revision)
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     config = _config(name, options)
+    commit = commit_of(name, revision)
+    options |= {} if Path(name).exists() else {"revision": commit}  # all files are of one commit
     place = choose_device(device)
     number = _dtype(dtype, place.type)
     with quiet():
@@ -135,7 +138,7 @@ def load(
         if adapter is not None:
             model = load_adapter(model, adapter)
     (model if four_bits else model.to(place)).eval()
-    commit = _revision(name, config, adapter)
+    commit = _with_adapter(commit, adapter)
     logger.info("loaded %s (%s) on %s", name, commit, place)
     return Vlm(model=model, processor=processor, name=name, revision=commit, device=place)
 
@@ -147,13 +150,14 @@ def revision_of(name: str, *, adapter: Path | None = None, revision: str = "main
         UserError: as `load` does for names, folders and configurations.
     """
     name, adapter = base_of(name, adapter)
-    _check_folder(name)
+    _check_folder(name, revision)
+    revision = base_revision(name, adapter, revision)
     options = {"revision": revision, "trust_remote_code": False}
-    return _revision(name, _config(name, options), adapter)
+    _config(name, options)
+    return _with_adapter(commit_of(name, revision), adapter)
 
 
-def _revision(name: str, config: Any, adapter: Path | None) -> str:
-    commit = getattr(config, "_commit_hash", None) or hash_of_folder(Path(name))
+def _with_adapter(commit: str, adapter: Path | None) -> str:
     return commit if adapter is None else f"{commit}+{hash_of_folder(adapter)}"
 
 
@@ -163,8 +167,9 @@ def outline(name: str, *, revision: str = "main", trust_remote_code: bool = Fals
     Raises:
         UserError: as `load` does, except for the weights.
     """
-    name, _ = base_of(name, None)
-    _check_folder(name)
+    name, adapter = base_of(name, None)
+    _check_folder(name, revision)
+    revision = base_revision(name, adapter, revision)
     import torch
     from transformers import AutoModelForImageTextToText, GenerationConfig
 
@@ -207,11 +212,17 @@ def base_of(name: str, adapter: Path | None) -> tuple[str, Path | None]:
     return str(base), folder
 
 
-def _check_folder(name: str) -> None:
+def _check_folder(name: str, revision: str) -> None:
     refuse_missing_folder(name)
     folder = Path(name)
     if not folder.exists():
         return
+    if revision != MAIN:
+        raise UserError(
+            f"A folder has no revision {revision}: only models on the hub have revisions.",
+            name,
+            "Leave revision out, or name the model on the hub. world:NAME is a folder, too.",
+        )
     if not (folder / "config.json").is_file():
         raise UserError(
             "The folder has no model: config.json is missing.",

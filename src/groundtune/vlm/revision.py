@@ -1,4 +1,4 @@
-"""The revision of a model's folder: a hash over its weights, settings and processor."""
+"""The revision of a model: the hub's commit, or a hash over a folder's weights and settings."""
 
 import hashlib
 import json
@@ -6,8 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
+from groundtune.errors import UserError
 from groundtune.store.checksums import sha256_of
 
+MAIN = "main"
+"""The revision of a model on the hub if none is named."""
 _SETTINGS = ("config.json", "adapter_config.json")
 _PROCESSOR = (
     "chat_template.jinja",
@@ -29,6 +32,41 @@ _IGNORED_SETTINGS = {
     "transformers_version",
 }
 """Settings that describe a checkpoint's origin or how it was saved, not what the model does."""
+
+
+def commit_of(name: str, revision: str) -> str:
+    """Return the commit of a hub's model whose configuration was just read, or a folder's hash.
+
+    Raises:
+        UserError: the cache doesn't say which commit it is.
+    """
+    folder = Path(name)
+    if folder.exists():
+        return hash_of_folder(folder)
+    import huggingface_hub
+
+    file = huggingface_hub.try_to_load_from_cache(name, "config.json", revision=revision)
+    if not isinstance(file, str):  # the hash of no files would be that of every such model
+        raise UserError(
+            f"The commit of the revision {revision} isn't known: the hub's cache doesn't say it.",
+            name,
+            "Download the model with `hf download`, or name a folder.",
+        )
+    return Path(file).parent.name
+
+
+def base_revision(name: str, adapter: Path | None, revision: str = MAIN) -> str:
+    """Return `revision`; for "main", the one of the base `name` that an adapter names, if any.
+
+    Peft notes one in an adapter's configuration.
+    """
+    if revision != MAIN or adapter is None or Path(name).exists():
+        return revision
+    with suppress(OSError, ValueError, RecursionError, AttributeError):  # others check the file
+        config = json.loads((adapter / "adapter_config.json").read_bytes())
+        if config.get("base_model_name_or_path") == name:
+            return str(config.get("revision") or MAIN)
+    return MAIN
 
 
 def hash_of_folder(folder: Path) -> str:

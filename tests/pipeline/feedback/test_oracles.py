@@ -22,6 +22,7 @@ from groundtune.pipeline.runs.folder import RunFolder
 from groundtune.protocols import Reply
 from groundtune.records import Producer, Prompt
 from groundtune.world.catalogue import CATEGORIES
+from hub_models import NEW, hub_of
 from written_world import written
 
 BY = Producer(kind="rule", name="annotations")
@@ -246,6 +247,14 @@ def test_a_model_that_detects_nothing_is_refused(
         open_detector(str(tiny_llava), folder.images, "cpu")
     with pytest.raises(UserError):
         open_detector(str(tmp_path / "nothing"), folder.images, "cpu")
+
+
+def test_a_detector_on_the_hub_is_named_with_its_commit(
+    folder: RunFolder, detector: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = hub_of(monkeypatch, tmp_path / "hub", detector, detector)
+    by = open_detector(name, folder.images, "cpu").producer()
+    assert by.revision.startswith(NEW)
 
 
 def test_a_check_asks_the_detector_next_to_the_labeler(

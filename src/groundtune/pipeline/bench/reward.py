@@ -3,6 +3,7 @@
 import logging
 from pathlib import Path
 
+from groundtune.errors import UserError
 from groundtune.pipeline.models.settings import ModelSettings
 from groundtune.pipeline.reward.rewarders import (
     OpenedRewarder,
@@ -31,6 +32,12 @@ def open_reward(settings: ModelSettings, images: Images) -> tuple[OpenedRewarder
     Raises:
         UserError: there is no such reward, or it can't be used.
     """
+    if settings.adapter or settings.revision != "main":
+        raise UserError(
+            "A reward takes no adapter and no revision.",
+            f"{settings.model}: adapter={settings.adapter!r}, revision={settings.revision}",
+            "Leave them out: the folder of a reward model has all its weights.",
+        )
     name = settings.model.removeprefix(PREFIX)
     folder = Path(name)
     if (folder / NAME).is_file() and read_spec(folder).reading.judging.facts.show != "none":

@@ -224,7 +224,7 @@ def _model(
         model = settings.part(ModelSettings, model=name)
         labelers[name] = open_generator(model, folder.images, ready)
     if is_author:
-        _checkauthor_of(answers, labelers[name], name)
+        check_author(answers, labelers[name], name)
     return labelers[name]
 
 
@@ -244,15 +244,17 @@ def author_of(answers: Sequence[Answer], folder: RunFolder) -> str:
     return names.pop()
 
 
-def _checkauthor_of(answers: Sequence[Answer], model: Labeler, name: str) -> None:
-    """Raises UserError where other weights answered under this name: with an adapter, say."""
+def check_author(answers: Sequence[Answer], model: Labeler, name: str) -> None:
+    """Raise UserError if other weights answered under this name: another revision, for example."""
     now = model.producer(Sampling(temperature=0), 0).revision
-    then = {answer.producer.revision for answer in answers} - {""}
+    by_models = (answer.producer for answer in answers if answer.producer.kind == "model")
+    then = {producer.revision for producer in by_models} - {""}
     if now and then - {now}:
         raise UserError(
             f"{name} has different weights from the model that gave the answers.",
             name,
-            "Name the labeler, for example a folder with the adapter merged into the model.",
+            "Name a folder instead of self: with the adapter merged into the model, or with the "
+            "revision that answered.",
         )
 
 

@@ -116,7 +116,7 @@ def open_detector(name: str, images: Images, device: str) -> Detector:
         processor = cast("Any", AutoImageProcessor).from_pretrained(folder)
         model = cast("Any", AutoModelForObjectDetection).from_pretrained(folder)
     model = model.eval().to(choose_device(device))
-    return Detector(model, processor, images, name, _revision(folder, model))
+    return Detector(model, processor, images, name, _revision(folder))
 
 
 def outline_detector(name: str) -> Any:
@@ -149,9 +149,10 @@ def _is_detector(name: str) -> Generator[None]:
         ) from error
 
 
-def _revision(name: str, model: Any) -> str:
+def _revision(name: str) -> str:
     from groundtune.pipeline.models.names import fingerprint
+    from groundtune.vlm.revision import MAIN, commit_of
 
     if Path(name).is_dir():
         return fingerprint(name)
-    return str(getattr(model.config, "_commit_hash", "") or "main")
+    return commit_of(name, MAIN)

@@ -12,6 +12,7 @@ from groundtune.pipeline.models.names import (
     load_vlm,
     no_question,
     open_endpoint,
+    refuse_on_endpoint,
     revision_of,
 )
 from groundtune.pipeline.models.settings import ModelSettings
@@ -56,10 +57,7 @@ def open_generator(
 
 
 def _endpoint(settings: ModelSettings, images: "ImageStore", name: str) -> Labeler:
-    if settings.adapter:
-        raise UserError(
-            "An endpoint takes no adapter.", settings.adapter, "Serve the model with its adapter."
-        )
+    refuse_on_endpoint(settings)
     if settings.engine.type != "local":
         raise UserError(
             "An endpoint has its own workers: they are asked from this process.",

@@ -55,6 +55,24 @@ def is_endpoint(name: str) -> bool:
     return name.startswith(("openai:", "http://", "https://"))
 
 
+def refuse_on_endpoint(settings: ModelSettings) -> None:
+    """Refuse settings that choose weights: an endpoint has its own.
+
+    Raises:
+        UserError: there is an adapter or a revision.
+    """
+    if settings.adapter:
+        raise UserError(
+            "An endpoint takes no adapter.", settings.adapter, "Serve the model with its adapter."
+        )
+    if settings.revision != "main":
+        raise UserError(
+            "An endpoint takes no revision.",
+            f"revision={settings.revision}",
+            "Serve that revision of the model, and leave revision out.",
+        )
+
+
 def open_endpoint(
     name: str, images: Images, *, concurrency: int, label: str = ""
 ) -> "OpenAIGenerator":

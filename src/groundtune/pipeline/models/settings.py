@@ -64,11 +64,16 @@ class ModelSettings(InferenceSettings):
     adapter: str = ""
     """Folder of a peft adapter on the model, if any."""
     revision: str = "main"
-    """Branch, tag or commit on the hub."""
+    """Branch, tag or commit on the hub; refused for folders and endpoints, which have none."""
 
     def of(self, model: str) -> Self:
-        """Return the same settings for another model, without this one's adapter and revision."""
-        return self.model_copy(update={"model": model, "adapter": "", "revision": "main"})
+        """Return the same settings for another model, without this one's adapter.
+
+        A model of the same name has the same revision: the reference of a model with an adapter,
+        for example. Others have "main".
+        """
+        revision = self.revision if model == self.model else "main"
+        return self.model_copy(update={"model": model, "adapter": "", "revision": revision})
 
 
 class LabelledModel(ModelSettings):

@@ -96,7 +96,7 @@ def plan_recipe(
         notes: list[str] = []
     elif command == "align":
         settings = load(path, overrides, AlignSettings)
-        model = known(settings.model, settings.learn)
+        model = known(settings.model, settings.learn, revision=settings.revision)
         rates = rates_of(machine, model.size.width, model.size.inner)
         prompts = options.rows or settings.prompts_per_round or _prompts(settings.prompts)
         labeler, notes = _labeler(settings, model)
@@ -134,7 +134,7 @@ def plan_recipe(
     )
 
 
-def known(name: str, learning: Learning | None = None) -> RecipeModel:
+def known(name: str, learning: Learning | None = None, *, revision: str = "main") -> RecipeModel:
     """Return a model's sizes: from the table, or from its configuration on this machine.
 
     Raises:
@@ -142,7 +142,7 @@ def known(name: str, learning: Learning | None = None) -> RecipeModel:
     """
     size = MODELS.get(name)
     if size is None:
-        size = _read_size(name)
+        size = _read_size(name, revision)
     tune = learning.tune if learning else None
     full = isinstance(tune, Full)
     sizes = sizes_of_known(
@@ -154,11 +154,11 @@ def known(name: str, learning: Learning | None = None) -> RecipeModel:
     return RecipeModel(name, size, sizes)
 
 
-def _read_size(name: str) -> ModelSize:
+def _read_size(name: str, revision: str) -> ModelSize:
     from groundtune.train.estimate import sizes_of
     from groundtune.vlm.load import outline
 
-    vlm = outline(resolve(name))
+    vlm = outline(resolve(name), revision=revision)
     sizes = sizes_of(vlm.model, adapted=False)
     text = vlm.model.config.get_text_config()
     vision = getattr(vlm.model.config, "vision_config", None)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from groundtune.errors import UserError
 from groundtune.feedback.rewrites import GREEDY, DeletingEditor, InstructedEditor
-from groundtune.pipeline.feedback.claim_settings import SELF, author_of, shortened
+from groundtune.pipeline.feedback.claim_settings import SELF, author_of, check_author, shortened
 from groundtune.pipeline.models.generators import open_generator
 from groundtune.pipeline.models.names import Labeler
 from groundtune.pipeline.models.prompt_sources import load, names
@@ -25,7 +25,8 @@ def open_editor(
     """Return the editor of a name; a model that `labelers` has is not loaded again.
 
     Raises:
-        UserError: the model can't be loaded or reached, or "self" is several models.
+        UserError: the model can't be loaded or reached, or "self" is several models or a
+            model with other weights than those that answered.
     """
     if name == DELETE:
         return DeletingEditor()
@@ -34,6 +35,8 @@ def open_editor(
     model = author_of(answers, folder) if name == SELF else name
     if model not in labelers:
         labelers[model] = open_generator(settings.part(ModelSettings, model=model), folder.images)
+    if name == SELF:
+        check_author(answers, labelers[model], model)
     return InstructedEditor(
         labelers[model],
         sees=settings.sees,

@@ -105,8 +105,11 @@ def why_apart(settings: ModelSettings, base: Base) -> str:
     """
     from groundtune.vlm.device import choose_device
     from groundtune.vlm.load import base_of, revision_of
+    from groundtune.vlm.revision import MAIN, base_revision
 
-    name, _ = base_of(resolve_answering(settings.model), None)
+    name, adapter = base_of(resolve_answering(settings.model), None)
+    if (revision := base_revision(name, adapter)) != MAIN:
+        return f"it is on the revision {revision} of {name}"
     if name != base.name and revision_of(name) != base.revision:
         return f"it has other weights than the policy's base, {name}"
     device = choose_device(settings.device)

@@ -22,6 +22,7 @@ from groundtune.pipeline.runs.overlap import evaluations_of, images_of, refuse_c
 from groundtune.pipeline.runs.resume import has_answers
 from groundtune.pipeline.sample.run import SampleSettings, draw_answers, find_prompts
 from groundtune.protocols import Progress
+from groundtune.recipe_loading import load
 from groundtune.records import Prompt
 from groundtune.store.dataset import RecordSet
 from groundtune.store.files import remove_folder
@@ -44,7 +45,7 @@ def with_claims_of_source(settings: RLSettings) -> RLSettings:
     if source is None:
         return settings
     explicit = settings.feedback.model_dump(exclude_unset=True)
-    feedback = ClaimSettings.model_validate({**source.claim_settings, **explicit})
+    feedback = load(None, (), ClaimSettings, command=source.claim_settings, options=explicit)
     return settings.model_copy(update={"feedback": feedback})
 
 
