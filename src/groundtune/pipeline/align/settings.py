@@ -107,8 +107,8 @@ class AlignSettings(SampleSettings):
                 f"{self.n} candidates can't be shared out among {len(self.others) + 1} models: "
                 "raise n, or name fewer others"
             )
-        named = (self.feedback.labeler, self.feedback.divider, self.feedback.reader)
-        if self.revision != "main" and self.model in named:
+        checkers = (self.feedback.labeler, self.feedback.divider, self.feedback.reader)
+        if self.revision != "main" and self.model in checkers:
             raise ValueError(
                 f"feedback names {self.model}, which would not be the revision {self.revision}: "
                 "use self for the round's first model, or a folder"
