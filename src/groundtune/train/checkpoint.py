@@ -155,7 +155,8 @@ def write_model(
 ) -> None:
     """Write model (or adapter) in Hugging Face's layout, completely or not at all.
 
-    Processor and everything else is the base's, byte for byte (vlm/base_files.py). Also writes
+    An adapter's configuration gets the commit of a base on the hub, which moves on. Processor and
+    everything else is the base's, byte for byte (vlm/base_files.py). Also writes
     `files`, and checksums of all. Replaces an existing folder of that name. `weights` replace the
     model's weights if it holds only a shard of them.
 
@@ -164,6 +165,9 @@ def write_model(
     """
     try:
         sweep(path.parent)
+        if vlm.name and not Path(vlm.name).exists():
+            for config in getattr(vlm.model, "peft_config", {}).values():
+                config.revision = vlm.revision.split("+")[0]
         with whole_folder(path) as temporary, quiet():
             vlm.model.save_pretrained(temporary, state_dict=weights)
             carry_over(vlm, temporary, destination=path)

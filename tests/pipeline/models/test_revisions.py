@@ -28,6 +28,8 @@ from groundtune.protocols import SilentProgress
 from groundtune.records import Answer, Producer
 from groundtune.serve.wire import ServeSettings, open_service
 from groundtune.store.images import ImageStore
+from groundtune.train.checkpoint import write_model
+from groundtune.train.tune import Lora, apply
 from hub_models import NAME, NEW, OLD, hub_of
 
 
@@ -60,6 +62,17 @@ def test_two_revisions_are_two_models(hub: str) -> None:
 def test_a_model_on_the_hub_is_loaded_to_train(hub: str) -> None:
     settings = OneRun.model_validate({"model": hub, "tune": {"type": "full"}, "device": "cpu"})
     assert load_to_train(settings).revision == NEW
+
+
+def test_an_adapter_names_the_commit_of_its_base_and_stays_on_it_when_the_hub_moves_on(
+    hub: str, tmp_path: Path
+) -> None:
+    vlm = load_vlm(ModelSettings(model=hub, device="cpu"))
+    vlm.model = apply(vlm.model, Lora(r=2))
+    write_model(vlm, tmp_path / "tuned")
+    (tmp_path / "hub/models--owner--tiny/refs/main").write_text(OLD)
+    assert load_vlm(ModelSettings(model=hub)).revision == OLD
+    assert load_vlm(ModelSettings(model=str(tmp_path / "tuned"))).revision.startswith(NEW)
 
 
 @pytest.mark.parametrize("model", [NAME, "world:base"])
@@ -143,6 +156,8 @@ def test_a_labeler_on_another_revision_of_the_policys_base_is_loaded_apart(
     settings = ModelSettings(model=str(adapter), device="cpu")
     assert why_apart(settings, base) == f"it is on the revision v1 of {NAME}"
     assert why_apart(ModelSettings(model=NAME, device="cpu"), base) == ""
+    (adapter / "adapter_config.json").write_text(json.dumps(config | {"revision": NEW}))
+    assert why_apart(settings, base) == ""
 
 
 def test_a_setting_of_questions_keeps_the_sources_other_ones() -> None:

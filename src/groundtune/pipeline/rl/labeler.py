@@ -108,9 +108,10 @@ def why_apart(settings: ModelSettings, base: Base) -> str:
     from groundtune.vlm.revision import MAIN, base_revision
 
     name, adapter = base_of(resolve_answering(settings.model), None)
-    if (revision := base_revision(name, adapter)) != MAIN:
+    revision = base_revision(name, adapter)
+    if name == base.name and revision not in (MAIN, base.revision):
         return f"it is on the revision {revision} of {name}"
-    if name != base.name and revision_of(name) != base.revision:
+    if name != base.name and revision_of(name, revision=revision) != base.revision:
         return f"it has other weights than the policy's base, {name}"
     device = choose_device(settings.device)
     same = device == base.device if settings.device != "auto" else device.type == base.device.type
