@@ -30,7 +30,8 @@ from groundtune.train.rollout import Rollout
 from groundtune.vlm.encoded import EncodedAnswer
 
 BETA = 0.04
-"""Of k3 in the loss, as in GRPO's paper: TRL has no other place for the KL."""
+"""Of k3 in the loss, as in GRPO's paper: TRL has no other place for the KL. It is weighted by the
+policy's ratio, TRL's default, which changes the gradient and not the first step's loss."""
 APART = 0.05
 NO_CLAIMS = dict.fromkeys(("rejected", "coverage", "length", "repetition", "missing_end"), 0)
 NAMES = {"draw": "rollout"}
@@ -145,7 +146,7 @@ class Ours:
                 "sampling": {"max_new_tokens": case.tokens},
                 "method": {
                     "type": "grpo",
-                    "kl": {"place": "loss", "estimate": "k3", "coefficient": kl},
+                    "kl": {"place": "loss", "estimate": "corrected_k3", "coefficient": kl},
                 },
                 "rewards": {**NO_CLAIMS, "normalise": "none", "more": {"even": 1.0}},
                 "tune": lora if case.lora else {"type": "full", "parts": FULL[case.model]},
