@@ -299,8 +299,8 @@ class RLSettings(SampleSettings):
             raise ValueError("model must be a folder or a name on the hub, without an adapter")
         if self.revision != "main":
             raise ValueError(
-                f"the revision {self.revision} can't be trained here, since the labeler self would be "
-                "another one: download it to a folder, and name the folder as model"
+                f"the revision {self.revision} can't be trained here, since the labeler self would "
+                "be another one: download it to a folder, and name the folder as model"
             )
         if self.engine.type != "local":
             raise ValueError("engine: rollouts are drawn in process; use several processes instead")
