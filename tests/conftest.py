@@ -150,3 +150,17 @@ def tiny_llava(
 ) -> Path:
     """Folder of a random LLaVA (CLIP tower, two Llama layers) with its processor."""
     return make_tiny_llava(tmp_path_factory.mktemp("tiny_llava"))
+
+
+@pytest.fixture
+def hub(
+    monkeypatch: pytest.MonkeyPatch,
+    make_tiny_llava: Callable[..., Path],
+    tiny_llava: Path,
+    tmp_path: Path,
+) -> str:
+    """The name of a model on the hub whose cache has two revisions, the newer one `tiny_llava`."""
+    from hub_models import hub_of  # its folder is on the path only now
+
+    old = make_tiny_llava(tmp_path / "old", seed=1)
+    return hub_of(monkeypatch, tmp_path / "hub", old, tiny_llava)

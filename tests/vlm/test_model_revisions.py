@@ -10,19 +10,7 @@ import torch
 from groundtune.errors import UserError
 from groundtune.vlm.load import base_of, load, outline, revision_of
 from groundtune.vlm.revision import base_revision, commit_of
-from hub_models import NAME, NEW, OLD, hub_of
-
-
-@pytest.fixture
-def hub(
-    monkeypatch: pytest.MonkeyPatch,
-    make_tiny_llava: Callable[..., Path],
-    tiny_llava: Path,
-    tmp_path: Path,
-) -> str:
-    return hub_of(
-        monkeypatch, tmp_path / "hub", make_tiny_llava(tmp_path / "old", seed=1), tiny_llava
-    )
+from hub_models import NAME, NEW, OLD
 
 
 def adapter_for(folder: Path, base: Path, **config: str) -> Path:

@@ -1,7 +1,6 @@
 """Settings of a model's revision: where they are read, and where they are refused."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,18 +29,7 @@ from groundtune.serve.wire import ServeSettings, open_service
 from groundtune.store.images import ImageStore
 from groundtune.train.checkpoint import write_model
 from groundtune.train.tune import Lora, apply
-from hub_models import NAME, NEW, OLD, hub_of
-
-
-@pytest.fixture
-def hub(
-    monkeypatch: pytest.MonkeyPatch,
-    make_tiny_llava: Callable[..., Path],
-    tiny_llava: Path,
-    tmp_path: Path,
-) -> str:
-    old = make_tiny_llava(tmp_path / "old", seed=1)
-    return hub_of(monkeypatch, tmp_path / "hub", old, tiny_llava)
+from hub_models import NAME, NEW, OLD
 
 
 def test_a_model_of_the_same_name_has_the_same_revision(hub: str) -> None:
