@@ -34,6 +34,11 @@ def number(value: float, decimals: int) -> str:
     return text.replace("-", MINUS)
 
 
+def quantity(count: int, noun: str) -> str:
+    """A count with its noun, as in "1 step" and "1,200 steps"."""
+    return f"{number(count, 0)} {noun}{'' if count == 1 else 's'}"
+
+
 def value_text(value: float, spec: Metric) -> str:
     """A metric's value, with "%" if it is a share; other units are in the label."""
     return number(value * spec.scale, spec.decimals) + ("%" if spec.unit == "%" else "")

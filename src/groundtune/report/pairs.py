@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 
 from groundtune.records import Pair, Prompt
 from groundtune.report.examples import Example, ExampleAnswer, Examples
-from groundtune.report.figures import listed, number
+from groundtune.report.figures import listed, number, quantity
 from groundtune.report.model import (
     UNKNOWN,
     AnswerCount,
@@ -93,7 +93,7 @@ def pairs_report(
     return ReportInput(
         title=title,
         caveat=Caveat(
-            title=f"{_count_text(total, 'pair')} came in",
+            title=f"{quantity(total, 'pair')} came in",
             text=" ".join(
                 [
                     *_what_came_in(rows, left_out or {}, skipped),
@@ -116,24 +116,20 @@ def _what_came_in(
     if rows is not None:
         parts = [f"{number(count, 0)} left out ({why})" for why, count in left_out.items()]
         parts.append(f"{number(len(skipped), 0)} skipped as bad")
-        yield f"The file has {_count_text(rows, 'row')}: {listed(parts)}."
+        yield f"The file has {quantity(rows, 'row')}: {listed(parts)}."
 
 
 def _about_pairs(total: int, imported: int, equal: int) -> Iterable[str]:
     if total > imported:
-        yield f"Other imports into this folder gave {_count_text(total - imported, 'pair')}."
+        yield f"Other imports into this folder gave {quantity(total - imported, 'pair')}."
     if equal:
-        yield (f"In {_count_text(equal, 'pair')} both answers are equal, so they teach nothing.")
+        yield (f"In {quantity(equal, 'pair')} both answers are equal, so they teach nothing.")
     yield "Words that differ between the two answers of a pair are marked."
 
 
 def _how(total: int, image_count: int) -> str:
     first = "All" if image_count == total else f"The first {number(image_count, 0)} of"
-    return f"{first} {_count_text(total, 'pair')}, in the order of the file."
-
-
-def _count_text(count: int, noun: str) -> str:
-    return f"{number(count, 0)} {noun}{'' if count == 1 else 's'}"
+    return f"{first} {quantity(total, 'pair')}, in the order of the file."
 
 
 def _notes(licences: Sequence[str], skipped: Sequence[str]) -> Iterable[Note]:

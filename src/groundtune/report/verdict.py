@@ -13,9 +13,9 @@ from groundtune.report.figures import (
     in_sentence,
     interval_text,
     listed,
-    number,
     p_text,
     percent_text,
+    quantity,
     range_text,
     signed_interval,
     value_text,
@@ -245,7 +245,7 @@ def comparisons_text(differences: Sequence[Difference]) -> str:
     if total == 1:
         return "One comparison was looked at."
     groups = [
-        f"{counts[kind]:,} {word}{'' if counts[kind] == 1 else 's'}"
+        quantity(counts[kind], word)
         for kind, word in ((True, "headline"), (False, "other metric"))
         if kind in counts
     ]
@@ -355,8 +355,7 @@ def _nothing_was_checked(report: ReportInput) -> Verdict:
     answers = sum(count.answers for count in report.counts)
     answers = answers or sum(len(example.answers) for example in report.examples.shown)
     names = listed([model.label for model in report.models])
-    plural = "answer" if answers == 1 else "answers"
-    title = f"{number(answers, 0)} {plural} by {names}; nothing was checked"
+    title = f"{quantity(answers, 'answer')} by {names}; nothing was checked"
     sentence = (
         "These images have no ground truth and no judge was used: this page shows the "
         "answers, not whether they are correct."

@@ -8,7 +8,7 @@ from groundtune.pipeline.align.choosing import START, RoundChoice
 from groundtune.pipeline.align.steps import FeedbackCounts
 from groundtune.pipeline.feedback.verdicts import HIGH
 from groundtune.records import Score
-from groundtune.report.figures import listed
+from groundtune.report.figures import listed, quantity
 from groundtune.report.model import Caveat
 
 UNCHANGED = "No round was better: the model is unchanged"
@@ -54,7 +54,7 @@ def caveat_of(choices: Sequence[RoundChoice], parts: Sequence[UnreadPart]) -> Ca
     """Return the caveat before all values: many unread answers, then that no round was better."""
     vain = is_unchanged(choices)
     high = [part for part in parts if part.share >= HIGH]
-    rounds = f"{len(choices)} rounds" if len(choices) > 1 else "1 round"
+    rounds = quantity(len(choices), "round")
     explanation = (
         f"After {rounds} no checkpoint was better, on prompts held back for this choice, than the "
         "model that its round began with. So nothing is compared: the figures are those of the "

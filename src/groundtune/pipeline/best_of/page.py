@@ -10,6 +10,7 @@ from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference
 from groundtune.report import model
 from groundtune.report.curves import Curve, metric_curve
+from groundtune.report.figures import quantity
 from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
 from groundtune.report.specs import metric_specs, with_labeler_name
@@ -147,9 +148,9 @@ def _ref(metric: str) -> model.MetricRef:
 
 def _summary(result: BestOf, tokens: float, seconds: float) -> str:
     return (
-        f"{result.prompts:,} prompts with {result.n} answers each. Best of N is the mean over all "
-        "ways to have N of them, so that one answer is the mean of all. A prompt's answers are "
-        f"{tokens:,.0f} tokens to draw, and took {seconds:.2f} seconds to score."
+        f"{quantity(result.prompts, 'prompt')} with {result.n} answers each. Best of N is the mean "
+        "over all ways to have N of them, so that one answer is the mean of all. A prompt's "
+        f"answers are {tokens:,.0f} tokens to draw, and took {seconds:.2f} seconds to score."
     )
 
 

@@ -16,7 +16,7 @@ from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
 from groundtune.report.examples import ItemView, choose_examples
-from groundtune.report.figures import HasInterval
+from groundtune.report.figures import HasInterval, quantity
 from groundtune.report.model import estimate_of
 from groundtune.report.page import write_report
 from groundtune.report.sampling import count_answers
@@ -162,9 +162,10 @@ def _summary(result: CheckSummary) -> str:
     if claims.answered is not None:
         mass = f" Yes and no together had a probability of {claims.answered:.1%}."
     return (
-        f"{result.answers:,} answers about {result.images:,} images, divided into "
-        f"{claims.claims:,} claims. {result.labeler} looked at the image and said yes or no to "
-        f"{verdict_count(claims):,} of them.{mass} What was checked: {checked_line(result)}."
+        f"{quantity(result.answers, 'answer')} about {quantity(result.images, 'image')}, divided "
+        f"into {quantity(claims.claims, 'claim')}. {result.labeler} looked at the image and said "
+        f"yes or no to {verdict_count(claims):,} of them.{mass} "
+        f"What was checked: {checked_line(result)}."
     )
 
 

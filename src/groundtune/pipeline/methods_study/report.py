@@ -17,7 +17,7 @@ from groundtune.pipeline.models.measure import BASE, with_seed
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Difference, Estimate, Record, Score
 from groundtune.report import model
-from groundtune.report.figures import signed_text, signed_with_interval, with_interval
+from groundtune.report.figures import quantity, signed_text, signed_with_interval, with_interval
 from groundtune.report.page import write_report
 from groundtune.report.tried import tried_text
 from groundtune.report.verdict import verdict_text
@@ -227,10 +227,10 @@ def _tried(settings: ArmsSettings) -> str:
 
 
 def _description(settings: ArmsSettings, tables: MethodsTables) -> str:
-    seeds = len(settings.seeds)
+    seeds = quantity(len(settings.seeds), "seed")
     return (
         f"Every arm starts from {settings.model}. Settings were chosen on the development split "
-        f"by seed {settings.seeds[0]}, then trained with {seeds} seed{'' if seeds == 1 else 's'}; "
+        f"by seed {settings.seeds[0]}, then trained with {seeds}; "
         f"figures are of the {tables.split} split. Intervals of differences are from images and "
         "seeds resampled."
     )

@@ -9,6 +9,7 @@ from groundtune.pipeline.rewrite.style_summary import StyleSummary
 from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.figures import quantity
 from groundtune.report.page import write_report
 
 TITLES = {
@@ -28,8 +29,8 @@ def write_page(
     page = model.ReportInput(
         title="Style of pairs",
         finding=model.Finding(title=f"Both sides of the pairs {verdict}", text=_text(summary)),
-        summary=f"{summary.pairs:,} pairs about {summary.prompts:,} prompts; the reference is "
-        f"{summary.reference}.",
+        summary=f"{quantity(summary.pairs, 'pair')} about {quantity(summary.prompts, 'prompt')}; "
+        f"the reference is {summary.reference}.",
         models=(
             model.ModelSpec(name="rejected", label="Rejected answers"),
             model.ModelSpec(name="chosen", label="Chosen answers"),

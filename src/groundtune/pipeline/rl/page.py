@@ -24,6 +24,7 @@ from groundtune.pipeline.runs.provenance import provenance_of
 from groundtune.records import Estimate, Score
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.figures import quantity
 from groundtune.report.page import write_report
 from groundtune.report.specs import metric_specs, with_labeler_name
 from groundtune.report.verdict import verdict_text
@@ -61,7 +62,7 @@ def write_page(out: Path, settings: RLSettings, early_end: str) -> RLPage:
     measured = tuple(spec for spec in specs if spec.name in names)
     models = [model.ModelSpec(name=BEFORE, label="Base")]
     if last != BEFORE:
-        count = f"step {chosen} of {len(steps)}" if chosen else f"{len(steps)} steps"
+        count = f"step {chosen} of {len(steps)}" if chosen else quantity(len(steps), "step")
         note = f"{settings.method.type}, credit {settings.method.credit}, {count}"
         models.append(model.ModelSpec(name=last, label=settings.method.type.upper(), note=note))
     leading = [name for name in HEADLINES if name in names]
@@ -111,8 +112,8 @@ def warnings(lines: Sequence[Line], early_end: str) -> list[str]:
     steps = [line for line in lines if "reward" in line]
     if idle := sum("loss" not in line for line in steps):
         texts.append(
-            f"Nothing was learnt in {idle} of {len(steps)} steps: the answers to each prompt had "
-            "equal rewards."
+            f"Nothing was learnt in {idle} of {quantity(len(steps), 'step')}: the answers to each "
+            "prompt had equal rewards."
         )
     return texts
 
@@ -135,7 +136,7 @@ def _unchosen(settings: RLSettings, chosen: int | None) -> list[str]:
 def _finding(steps: Sequence[Line]) -> model.Finding:
     first, last = (line["reward"] for line in (steps[0], steps[-1]))
     return model.Finding(
-        title=f"The reward went from {first:.3g} to {last:.3g} in {len(steps)} steps",
+        title=f"The reward went from {first:.3g} to {last:.3g} in {quantity(len(steps), 'step')}",
         text="Nothing was measured on held-out prompts, so this page does not say whether the "
         "answers got better.",
     )
@@ -145,8 +146,9 @@ def _summary(settings: RLSettings, steps: Sequence[Line], chosen: int | None, mo
     parts = ", ".join(f"{name} {weight:g}" for name, weight in settings.rewards.weights.items())
     answers = settings.prompts_per_step * settings.n
     return (
-        f"{len(steps)} steps of {answers} answers: {settings.n} to each of "
-        f"{settings.prompts_per_step} prompts. Weights of the reward: {parts}. {_choice(chosen)}"
+        f"{quantity(len(steps), 'step')} of {quantity(answers, 'answer')}: {settings.n} to each of "
+        f"{quantity(settings.prompts_per_step, 'prompt')}. Weights of the reward: {parts}. "
+        + _choice(chosen)
         + (f" Weights in memory: {models}." if models else "")
     )
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from groundtune.pipeline.models.measure import BASE
 from groundtune.pipeline.world.learning import WorldLearning
 from groundtune.report.curves import Curve, CurvePoint, CurveSeries
+from groundtune.report.figures import quantity
 from groundtune.report.model import Licence, ModelSpec
 from groundtune.report.specs import model_label, model_spec
 from groundtune.report.verdict import ONE_SEED
@@ -59,10 +60,10 @@ def learning_note(learning: WorldLearning, pairs: int) -> str:
         if learning.tune.type == "lora"
         else " and ".join(part.replace("_", " ") for part in learning.tune.parts)
     )
-    epochs = "epoch" if learning.epochs == 1 else "epochs"
     counted = "" if learning.data.edits == "all" else f", edits {learning.data.edits}"
     return (
-        f"{kind} ({settings}{counted}) on {pairs:,} pairs, {learning.epochs} {epochs}, "
+        f"{kind} ({settings}{counted}) on {quantity(pairs, 'pair')}, "
+        f"{quantity(learning.epochs, 'epoch')}, "
         f"learning rate {learning.optim.lr:g}, {weights} trained"
     )
 

@@ -28,6 +28,7 @@ from groundtune.pipeline.world.study.tables import Runs, StudyPoint, StudyTables
 from groundtune.report import model
 from groundtune.report.curves import Curve, CurveSeries, points
 from groundtune.report.examples import Examples, choose_examples
+from groundtune.report.figures import quantity
 from groundtune.report.page import write_report
 from groundtune.report.specs import model_label
 from groundtune.report.tried import tried_text
@@ -117,7 +118,7 @@ def _models(settings: StudySettings, twin: Sequence[str]) -> tuple[model.ModelSp
 def _description(settings: StudySettings) -> str:
     others = len(settings.other_bases)
     return (
-        f"{len(settings.seeds)} seed{'' if len(settings.seeds) == 1 else 's'} of sampling, "
+        f"{quantity(len(settings.seeds), 'seed')} of sampling, "
         "correcting and training, "
         f"{settings.corrections:,} corrected answers each; {others or 'no'} other "
         f"base{'' if others == 1 else 's'}. Intervals of differences are from images and seeds "
