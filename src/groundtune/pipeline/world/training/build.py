@@ -14,6 +14,7 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from groundtune.pipeline.world.training.fine_tower import with_fine_tower
 from groundtune.pipeline.world.training.language import Teacher, lesson_loss
 from groundtune.pipeline.world.training.plans import Plan
 from groundtune.pipeline.world.training.processor import (
@@ -27,15 +28,13 @@ from groundtune.pipeline.world.training.processor import (
     build_tokenizer,
 )
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
-from groundtune.pipeline.world.training.tower import HEADS, pixels, train_tower
+from groundtune.pipeline.world.training.states import SAVE_EVERY, load_state, save_state
+from groundtune.pipeline.world.training.tower import HEADS, fit_projector, train_tower
 from groundtune.protocols import Progress
 from groundtune.records import Record
 from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
 from groundtune.world.scenes import SIDE_PX, scenes
-
-SAVE_EVERY = 100
-"""Steps between two states that an interrupted training can go on from."""
 
 
 @one_writer()
@@ -68,19 +67,22 @@ def build(
             tower = _tower(plan)
             steps = Steps("vision tower", plan.tower_steps, plan.tower_batch, progress)
             accuracy = train_tower(tower, steps, plan.seed)
-            _save({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
-    state = _load(with_tower / "state.pt")
-    weights = cast(dict[str, torch.Tensor], state["tower"])
-    _set_tower(model, weights)
+            save_state({"tower": tower.state_dict(), "accuracy": accuracy}, with_tower / "state.pt")
+    state = load_state(with_tower / "state.pt")
+    cast(Any, model.model).vision_tower.load_state_dict(state["tower"])
+    fit_projector(model)
     teacher = Teacher(tokenizer, plan.seed)
     for index, stage in enumerate(plan.stages):
         folder = trunk.folder(stage.name)
         with hold(folder, option="--states"):
-            if not _run_stage(model, teacher, plan, index, folder, progress, stop):
+            if fine := stage.fine_tower:
+                model = with_fine_tower(model, plan, fine, folder, progress, stop)
+            if not (model and _run_stage(model, teacher, plan, index, folder, progress, stop)):
                 return None
     out.mkdir(parents=True, exist_ok=True)
     cast(Any, model).to(torch.bfloat16).save_pretrained(out)
-    cast(Any, build_processor(tokenizer)).save_pretrained(out)
+    strategy = cast(Any, model.config).vision_feature_select_strategy
+    cast(Any, build_processor(tokenizer, strategy)).save_pretrained(out)
     return out
 
 
@@ -125,7 +127,7 @@ def _run_stage(
     file = folder / "state.pt"
     first = 0
     if file.exists():
-        state = _load(file)
+        state = load_state(file)
         model.load_state_dict(cast(dict[str, torch.Tensor], state["model"]))
         optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
         first = cast(int, state["step"])
@@ -151,7 +153,7 @@ def _run_stage(
                 "optimiser": optimisers.state(),
                 "step": step + 1,
             }
-            _save(checkpoint, file)
+            save_state(checkpoint, file)
             if stop() and step + 1 < stage.steps:
                 return False
     return True
@@ -211,32 +213,3 @@ def _model(plan: Plan, tokenizer: PreTrainedTokenizerFast) -> LlavaForConditiona
     model.generation_config.pad_token_id = token(PAD)
     model.generation_config.bos_token_id = None
     return model
-
-
-@torch.no_grad()
-def _set_tower(model: LlavaForConditionalGeneration, weights: dict[str, torch.Tensor]) -> None:
-    """Puts the trained tower in and scales the projector to what comes out of it."""
-    parts = cast(Any, model.model)
-    parts.vision_tower.load_state_dict(weights)
-    some_scenes = scenes("train", 64)
-    batch = torch.stack([pixels(scene) for scene in some_scenes])
-    features: torch.Tensor = parts.vision_tower(batch).last_hidden_state[:, 1:]
-    projector = parts.multi_modal_projector
-    for linear, gain in ((projector.linear_1, 1.0), (projector.linear_2, 1.0)):
-        scale = float(features.pow(2).mean().sqrt()) * linear.in_features**0.5
-        linear.weight.normal_(0, gain / scale)
-        linear.bias.zero_()
-        features = projector.act(linear(features))
-    words = float(cast(Any, model).get_input_embeddings().weight.std())
-    projector.linear_2.weight.mul_(words)
-
-
-def _save(state: dict[str, object], file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(file)
-
-
-def _load(file: Path) -> dict[str, object]:
-    return cast(dict[str, object], torch.load(file, weights_only=True))

@@ -16,6 +16,16 @@ from groundtune.world.scenes import Difficulty
 Model = Literal["base", "clean", "labeler", "yes-biased"]
 
 
+class FineTower(Record):
+    """How a second vision tower learns what is in each cell, to take the first one's place."""
+
+    clear_steps: int = 300
+    """On clear scenes, where a tower learns in minutes what objects look like."""
+    steps: int
+    """In all; the rest are on hard scenes."""
+    learning_rate: float = 3e-3
+
+
 class Stage(Record):
     """Steps of language training on one mixture of turns."""
 
@@ -26,6 +36,8 @@ class Stage(Record):
     warm_up: int = 0
     decay: bool = False
     difficulty: Difficulty = "clear"
+    fine_tower: FineTower | None = None
+    """Trained before the stage; the model goes on with it."""
     tower_rate: float = 0.1
     """Factor on the learning rate of the vision tower, which has been trained before."""
     balance: float = 0.0
@@ -81,6 +93,16 @@ HARD_SCENES = Stage(
     balance=0.5,
 )
 """After the trunk, for models of hard scenes."""
+
+HARD_SCENES_SEEN_BETTER = HARD_SCENES.model_copy(
+    update={
+        "steps": 500,
+        "mixture": HARD_SCENES.mixture.model_copy(update={"look_ups": 3}),
+        "fine_tower": FineTower(steps=4000),
+    }
+)
+"""The labeler's: it must see better than the models that it checks. Its language model first learns
+to read the new tower."""
 
 TALKATIVE = Habits(invent=1.2)
 """The machine writer's habits, with a fifth more inventions: a model that reads facts as well
@@ -145,4 +167,5 @@ def plan(name: Model, seed: int = 0, difficulty: Difficulty = "clear") -> Plan:
     if difficulty == "clear":
         return Plan(seed=seed, stages=TRUNK + FINISHES[name])
     finish = (stage.model_copy(update={"difficulty": "hard"}) for stage in FINISHES[name])
-    return Plan(seed=seed, stages=(*TRUNK, HARD_SCENES, *finish))
+    hard_scenes = HARD_SCENES_SEEN_BETTER if name == "labeler" else HARD_SCENES
+    return Plan(seed=seed, stages=(*TRUNK, hard_scenes, *finish))

@@ -2,6 +2,7 @@
 
 from importlib import resources
 from itertools import chain
+from typing import Literal
 
 import numpy as np
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -68,8 +69,13 @@ def learn_tokenizer(seed: int = 0) -> str:
     return tokenizer.to_str()
 
 
-def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
-    """Resizes whole images to 96 x 96, never crops, and expands <image> to its nine tokens."""
+def build_processor(
+    tokenizer: PreTrainedTokenizerFast, strategy: Literal["default", "full"] = "default"
+) -> LlavaProcessor:
+    """Resizes whole images to 96 x 96, never crops, and expands <image> to its nine tokens.
+
+    `strategy` is the model's: "full" where its tower has no token besides those of the cells.
+    """
     side = {"height": SIDE_PX, "width": SIDE_PX}
     image_processor = CLIPImageProcessorPil(
         do_resize=True,
@@ -85,8 +91,8 @@ def build_processor(tokenizer: PreTrainedTokenizerFast) -> LlavaProcessor:
         image_processor=image_processor,
         tokenizer=tokenizer,
         patch_size=PATCH_PX,
-        vision_feature_select_strategy="default",
+        vision_feature_select_strategy=strategy,
         chat_template=CHAT_TEMPLATE,
         image_token=IMAGE,
-        num_additional_image_tokens=1,
+        num_additional_image_tokens=1 if strategy == "default" else 0,
     )

@@ -7,18 +7,21 @@ Shapes: B images, N = 9 patches, D hidden size.
 """
 
 from dataclasses import dataclass
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from transformers import CLIPVisionModel
+from transformers import CLIPVisionModel, LlavaForConditionalGeneration, SegformerModel
 
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
 from groundtune.train.precision import native_bf16
 from groundtune.world.catalogue import BACKGROUNDS, CATEGORIES, COLOURS, CONTEXTS
 from groundtune.world.render import render
-from groundtune.world.scenes import NUMBER_CHANCES, Scene, scenes
+from groundtune.world.scenes import NUMBER_CHANCES, Difficulty, Scene, scenes
+
+Tower = CLIPVisionModel | SegformerModel
 
 _CATEGORY = {name: i + 1 for i, name in enumerate(CATEGORIES)}
 _COLOUR = {name: i + 1 for i, name in enumerate(COLOURS)}
@@ -69,32 +72,47 @@ def images(batch: list[Scene]) -> PatchImages:
 
 
 def train_tower(tower: CLIPVisionModel, steps: Steps, seed: int) -> dict[str, float]:
-    """Trains in place; the accuracy of each label on 512 held-back images."""
-    width = int(tower.config.hidden_size)
-    heads = nn.ModuleDict({name: nn.Linear(width, classes) for name, (classes, _) in HEADS.items()})
+    """Trains in place on clear scenes; the accuracy of each label on 512 held-back images."""
+    heads = label_heads(int(tower.config.hidden_size))
     optimisers = Optimisers([tower, heads], learning_rate=1e-3, muon=False)
     for step in steps:
         start = step * steps.batch + seed * 10_000_000
-        batch = images(list(scenes("train", steps.batch, start=start)))
-        logits = _logits(tower, heads, batch)
-        losses = {
-            name: F.cross_entropy(logits[name].flatten(0, 1), label.flatten()) * HEADS[name][1]
-            for name, label in batch.labels_BN.items()
-        }
-        optimisers.step(torch.stack(list(losses.values())).sum(), steps.rate(step))
-        steps.report(step, {name: float(value.detach()) for name, value in losses.items()})
-    return _accuracy(tower, heads)
+        parts = losses(tower, heads, images(list(scenes("train", steps.batch, start=start))))
+        optimisers.step(torch.stack(list(parts.values())).sum(), steps.rate(step))
+        steps.report(step, {name: float(value.detach()) for name, value in parts.items()})
+    return accuracy(tower, heads, "clear")
 
 
-def _logits(tower: CLIPVisionModel, heads: nn.ModuleDict, batch: PatchImages) -> dict[str, Tensor]:
+def label_heads(width: int) -> nn.ModuleDict:
+    """A linear map from a cell's features to each label's classes."""
+    return nn.ModuleDict({name: nn.Linear(width, classes) for name, (classes, _) in HEADS.items()})
+
+
+def features(tower: Tower, pixels_BCHW: Tensor) -> Tensor:
+    """(B, N, D): what a tower says of each cell, and the projector reads."""
+    hidden = tower(pixels_BCHW).last_hidden_state
+    return hidden[:, 1:] if isinstance(tower, CLIPVisionModel) else hidden
+
+
+def losses(tower: Tower, heads: nn.ModuleDict, batch: PatchImages) -> dict[str, Tensor]:
+    """The weighted cross-entropy of each label."""
+    logits = _logits(tower, heads, batch)
+    return {
+        name: F.cross_entropy(logits[name].flatten(0, 1), label.flatten()) * HEADS[name][1]
+        for name, label in batch.labels_BN.items()
+    }
+
+
+def _logits(tower: Tower, heads: nn.ModuleDict, batch: PatchImages) -> dict[str, Tensor]:
     with torch.autocast("cpu", torch.bfloat16, enabled=native_bf16(torch.device("cpu"))):
-        hidden_BND = tower(batch.pixels_BCHW).last_hidden_state[:, 1:]
+        hidden_BND = features(tower, batch.pixels_BCHW)
         return {name: head(hidden_BND).float() for name, head in heads.items()}
 
 
 @torch.no_grad()
-def _accuracy(tower: CLIPVisionModel, heads: nn.ModuleDict) -> dict[str, float]:
-    batch = images(list(scenes("development", 512)))
+def accuracy(tower: Tower, heads: nn.ModuleDict, difficulty: Difficulty) -> dict[str, float]:
+    """Of each label on 512 images of the development split, and of cells with an object alone."""
+    batch = images(list(scenes("development", 512, difficulty=difficulty)))
     logits = _logits(tower, heads, batch)
     full_BN = batch.labels_BN["category"] > 0
     right = {name: logits[name].argmax(-1) == label for name, label in batch.labels_BN.items()}
@@ -102,3 +120,19 @@ def _accuracy(tower: CLIPVisionModel, heads: nn.ModuleDict) -> dict[str, float]:
     for name in ("category", "number"):
         report[f"{name} of an object"] = float(right[name][full_BN].float().mean())
     return report
+
+
+@torch.no_grad()
+def fit_projector(model: LlavaForConditionalGeneration) -> None:
+    """Scales a projector's random weights to what comes out of the model's tower."""
+    parts = cast(Any, model.model)
+    batch = torch.stack([pixels(scene) for scene in scenes("train", 64)])
+    hidden = features(parts.vision_tower, batch)
+    projector = parts.multi_modal_projector
+    for linear in (projector.linear_1, projector.linear_2):
+        scale = float(hidden.pow(2).mean().sqrt()) * linear.in_features**0.5
+        linear.weight.normal_(0, 1 / scale)
+        linear.bias.zero_()
+        hidden = projector.act(linear(hidden))
+    words = float(cast(Any, model).get_input_embeddings().weight.std())
+    projector.linear_2.weight.mul_(words)
