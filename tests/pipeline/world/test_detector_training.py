@@ -14,7 +14,7 @@ from groundtune.cli.app import run
 from groundtune.feedback.conquer import question_prompt
 from groundtune.pipeline.feedback.detector import open_detector
 from groundtune.pipeline.runs.folder import RunFolder
-from groundtune.pipeline.world.training import detector
+from groundtune.pipeline.world.training import states
 from groundtune.pipeline.world.training.detector import DetectorPlan, build_detector, targets
 from groundtune.pipeline.world.training.tower import pixels
 from groundtune.protocols import SilentProgress
@@ -52,7 +52,7 @@ def test_each_cell_has_its_class_and_the_middle_and_size_of_its_box():
 def test_a_training_that_stops_after_each_state_goes_on_to_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(detector, "SAVE_EVERY", 2)
+    monkeypatch.setattr(states, "SAVE_EVERY", 2)
     progress = SilentProgress()
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     build_detector(TINY, whole, tmp_path / "states-1", progress)

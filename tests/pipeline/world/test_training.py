@@ -14,17 +14,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
 from torch.nn import functional as F
 from transformers import LlavaForConditionalGeneration
 
 from forked_program import execute
 from groundtune.errors import UserError
-from groundtune.pipeline.world.training import build as building
 from groundtune.pipeline.world.training.build import build
 from groundtune.pipeline.world.training.language import Lessons, Teacher, lesson_loss
 from groundtune.pipeline.world.training.muon import Muon, orthogonal
-from groundtune.pipeline.world.training.plans import Plan, Stage, plan
+from groundtune.pipeline.world.training.plans import plan
 from groundtune.pipeline.world.training.processor import build_processor, build_tokenizer
 from groundtune.pipeline.world.training.schedule import Steps
 from groundtune.pipeline.world.training.tower import images, pixels
@@ -34,20 +32,8 @@ from groundtune.world.lessons import Mixture, turns
 from groundtune.world.render import render
 from groundtune.world.scenes import scene
 from lock_holder import end_holder, start_holder
+from small_world_training import KILLED, TINY, Told, same, weights
 
-TINY = Plan(
-    batch=2,
-    tower_batch=2,
-    tower_steps=2,
-    tower_width=32,
-    tower_layers=1,
-    width=64,
-    layers=1,
-    stages=(
-        Stage(name="warm-up", steps=3, mixture=Mixture(look_ups=1, questions=1), warm_up=2),
-        Stage(name="finish", steps=4, mixture=Mixture(questions=2, habits=MACHINE), decay=True),
-    ),
-)
 ALONE = """
 import json, sys
 
@@ -79,42 +65,6 @@ print(json.dumps({
     "alone": "groundtune" not in sys.modules,
 }))
 """
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-import groundtune.pipeline.world.training.build as building
-from groundtune.pipeline.world.training.plans import Plan
-
-building.SAVE_EVERY = 2
-
-
-class Fatal:
-    def start(self, task, total=None):
-        self.task, self.done = task, 0
-
-    def advance(self, done=1, note=""):
-        self.done += done
-        if (self.task, self.done) == ("finish", 4):
-            os.kill(os.getpid(), signal.SIGKILL)
-
-
-plan = Plan.model_validate_json(sys.argv[1])
-building.build(plan, Path(sys.argv[2]), Path(sys.argv[3]), Fatal())
-"""
-
-
-class Told:
-    """Progress that remembers what it was told."""
-
-    def __init__(self) -> None:
-        self.tasks: list[tuple[str, int]] = []
-
-    def start(self, task: str, total: int | None = None) -> None:
-        self.tasks.append((task, 0))
-
-    def advance(self, count: int = 1, note: str = "") -> None:
-        task, before = self.tasks[-1]
-        self.tasks[-1] = (task, before + count)
 
 
 @pytest.fixture(scope="module")
@@ -123,16 +73,6 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     build(TINY, folder / "model", folder / "states", Told())
     return folder / "model"
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_file(folder / "model.safetensors")
-
-
-def same(first: Path, second: Path) -> bool:
-    one, two = weights(first), weights(second)
-    assert set(one) == set(two)
-    return all(torch.equal(one[name], two[name]) for name in one)
 
 
 def test_a_built_model_loads_and_answers_without_groundtune(built: Path, tmp_path: Path) -> None:
@@ -187,25 +127,11 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(
     built: Path, tmp_path: Path
 ) -> None:
     model, states = tmp_path / "model", tmp_path / "states"
-    assert execute(KILLED, TINY.model_dump_json(), model, states) == -signal.SIGKILL
+    assert execute(KILLED, TINY.model_dump_json(), model, states, "finish", "4") == -signal.SIGKILL
     assert not (model / "model.safetensors").exists()
     told = Told()
     build(TINY, model, states, told)
     assert told.tasks == [("warm-up", 3), ("finish", 4)]
-    assert same(built, model)
-
-
-def test_a_training_that_stops_after_each_state_goes_on_to_the_same_weights(
-    built: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(building, "SAVE_EVERY", 2)
-    model, states = tmp_path / "model", tmp_path / "states"
-    stopped = 0
-    while build(TINY, model, states, Told(), stop=lambda: True) is None:
-        assert not model.exists()
-        stopped += 1
-    # after two of three steps of the first stage, and after two of four of the second
-    assert stopped == 2
     assert same(built, model)
 
 

@@ -28,7 +28,7 @@ from groundtune.pipeline.world.training.processor import (
     build_tokenizer,
 )
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
-from groundtune.pipeline.world.training.states import SAVE_EVERY, load_state, save_state
+from groundtune.pipeline.world.training.states import TrainingState, load_state, save_state
 from groundtune.pipeline.world.training.tower import HEADS, fit_projector, train_tower
 from groundtune.protocols import Progress
 from groundtune.records import Record
@@ -124,13 +124,8 @@ def _run_stage(
         slower={2: stage.tower_rate},
         muon=plan.muon,
     )
-    file = folder / "state.pt"
-    first = 0
-    if file.exists():
-        state = load_state(file)
-        model.load_state_dict(cast(dict[str, torch.Tensor], state["model"]))
-        optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
-        first = cast(int, state["step"])
+    state = TrainingState(folder / "state.pt", {"model": model}, optimisers)
+    first = state.load()
     begin = sum(earlier.steps for earlier in plan.stages[:index])
     steps = Steps(
         stage.name,
@@ -147,15 +142,8 @@ def _run_stage(
         loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index), stage.balance)
         optimisers.step(loss, steps.rate(step))
         steps.report(step, {"loss": float(loss.detach())})
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == stage.steps:
-            checkpoint: dict[str, object] = {
-                "model": model.state_dict(),
-                "optimiser": optimisers.state(),
-                "step": step + 1,
-            }
-            save_state(checkpoint, file)
-            if stop() and step + 1 < stage.steps:
-                return False
+        if state.save_where_due(step + 1, stage.steps) and stop() and step + 1 < stage.steps:
+            return False
     return True
 
 

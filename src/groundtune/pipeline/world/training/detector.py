@@ -16,10 +16,10 @@ from torch.nn import functional as F
 from transformers import YolosConfig, YolosForObjectDetection, YolosImageProcessorPil
 
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
+from groundtune.pipeline.world.training.states import TrainingState
 from groundtune.pipeline.world.training.tower import pixels
 from groundtune.protocols import Progress
 from groundtune.records import Record
-from groundtune.store.files import whole_file
 from groundtune.store.keys import key_of
 from groundtune.store.lock import hold, one_writer
 from groundtune.train.precision import native_bf16
@@ -27,8 +27,6 @@ from groundtune.world.catalogue import CATEGORIES
 from groundtune.world.scenes import SIDE_PX, Difficulty, Scene, scenes
 
 CELLS = 9
-SAVE_EVERY = 100
-"""Steps between two states that an interrupted training can go on from."""
 BOX_WEIGHT = 5.0
 """Weight of a box's L1 distance, as DETR's and YOLOS's."""
 _CLASS = {name: i for i, name in enumerate(CATEGORIES)}
@@ -110,12 +108,8 @@ def _train(
 ) -> bool:
     """Train in place, or load what an earlier run left; False where it stopped early."""
     optimisers = Optimisers([model], plan.learning_rate)
-    first = 0
-    if file.exists():
-        state = cast("dict[str, Any]", torch.load(file, weights_only=True))
-        model.load_state_dict(state["model"])
-        optimisers.load(state["optimiser"])
-        first = int(state["step"])
+    state = TrainingState(file, {"model": model}, optimisers)
+    first = state.load()
     steps = Steps("detector", plan.steps, plan.batch, progress, first=first)
     rates = Steps("detector", plan.decay, plan.batch, progress)
     model.train()
@@ -125,16 +119,8 @@ def _train(
         losses = _losses(model, batch)
         optimisers.step(torch.stack(list(losses.values())).sum(), rates.rate(step))
         steps.report(step, {name: float(value.detach()) for name, value in losses.items()})
-        if (step + 1) % SAVE_EVERY == 0 or step + 1 == plan.steps:
-            checkpoint = {
-                "model": model.state_dict(),
-                "optimiser": optimisers.state(),
-                "step": step + 1,
-            }
-            with whole_file(file) as stream:
-                torch.save(checkpoint, stream)
-            if stop() and step + 1 < plan.steps:
-                return False
+        if state.save_where_due(step + 1, plan.steps) and stop() and step + 1 < plan.steps:
+            return False
     model.eval()
     return True
 

@@ -15,9 +15,8 @@ from transformers import LlavaForConditionalGeneration, SegformerConfig, Segform
 
 from groundtune.pipeline.world.training.plans import FineTower, Plan
 from groundtune.pipeline.world.training.schedule import Optimisers, Steps
-from groundtune.pipeline.world.training.states import SAVE_EVERY, load_state, save_state
+from groundtune.pipeline.world.training.states import TrainingState
 from groundtune.pipeline.world.training.tower import (
-    accuracy,
     fit_projector,
     images,
     label_heads,
@@ -39,7 +38,6 @@ def with_fine_tower(
 
     What the language model has learnt stays. None where the training stopped early.
     """
-    state = folder / "state.pt"
     torch.manual_seed(plan.seed)  # pyright: ignore[reportUnknownMemberType]
     config = deepcopy(model.config)
     config.vision_config = _config(plan)
@@ -48,7 +46,7 @@ def with_fine_tower(
     seeing.generation_config = model.generation_config
     old, new = cast(Any, model.model), cast(Any, seeing.model)
     new.language_model.load_state_dict(old.language_model.state_dict())
-    if not state.exists():
+    if not (folder / "state.pt").exists():
         if not train(new.vision_tower, plan, fine, folder / "tower.pt", progress, stop):
             return None
         fit_projector(seeing)
@@ -66,13 +64,8 @@ def train(
     """Trains in place, or loads what an earlier run left in `file`; False if it stopped early."""
     heads = label_heads(plan.tower_width)
     optimisers = Optimisers([tower, heads], learning_rate=fine.learning_rate)
-    first = 0
-    if file.exists():
-        state = load_state(file)
-        tower.load_state_dict(cast(dict[str, torch.Tensor], state["tower"]))
-        heads.load_state_dict(cast(dict[str, torch.Tensor], state["heads"]))
-        optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
-        first = cast(int, state["step"])
+    state = TrainingState(file, {"tower": tower, "heads": heads}, optimisers)
+    first = state.load()
     steps = Steps("fine vision tower", fine.steps, plan.tower_batch, progress, first=first)
     for step in steps:
         start = step * plan.tower_batch + (plan.seed + 1) * 10_000_000
@@ -81,19 +74,8 @@ def train(
         parts = losses(tower, heads, batch)
         optimisers.step(torch.stack(list(parts.values())).sum(), steps.rate(step))
         steps.report(step, {name: float(value.detach()) for name, value in parts.items()})
-        done = step + 1 == fine.steps
-        if done or (step + 1) % SAVE_EVERY == 0:
-            state: dict[str, object] = {
-                "tower": tower.state_dict(),
-                "heads": heads.state_dict(),
-                "optimiser": optimisers.state(),
-                "step": step + 1,
-            }
-            if done:
-                state["accuracy"] = accuracy(tower, heads, "hard")
-            save_state(state, file)
-            if stop() and not done:
-                return False
+        if state.save_where_due(step + 1, fine.steps) and stop() and step + 1 < fine.steps:
+            return False
     return True
 
 

@@ -1,22 +1,55 @@
-"""States that an interrupted training goes on from."""
+"""The state that a stopped training of the world goes on from."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
 import torch
+from torch import nn
+
+from groundtune.pipeline.world.training.schedule import Optimisers
+from groundtune.store.files import whole_file
 
 SAVE_EVERY = 100
 """Steps between two states."""
 
 
-def save_state(state: dict[str, object], file: Path) -> None:
-    """Writes a state whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_suffix(".partial")
-    torch.save(state, partial)
-    partial.replace(file)
+class TrainingState:
+    """Modules, optimisers and the number of steps done, in one file."""
+
+    def __init__(
+        self, file: Path, modules: Mapping[str, nn.Module], optimisers: Optimisers
+    ) -> None:
+        self._file = file
+        self._modules = modules
+        self._optimisers = optimisers
+
+    def load(self) -> int:
+        """Loads what an earlier run saved, if any; how many steps it had done."""
+        if not self._file.exists():
+            return 0
+        state = load_state(self._file)
+        for name, module in self._modules.items():
+            module.load_state_dict(cast(dict[str, torch.Tensor], state[name]))
+        self._optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
+        return cast(int, state["step"])
+
+    def save_where_due(self, done: int, number: int) -> bool:
+        """Saves every SAVE_EVERY steps and after the last of `number`; whether it did."""
+        due = done % SAVE_EVERY == 0 or done == number
+        if due:
+            state: dict[str, object] = {"optimiser": self._optimisers.state(), "step": done}
+            state |= {name: module.state_dict() for name, module in self._modules.items()}
+            save_state(state, self._file)
+        return due
+
+
+def save_state(state: Mapping[str, object], file: Path) -> None:
+    """Writes a state whole or not at all. Raises UserError if the disk is full."""
+    with whole_file(file) as stream:
+        torch.save(dict(state), stream)
 
 
 def load_state(file: Path) -> dict[str, object]:
-    """What `save_state` wrote, without unpickling objects."""
+    """What `save_state` wrote; no object is unpickled."""
     return cast(dict[str, object], torch.load(file, weights_only=True))
