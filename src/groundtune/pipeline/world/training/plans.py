@@ -37,7 +37,7 @@ class Stage(Record):
     decay: bool = False
     difficulty: Difficulty = "clear"
     fine_tower: FineTower | None = None
-    """Trained before the stage; the model goes on with it."""
+    """Trained before the stage, and the model's from there on."""
     tower_rate: float = 0.1
     """Factor on the learning rate of the vision tower, which has been trained before."""
     balance: float = 0.0

@@ -1,4 +1,4 @@
-"""The state that a stopped training of the world goes on from."""
+"""The state from which a stopped training of the world resumes."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -34,11 +34,11 @@ class TrainingState:
         self._optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
         return cast(int, state["step"])
 
-    def save_where_due(self, done: int, number: int) -> bool:
+    def save_where_due(self, step: int, number: int) -> bool:
         """Saves every SAVE_EVERY steps and after the last of `number`; whether it did."""
-        due = done % SAVE_EVERY == 0 or done == number
+        due = step % SAVE_EVERY == 0 or step == number
         if due:
-            state: dict[str, object] = {"optimiser": self._optimisers.state(), "step": done}
+            state: dict[str, object] = {"optimiser": self._optimisers.state(), "step": step}
             state |= {name: module.state_dict() for name, module in self._modules.items()}
             save_state(state, self._file)
         return due
