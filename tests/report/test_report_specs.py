@@ -1,4 +1,3 @@
-from groundtune.report.figures import quantity
 from groundtune.report.specs import benchmark_spec
 
 
@@ -20,12 +19,3 @@ def test_benchmarks_have_labels_and_protocols_to_print() -> None:
 def test_parts_leave_the_protocol_to_their_total() -> None:
     assert benchmark_spec("pope:strict/random/greedy").protocol == {}
     assert "rules" in benchmark_spec("pope:strict/greedy").protocol
-
-
-def test_one_of_something_is_not_several() -> None:
-    assert [quantity(count, "step") for count in (0, 1, 2, 1200)] == [
-        "0 steps",
-        "1 step",
-        "2 steps",
-        "1,200 steps",
-    ]

@@ -142,7 +142,7 @@ def _run_stage(
         loss = lesson_loss(model, teacher.lessons(batch, stage.mixture, index), stage.balance)
         optimisers.step(loss, steps.rate(step))
         steps.report(step, {"loss": float(loss.detach())})
-        if state.save_where_due(step + 1, stage.steps) and stop() and step + 1 < stage.steps:
+        if state.save_where_due(step + 1, stage.steps, stop):
             return False
     return True
 

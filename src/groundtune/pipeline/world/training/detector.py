@@ -119,7 +119,7 @@ def _train(
         losses = _losses(model, batch)
         optimisers.step(torch.stack(list(losses.values())).sum(), rates.rate(step))
         steps.report(step, {name: float(value.detach()) for name, value in losses.items()})
-        if state.save_where_due(step + 1, plan.steps) and stop() and step + 1 < plan.steps:
+        if state.save_where_due(step + 1, plan.steps, stop):
             return False
     model.eval()
     return True

@@ -74,7 +74,7 @@ def train(
         parts = losses(tower, heads, batch)
         optimisers.step(torch.stack(list(parts.values())).sum(), steps.rate(step))
         steps.report(step, {name: float(value.detach()) for name, value in parts.items()})
-        if state.save_where_due(step + 1, fine.steps) and stop() and step + 1 < fine.steps:
+        if state.save_where_due(step + 1, fine.steps, stop):
             return False
     return True
 

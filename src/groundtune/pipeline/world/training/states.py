@@ -1,6 +1,6 @@
 """The state from which a stopped training of the world resumes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -34,14 +34,17 @@ class TrainingState:
         self._optimisers.load(cast(list[dict[str, object]], state["optimiser"]))
         return cast(int, state["step"])
 
-    def save_where_due(self, step: int, number: int) -> bool:
-        """Saves every SAVE_EVERY steps and after the last of `number`; whether it did."""
-        due = step % SAVE_EVERY == 0 or step == number
-        if due:
-            state: dict[str, object] = {"optimiser": self._optimisers.state(), "step": step}
-            state |= {name: module.state_dict() for name, module in self._modules.items()}
-            save_state(state, self._file)
-        return due
+    def save_where_due(self, step: int, number: int, stop: Callable[[], bool]) -> bool:
+        """Saves every SAVE_EVERY steps and after the last of `number`.
+
+        Whether the training is to stop here: it was saved, isn't over, and `stop` says so.
+        """
+        if step % SAVE_EVERY and step != number:
+            return False
+        state: dict[str, object] = {"optimiser": self._optimisers.state(), "step": step}
+        state |= {name: module.state_dict() for name, module in self._modules.items()}
+        save_state(state, self._file)
+        return stop() and step != number
 
 
 def save_state(state: Mapping[str, object], file: Path) -> None:
